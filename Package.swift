@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The rooms of the server, from the top down. An arrow only ever points down this list
+// (CONTRIBUTING.md, "Rooms"): a room may use those below it and knows nothing of those above.
+
+/// C that must be fast even in a debug build, because every test runs through it.
+let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno"])]
+
+let package = Package(
+  name: "thalamus",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "thalamus", targets: ["ThalamusCLI"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    .executableTarget(
+      name: "ThalamusCLI",
+      dependencies: [
+        "Server", "Thalamus",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .target(
+      name: "Server",
+      dependencies: ["HTTP", "Thalamus", .product(name: "Logging", package: "swift-log")]),
+    .target(
+      name: "HTTP",
+      dependencies: ["CSockets", .product(name: "Logging", package: "swift-log")]),
+    .target(name: "CSockets"),
+    .target(
+      name: "Thalamus",
+      dependencies: [
+        "Library", "Routing", "Generation", "DecisionLog",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Yams", package: "Yams"),
+      ]),
+    .target(
+      name: "Library",
+      dependencies: [
+        "Routing", "Generation", .product(name: "Yams", package: "Yams"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(name: "Routing"),
+    .target(name: "Generation", dependencies: ["Transformer", "Tokenization"]),
+    .target(name: "Transformer", dependencies: ["Tokenization", "ModelFiles", "Kernels"]),
+    .target(name: "Tokenization", dependencies: ["ModelFiles"]),
+    .target(name: "ModelFiles", dependencies: ["Kernels"]),
+    .target(name: "Kernels", dependencies: ["CKernels"]),
+    .target(name: "CKernels", cSettings: kernelFlags),
+    .target(
+      name: "DecisionLog", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
+
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
+    .testTarget(name: "ServerTests", dependencies: ["Server"]),
+    .testTarget(name: "ThalamusTests", dependencies: ["Thalamus"]),
+    .testTarget(name: "LibraryTests", dependencies: ["Library"]),
+    .testTarget(name: "RoutingTests", dependencies: ["Routing"]),
+    .testTarget(name: "GenerationTests", dependencies: ["Generation"]),
+    .testTarget(
+      name: "TransformerTests", dependencies: ["Transformer"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "TokenizationTests", dependencies: ["Tokenization"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "ModelFilesTests", dependencies: ["ModelFiles"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "DecisionLogTests", dependencies: ["DecisionLog"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["ThalamusCLI"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

@@ -1,0 +1,1 @@
+@main struct ThalamusCommand { static func main() {} }
