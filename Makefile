@@ -7,7 +7,7 @@ TEST_PACKAGES := python3-venv sqlite3
 SWIFT_BUILD := swift build -c release
 # The tests are built as the binary is, in release and without testable imports, so that both share
 # one build and what is tested is what runs.
-SWIFT_TEST := swift test -c release --disable-testable-imports
+SWIFT_TEST := swift test -c release --disable-testable-imports --disable-xctest
 HOST ?= 127.0.0.1
 PORT ?= 8080
 

@@ -1,0 +1,78 @@
+import DecisionLog
+import Routing
+
+/// Everything that can be set about the server. `ConfigurationKey.all` is the one list of keys by
+/// which the YAML file, the environment and the documentation reach these values.
+package struct Configuration: Sendable, Equatable {
+  package struct Server: Sendable, Equatable {
+    package var host = "127.0.0.1"
+    package var port = 8080
+    package var apiKeys: [String] = []
+    package var maxBodyBytes = 8 << 20
+    package var maxConnections = 1024
+    package var headerTimeoutSeconds = 10.0
+    package var bodyTimeoutSeconds = 60.0
+    package var idleTimeoutSeconds = 75.0
+    package var writeTimeoutSeconds = 30.0
+    package var shutdownGraceSeconds = 60.0
+  }
+
+  package struct Models: Sendable, Equatable {
+    package var directory = "models"
+    package var encoder = "minilm-l6-v2"
+    /// 0 is one thread a processor.
+    package var threads = 0
+    package var preload: [String] = []
+    package var kvCacheBytes = 512 << 20
+    package var maxWaitingRequests = 256
+    package var maxRunningRequests = 16
+  }
+
+  package struct Router: Sendable, Equatable {
+    package var directory = "router"
+    package var strategy = "ridge"
+    package var promptFlags = true
+  }
+
+  package struct Goals: Sendable, Equatable {
+    package var size = 0.0
+    package var recency = 0.0
+    package var security = 0.0
+    package var latency = 0.0
+    package var cost = 0.0
+    package var verbosity = 0.0
+    package var readability = 0.0
+  }
+
+  package struct Limits: Sendable, Equatable {
+    package var localOnly = false
+    /// 0 is no limit.
+    package var maxParameters = 0
+    package var licenses: [String] = []
+  }
+
+  package struct Generation: Sendable, Equatable {
+    package var defaultMaxTokens = 256
+    package var defaultTemperature = 0.7
+  }
+
+  package struct Log: Sendable, Equatable {
+    package enum Prompts: String, Sendable, CaseIterable { case store, hash, omit }
+    package enum Level: String, Sendable, CaseIterable { case debug, info, warning, error }
+
+    /// Empty: no log is kept.
+    package var database = "data/thalamus.sqlite"
+    package var prompts = Prompts.store
+    package var level = Level.info
+  }
+
+  package var server = Server()
+  package var models = Models()
+  package var router = Router()
+  package var goals = Goals()
+  package var constraints = Limits()
+  package var generation = Generation()
+  package var log = Log()
+
+  package init() {}
+}
