@@ -1,0 +1,80 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// A whole file, mapped read-only into memory and unmapped when the last user lets go.
+///
+/// The file must not be shortened by another process while it is mapped: the operating system
+/// answers a read beyond the new end with a fatal signal. Replace a model file by renaming a new
+/// one over it.
+package final class MemoryMap: Sendable {
+  package let path: String
+  /// The mapped bytes; valid as long as this object lives.
+  package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+  /// The file's size in bytes, as it was when it was mapped.
+  package var count: Int { bytes.count }
+
+  package init(path: String) throws(ModelFileError) {
+    self.path = path
+    func fail(_ step: String) -> ModelFileError {
+      let reason = "\(step): \(String(cString: strerror(errno)))"
+      return ModelFileError(path: path, field: "file", problem: .cannotOpen(reason: reason))
+    }
+    // O_NONBLOCK, so that a named pipe in place of a file cannot hang the open.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw fail("open") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw fail("fstat") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw ModelFileError(
+        path: path, field: "file", problem: .cannotOpen(reason: "not a regular file"))
+    }
+    let size = Int(status.st_size)
+    guard size > 0 else {
+      throw ModelFileError(
+        path: path, field: "file", problem: .truncated(neededBytes: 1, availableBytes: 0))
+    }
+    guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
+      address != MAP_FAILED
+    else { throw fail("mmap") }
+    bytes = UnsafeRawBufferPointer(start: address, count: size)
+  }
+
+  deinit {
+    munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
+  }
+
+  /// Tells the kernel that the range (default: all) is read soon, so that it reads ahead.
+  package func willNeed(_ range: Range<Int>? = nil) {
+    advise(range, MADV_WILLNEED, inwards: false)
+  }
+
+  /// Tells the kernel that the file is read once from front to back.
+  package func willReadSequentially() {
+    advise(nil, MADV_SEQUENTIAL, inwards: false)
+  }
+
+  /// Gives the resident pages of the range (default: all) back, so that memory use falls after
+  /// weights were repacked. The bytes stay readable: they are read from the file again.
+  package func dropPages(_ range: Range<Int>? = nil) {
+    advise(range, MADV_DONTNEED, inwards: true)
+  }
+
+  /// `inwards` keeps to whole pages inside the range; else every page touched is meant.
+  private func advise(_ range: Range<Int>?, _ advice: Int32, inwards: Bool) {
+    let range = (range ?? 0..<count).clamped(to: 0..<count)
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    guard page > 0, !range.isEmpty, let base = bytes.baseAddress else { return }
+    var lower = range.lowerBound / page * page
+    if inwards, lower < range.lowerBound { lower += page }
+    var upper = range.upperBound
+    if inwards, upper < count { upper = upper / page * page }
+    guard lower < upper else { return }
+    // Advice can be refused without harm, so the result does not matter.
+    _ = madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, advice)
+  }
+}
