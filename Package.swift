@@ -60,7 +60,8 @@ let package = Package(
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ThalamusTests", dependencies: ["Thalamus"]),
     .testTarget(name: "LibraryTests", dependencies: ["Library"]),
-    .testTarget(name: "RoutingTests", dependencies: ["Routing"]),
+    .testTarget(
+      name: "RoutingTests", dependencies: ["Routing"], resources: [.copy("Fixtures")]),
     .testTarget(name: "GenerationTests", dependencies: ["Generation"]),
     .testTarget(
       name: "TransformerTests", dependencies: ["Transformer"], resources: [.copy("Fixtures")]),

@@ -1,0 +1,87 @@
+import Foundation
+
+/// What a caller may want besides the smallest loss. Each is a cost: less is better.
+package enum Goal: String, Codable, CaseIterable, Sendable, CodingKeyRepresentable {
+  case size, recency, security, latency, cost, verbosity, readability
+}
+
+/// What a request contributes to the goals' costs.
+package struct GoalContext: Sendable, Equatable {
+  package var promptTokens: Int
+  /// The request's `max_tokens`, which bounds the expected answer.
+  package var maximumOutputTokens: Int?
+  package var today: CalendarDate
+
+  package init(promptTokens: Int, maximumOutputTokens: Int?, today: CalendarDate) {
+    self.promptTokens = promptTokens
+    self.maximumOutputTokens = maximumOutputTokens
+    self.today = today
+  }
+}
+
+extension Goal {
+  /// The cost in its own unit (``unit``), or nil where neither card nor measurement tells.
+  package func rawCost(of candidate: Candidate, in context: GoalContext) -> Double? {
+    let card = candidate.card
+    let measured = candidate.statistics
+    switch self {
+    case .size:
+      return card.activeParameters.flatMap { $0 > 0 ? log10(Double($0)) : nil }
+    case .recency:
+      return card.released.map { Double(context.today.daysSince1970 - $0.daysSince1970) }
+    case .security:
+      return card.effectiveSecurityLevel
+    case .latency:
+      guard let first = measured.firstTokenMilliseconds ?? card.firstTokenMilliseconds,
+        let each = measured.perTokenMilliseconds ?? card.perTokenMilliseconds
+      else { return nil }
+      let tokens = candidate.expectedOutputTokens(limit: context.maximumOutputTokens)
+      return first + each * max(0, tokens - 1)
+    case .cost:
+      return candidate.expectedCostUSD(in: context)
+    case .verbosity:
+      return measured.outputTokens ?? card.meanOutputTokens
+    case .readability:
+      // The score grows with ease, a cost must fall with it.
+      return (measured.readingEase ?? card.readingEase).map { 100 - $0 }
+    }
+  }
+
+  /// The unit of ``rawCost(of:in:)``.
+  package var unit: String {
+    switch self {
+    case .size: "log10 of active parameters"
+    case .recency: "days since release"
+    case .security: "level, 0 in this process to 1 leaves the machine"
+    case .latency: "expected milliseconds to answer"
+    case .cost: "expected US dollars"
+    case .verbosity: "mean output tokens"
+    case .readability: "100 minus reading ease"
+    }
+  }
+
+  /// Scales raw costs to 0...1 over the given experts, smallest to 0, largest to 1.
+  ///
+  /// Where all are equal, all are 0: the goal then tells nothing. An unknown cost counts as the
+  /// dearest, so that leaving a card empty never wins; where all are unknown, all are 0.
+  package static func scale(_ raw: [Double?]) -> [Double] {
+    let known = raw.compactMap { $0.flatMap { $0.isFinite ? $0 : nil } }
+    guard let low = known.min(), let high = known.max() else {
+      return Array(repeating: 0, count: raw.count)
+    }
+    return raw.map { value in
+      guard let value, value.isFinite else { return 1 }
+      return high > low ? (value - low) / (high - low) : 0
+    }
+  }
+}
+
+extension Candidate {
+  /// Price of the prompt and of the expected answer.
+  package func expectedCostUSD(in context: GoalContext) -> Double {
+    let output = expectedOutputTokens(limit: context.maximumOutputTokens)
+    return
+      (Double(max(0, context.promptTokens)) * card.promptPriceUSDPerMillionTokens
+      + output * card.completionPriceUSDPerMillionTokens) / 1e6
+  }
+}

@@ -1,0 +1,153 @@
+/// What one flag asks for.
+package enum PromptFlagMeaning: Equatable, Sendable {
+  case weight(Goal, Double)
+  case constraint(Constraints)
+
+  /// The weight of a flag that names a goal without a number, such as `smallest model`: the whole
+  /// way from the best to the worst expert counts as one bit per byte, more than experts of one
+  /// library usually differ in loss.
+  package static let namedWeight = 1.0
+
+  /// Why a flag could not be read.
+  package struct Problem: Error, Equatable {
+    package var reason: String
+  }
+
+  /// Reads the text between colon and bracket.
+  package static func read(_ body: String) -> Result<PromptFlagMeaning, Problem> {
+    let lowered = body.lowercased()
+    guard let equals = lowered.firstIndex(of: "=") else {
+      if let goal = named[words(lowered)] { return .success(.weight(goal, namedWeight)) }
+      if localOnlyNames.contains(words(lowered)) {
+        return .success(.constraint(Constraints(localOnly: true)))
+      }
+      return .failure(Problem(reason: "unknown flag"))
+    }
+    let key = words(String(lowered[..<equals]))
+    // Ids keep their case.
+    let value = body.firstIndex(of: "=").map { String(body[body.index(after: $0)...]) } ?? ""
+    return read(key: key, value: value.trimmedBlanks)
+  }
+
+  private static func read(key: String, value: String) -> Result<PromptFlagMeaning, Problem> {
+    if let goal = Goal(rawValue: key) ?? named[key] {
+      guard let weight = number(value), (0...GoalWeights.maximum).contains(weight) else {
+        return .failure(Problem(reason: "weight must be a number from 0 to 100"))
+      }
+      return .success(.weight(goal, weight))
+    }
+    var limit = Constraints()
+    switch key {
+    case "max params", "max parameters", "params", "parameters":
+      guard let count = count(value, thousand: 1000), count > 0 else {
+        return .failure(Problem(reason: "must be a count such as 300M"))
+      }
+      limit.maxParameters = count
+    case "min context", "context", "context length":
+      guard let count = count(value, thousand: 1024), count > 0 else {
+        return .failure(Problem(reason: "must be a count of tokens such as 4096 or 8K"))
+      }
+      limit.minContext = count
+    case "local only", "local":
+      switch value.lowercased() {
+      case "true", "yes", "1", "on": limit.localOnly = true
+      case "false", "no", "0", "off": limit.localOnly = false
+      default: return .failure(Problem(reason: "must be true or false"))
+      }
+    case "max cost", "max cost usd", "max price":
+      guard let usd = number(value.hasPrefix("$") ? String(value.dropFirst()) : value), usd >= 0
+      else { return .failure(Problem(reason: "must be US dollars such as 0.01")) }
+      limit.maxCostUSD = usd
+    case "released after", "after", "newer than":
+      guard let date = CalendarDate(value) else {
+        return .failure(Problem(reason: "must be a date such as 2024-01-01"))
+      }
+      limit.releasedAfter = date
+    case "license", "licenses", "licence", "licences":
+      guard let names = names(value) else {
+        return .failure(Problem(reason: "must be licences such as apache-2.0, mit"))
+      }
+      limit.licenses = Set(names.map { $0.lowercased() })
+    case "expert", "experts", "model", "models":
+      guard let names = names(value) else {
+        return .failure(Problem(reason: "must be ids of experts"))
+      }
+      limit.experts = Set(names)
+    case "min density", "max density":
+      guard let density = number(value), (0...1).contains(density) else {
+        return .failure(Problem(reason: "must be a share from 0 to 1"))
+      }
+      if key == "min density" { limit.minDensity = density } else { limit.maxDensity = density }
+    default:
+      return .failure(Problem(reason: "unknown flag"))
+    }
+    return .success(.constraint(limit))
+  }
+
+  // MARK: - Words and numbers
+
+  /// `Max_Params` and `max-params` read as `max params`; a closing "model" or "expert" says nothing.
+  private static func words(_ text: String) -> String {
+    var parts = text.split(whereSeparator: { " \t-_".contains($0) }).map(String.init)
+    if parts.count > 1, let last = parts.last, ["model", "expert", "answer"].contains(last) {
+      parts.removeLast()
+    }
+    if parts.count > 1, let first = parts.first, ["the", "a"].contains(first) {
+      parts.removeFirst()
+    }
+    return parts.joined(separator: " ")
+  }
+
+  private static func number(_ text: String) -> Double? {
+    guard text.utf8.count <= 32,
+      text.utf8.allSatisfy({ (48...57).contains($0) || "+-.eE".utf8.contains($0) }),
+      let value = Double(text), value.isFinite
+    else { return nil }
+    return value
+  }
+
+  private static func count(_ text: String, thousand: Double) -> Int? {
+    let text = text.lowercased()
+    var scale = 1.0
+    var digits = text[...]
+    switch text.last {
+    case "k": scale = thousand
+    case "m": scale = thousand * thousand
+    case "b", "g": scale = thousand * thousand * thousand
+    case "t": scale = thousand * thousand * thousand * thousand
+    default: break
+    }
+    if scale > 1 { digits = digits.dropLast() }
+    guard let value = number(String(digits).trimmedBlanks), value >= 0, value * scale < 1e18 else {
+      return nil
+    }
+    return Int((value * scale).rounded())
+  }
+
+  private static func names(_ text: String) -> [String]? {
+    let parts = text.split(separator: ",").map { String($0).trimmedBlanks }.filter { !$0.isEmpty }
+    return parts.isEmpty ? nil : parts
+  }
+
+  private static let localOnlyNames: Set<String> = [
+    "local", "local only", "only local", "stay local", "on this machine",
+  ]
+
+  private static let named: [String: Goal] = {
+    let words: [Goal: [String]] = [
+      .size: ["smallest", "small", "smaller", "tiny", "tiniest"],
+      .recency: ["newest", "latest", "new", "newer", "recent", "most recent"],
+      .security: ["secure", "most secure", "safest", "private", "most private"],
+      .latency: ["fastest", "fast", "faster", "quick", "quickest", "low latency", "speed"],
+      .cost: ["cheapest", "cheap", "cheaper", "low cost", "price"],
+      .verbosity: ["concise", "most concise", "brief", "short", "shortest", "terse"],
+      .readability: ["readable", "most readable", "easy to read", "plain", "simple"],
+    ]
+    var table: [String: Goal] = [:]
+    for (goal, names) in words {
+      for name in names { table[name] = goal }
+      table[goal.rawValue] = goal
+    }
+    return table
+  }()
+}

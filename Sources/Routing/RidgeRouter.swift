@@ -1,0 +1,112 @@
+import Foundation
+
+/// Ridge regression per expert on the standardised sentence embedding and text features.
+///
+/// The uncertainty of a prediction is `s sqrt(1 + h)`: s the expert's leave-one-out error, h the
+/// prompt's leverage, which grows with its distance from what was trained on. The leverage uses
+/// one penalty for all experts (the geometric mean of theirs), so that one matrix serves all.
+package struct RidgeRouter: LossPredictor, Equatable {
+  package var strategy: RoutingStrategy { .ridge }
+  package let experts: [String]
+  let scaler: FeatureScaler
+  /// (experts, columns)
+  let weights: [[Float]]
+  let intercepts: [Float]
+  package let lambdas: [Double]
+  /// Leave-one-out root mean square error of each expert, bits per byte.
+  package let residualDeviations: [Double]
+  /// Lower triangle, row by row, of the matrix whose quadratic form is the leverage.
+  let leverage: [Float]
+  let trainedRows: Int
+
+  /// Trains on the given outcomes.
+  package init(
+    training set: TrainingSet, folds: Int = 5, lambdas: [Double] = RidgeRegression.defaultLambdas
+  ) throws(RoutingError) {
+    let scaler = FeatureScaler(set.examples.map { FeatureScaler.columns(of: $0.input) })
+    var matrix = Matrix(rows: set.examples.count, columns: scaler.means.count)
+    for (row, example) in set.examples.enumerated() {
+      let scaled = scaler.scale(FeatureScaler.columns(of: example.input))
+      for column in scaled.indices { matrix[row, column] = scaled[column] }
+    }
+    let targets = set.experts.map { expert in
+      set.examples.map { $0.losses[expert] ?? .nan }
+    }
+    let fits = try RidgeRegression.fit(
+      matrix: matrix, targets: targets, folds: set.folds(folds), lambdas: lambdas)
+    experts = set.experts
+    self.scaler = scaler
+    weights = fits.map { $0.weights.map(Float.init) }
+    intercepts = fits.map { Float($0.intercept) }
+    self.lambdas = fits.map(\.lambda)
+    residualDeviations = fits.map { $0.residualVariance.squareRoot() }
+    trainedRows = set.examples.count
+    let meanLog = fits.reduce(0) { $0 + log($1.lambda) } / Double(max(1, fits.count))
+    leverage = try Self.leverageMatrix(matrix, lambda: exp(meanLog))
+  }
+
+  /// From stored numbers, which the caller has checked to fit together.
+  init(
+    experts: [String], scaler: FeatureScaler, weights: [[Float]], intercepts: [Float],
+    lambdas: [Double], residualDeviations: [Double], leverage: [Float], trainedRows: Int
+  ) {
+    self.experts = experts
+    self.scaler = scaler
+    self.weights = weights
+    self.intercepts = intercepts
+    self.lambdas = lambdas
+    self.residualDeviations = residualDeviations
+    self.leverage = leverage
+    self.trainedRows = trainedRows
+  }
+
+  package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
+    let columns = FeatureScaler.columns(of: input)
+    guard columns.count == scaler.means.count else {
+      throw .wrongDimension(
+        field: "embedding", expected: scaler.means.count - TextFeatures.names.count,
+        found: input.embedding.count)
+    }
+    guard columns.allSatisfy(\.isFinite) else {
+      throw .invalidValue(field: "embedding", value: "nan", expected: "finite numbers")
+    }
+    let x = scaler.scale(columns).map(Float.init)
+    let spread = Double(1 + max(0, quadraticForm(x)) + 1 / Float(max(1, trainedRows))).squareRoot()
+    return experts.indices.map { expert in
+      var sum = intercepts[expert]
+      for (a, b) in zip(weights[expert], x) { sum += a * b }
+      return LossPrediction(
+        expert: experts[expert], lossBitsPerByte: max(0, Double(sum)),
+        standardError: residualDeviations[expert] * spread)
+    }
+  }
+
+  /// `x^T M x` for the packed symmetric M.
+  private func quadraticForm(_ x: [Float]) -> Float {
+    var total: Float = 0
+    var at = 0
+    for i in x.indices {
+      var row: Float = 0
+      for j in 0..<i { row += leverage[at + j] * x[j] }
+      total += x[i] * (2 * row + leverage[at + i] * x[i])
+      at += i + 1
+    }
+    return total
+  }
+
+  private static func leverageMatrix(
+    _ matrix: Matrix, lambda: Double
+  ) throws(RoutingError) -> [Float] {
+    let moments = RidgeMoments(matrix: matrix, targets: [], rows: Array(0..<matrix.rows))
+    let factor = try moments.factor(penalty: lambda * moments.count)
+    var packed: [Float] = []
+    packed.reserveCapacity(matrix.columns * (matrix.columns + 1) / 2)
+    for i in 0..<matrix.columns {
+      var unit = Array(repeating: 0.0, count: matrix.columns)
+      unit[i] = 1
+      let column = LinearAlgebra.solve(factor, unit)
+      packed += column[0...i].map(Float.init)
+    }
+    return packed
+  }
+}

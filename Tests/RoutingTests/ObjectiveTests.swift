@@ -1,0 +1,180 @@
+import Foundation
+import Routing
+import Testing
+
+@Suite struct ObjectiveTests {
+  static let today = CalendarDate(year: 2026, month: 1, day: 1)
+  static func context() throws -> GoalContext {
+    GoalContext(promptTokens: 50, maximumOutputTokens: 100, today: try #require(today))
+  }
+
+  /// A random library with its predictions.
+  static func random(
+    _ generator: inout SeededGenerator, count: Int
+  ) -> (candidates: [Candidate], predictions: [LossPrediction]) {
+    var candidates: [Candidate] = []
+    var predictions: [LossPrediction] = []
+    for index in 0..<count {
+      let card = ExpertCard(
+        id: "e\(index)", totalParameters: 1 + generator.next(below: 5) * 100_000_000,
+        released: CalendarDate(
+          year: 2020 + generator.next(below: 6), month: 1 + generator.next(below: 12), day: 1),
+        license: generator.next(below: 2) == 0 ? "MIT" : "apache-2.0", contextLength: 2048,
+        completionPriceUSDPerMillionTokens: generator.nextUnit(),
+        firstTokenMilliseconds: generator.nextUnit() * 100, perTokenMilliseconds: 10,
+        meanOutputTokens: Double(generator.next(below: 300)),
+        readingEase: generator.nextUnit() * 100)
+      candidates.append(Candidate(card: card))
+      predictions.append(
+        LossPrediction(
+          expert: card.id, lossBitsPerByte: Double(generator.next(below: 8)) / 4,
+          standardError: 0.1))
+    }
+    return (candidates, predictions)
+  }
+
+  @Test func withoutWeightsTheSmallestLossWins() throws {
+    var generator = SeededGenerator(seed: 1)
+    for _ in 0..<300 {
+      let (candidates, predictions) = Self.random(&generator, count: 1 + generator.next(below: 9))
+      let decision = try Objective.decide(
+        .init(candidates: candidates, predictions: predictions, context: try Self.context()))
+      let smallest = predictions.map(\.lossBitsPerByte).min()
+      #expect(decision.chosen?.predictedLoss == smallest)
+      #expect(decision.onParetoFront)
+      #expect((decision.margin ?? 0) >= 0)
+      // The order of the library does not matter.
+      let turned = try Objective.decide(
+        .init(
+          candidates: candidates.reversed(), predictions: predictions.shuffled(using: &generator),
+          context: try Self.context()))
+      #expect(turned.expert == decision.expert)
+    }
+  }
+
+  @Test(arguments: Goal.allCases)
+  func theChosenCostNeverRisesWithItsWeight(goal: Goal) throws {
+    var generator = SeededGenerator(seed: 2)
+    for _ in 0..<60 {
+      let (candidates, predictions) = Self.random(&generator, count: 7)
+      let other = Goal.allCases[generator.next(below: Goal.allCases.count)]
+      var last = Double.infinity
+      for weight in [0, 0.01, 0.1, 0.2, 0.3, 0.5, 0.8, 1, 1.5, 2, 3, 5, 10, 100] {
+        var preferences = RoutingPreferences()
+        if other != goal { try preferences.weights.set(0.3, for: other) }
+        try preferences.weights.set(weight, for: goal)
+        let decision = try Objective.decide(
+          .init(
+            candidates: candidates, predictions: predictions, preferences: preferences,
+            context: try Self.context()))
+        let cost = try #require(decision.chosen?.goals[goal]?.cost)
+        #expect(cost <= last)
+        last = cost
+        #expect(decision.onParetoFront)
+      }
+    }
+  }
+
+  @Test func noConstraintIsEverWidened() throws {
+    var generator = SeededGenerator(seed: 3)
+    for _ in 0..<300 {
+      let (candidates, predictions) = Self.random(&generator, count: 6)
+      var constraints = Constraints()
+      if generator.next(below: 2) == 0 { constraints.maxParameters = 200_000_000 }
+      if generator.next(below: 2) == 0 { constraints.licenses = ["mit"] }
+      if generator.next(below: 2) == 0 { constraints.releasedAfter = CalendarDate("2023-01-01") }
+      let allowed = Set(
+        candidates.filter { candidate in
+          (constraints.maxParameters.map { (candidate.card.totalParameters ?? .max) <= $0 } ?? true)
+            && (constraints.licenses == nil || candidate.card.license == "MIT")
+            && (constraints.releasedAfter.map { limit in
+              candidate.card.released.map { $0 > limit } ?? false
+            } ?? true)
+        }.map(\.card.id))
+      let request = Objective.Request(
+        candidates: candidates, predictions: predictions,
+        preferences: RoutingPreferences(constraints: constraints), context: try Self.context())
+      if allowed.isEmpty {
+        #expect(throws: RoutingError.self) { try Objective.decide(request) }
+      } else {
+        let decision = try Objective.decide(request)
+        #expect(allowed.contains(decision.expert))
+        #expect(Set(decision.experts.filter(\.eligible).map(\.expert)) == allowed)
+      }
+    }
+  }
+
+  @Test func unknownCostsCountAsTheDearest() {
+    #expect(Goal.scale([1, nil, 3]) == [0, 1, 1])
+    #expect(Goal.scale([2, 2]) == [0, 0])
+    #expect(Goal.scale([nil, nil]) == [0, 0])
+    #expect(Goal.scale([5, nil]) == [0, 1])
+  }
+
+  @Test func anExpertWithoutPredictionIsNotEligibleAmongOthers() throws {
+    let candidates = ["a", "b"].map { Candidate(card: ExpertCard(id: $0, totalParameters: 10)) }
+    let one = [LossPrediction(expert: "b", lossBitsPerByte: 3, standardError: 0)]
+    var request = Objective.Request(
+      candidates: candidates, predictions: one, context: try Self.context())
+    let decision = try Objective.decide(request)
+    #expect(decision.expert == "b")
+    #expect(decision.experts.first?.reason == .noPrediction)
+    request.predictions = []
+    #expect(try Objective.decide(request).expert == "a")
+    request.strategy = .single("b")
+    #expect(try Objective.decide(request).expert == "b")
+    request.strategy = .single("c")
+    #expect(throws: RoutingError.unknownExpert("c")) { try Objective.decide(request) }
+  }
+
+  @Test func securityAndAvailability() throws {
+    let candidates = [
+      Candidate(card: ExpertCard(id: "far", kind: .remote)),
+      Candidate(card: ExpertCard(id: "near"), unavailable: "model.gguf is missing"),
+    ]
+    let request = Objective.Request(
+      candidates: candidates, predictions: [],
+      preferences: RoutingPreferences(constraints: Constraints(localOnly: true)),
+      context: try Self.context())
+    #expect(
+      throws: RoutingError.noEligibleExpert([
+        .init(expert: "far", reason: .leavesMachine),
+        .init(expert: "near", reason: .unavailable("model.gguf is missing")),
+      ])
+    ) { try Objective.decide(request) }
+  }
+
+  @Test func theDecisionIsJSONAndComesBack() throws {
+    var generator = SeededGenerator(seed: 4)
+    let (candidates, predictions) = Self.random(&generator, count: 4)
+    var preferences = RoutingPreferences.merge(
+      prompt: PromptFlags.parse("[Flag: size=0.25] [Flag: what]"),
+      jsonConstraints: Constraints(maxParameters: 300_000_001))
+    try preferences.weights.set(0.5, for: .latency)
+    let decision = try Objective.decide(
+      .init(
+        candidates: candidates, predictions: predictions, preferences: preferences,
+        context: try Self.context(), strategy: .knn, routerVersion: "r1"))
+    let data = try JSONEncoder().encode(decision)
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect(object["strategy"] as? String == "knn")
+    #expect(object["router_version"] as? String == "r1")
+    #expect(object["on_pareto_front"] as? Bool == true)
+    let experts = try #require(object["experts"] as? [[String: Any]])
+    let first = try #require(experts.first { $0["eligible"] as? Bool == true })
+    let goals = try #require(first["goals"] as? [String: Any])
+    #expect((goals["size"] as? [String: Any])?["weight"] as? Double == 0.25)
+    let back = try JSONDecoder().decode(RoutingDecision.self, from: data)
+    #expect(back.expert == decision.expert)
+    #expect(try JSONEncoder.sorted.encode(back) == JSONEncoder.sorted.encode(decision))
+  }
+}
+
+extension JSONEncoder {
+  static var sorted: JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return encoder
+  }
+}

@@ -1,0 +1,103 @@
+import Routing
+import Testing
+
+@Suite struct PromptFlagsTests {
+  @Test(arguments: [
+    ("[Flag: smallest model] Hello", "Hello", Goal.size, 1.0),
+    ("Hello [FLAG: Newest] world", "Hello world", .recency, 1),
+    ("Hello [flag:secure]", "Hello", .security, 1),
+    ("a\n[Flag: fastest]\nb", "a\nb", .latency, 1),
+    ("[ flag : cheapest ]x", "x", .cost, 1),
+    ("x[Flag: concise]y", "xy", .verbosity, 1),
+    ("[Flag: the most readable answer]", "", .readability, 1),
+    ("q [Flag: size=0.5]", "q", .size, 0.5),
+    ("q [Flag: Size = 2e-1 ]", "q", .size, 0.2),
+  ])
+  func weights(text: String, stripped: String, goal: Goal, weight: Double) {
+    let flags = PromptFlags.parse(text)
+    #expect(flags.strippedText == stripped)
+    #expect(flags.weights[goal] == weight)
+    #expect(flags.ignored.isEmpty)
+  }
+
+  @Test func constraints() {
+    let flags = PromptFlags.parse(
+      "[Flag: max-params=300M] a [Flag: Max_Parameters=1B][Flag: local only] "
+        + "[Flag: licenses=Apache-2.0, MIT] [Flag: released-after=2024-01-01] b "
+        + "[Flag: max-cost=$0.01] [Flag: min-context=4K] [Flag: experts=Alpha,b]")
+    #expect(flags.strippedText == "a b")
+    #expect(
+      flags.constraints
+        == Constraints(
+          maxParameters: 300_000_000, localOnly: true, maxCostUSD: 0.01,
+          releasedAfter: CalendarDate("2024-01-01"), licenses: ["apache-2.0", "mit"],
+          experts: ["Alpha", "b"], minContext: 4096))
+  }
+
+  @Test(arguments: [
+    "fastst", "size=abc", "size=-1", "size=101", "size=nan", "size=inf", "max-params=-3",
+    "max-params=1e300T", "released-after=2024-13-01", "", "=", "=1", "size=",
+  ])
+  func unreadableFlagsAreRemovedAndReported(body: String) {
+    let flags = PromptFlags.parse("x [Flag: \(body)] y")
+    #expect(flags.strippedText == "x y")
+    #expect(flags.understood.isEmpty)
+    #expect(flags.ignored.map(\.text) == [body])
+  }
+
+  @Test func escapedFlagsAreLiteral() {
+    let flags = PromptFlags.parse(#"say \[Flag: newest] [Flag: fastest]"#)
+    #expect(flags.strippedText == #"say \[Flag: newest]"#)
+    #expect(flags.expertText == "say [Flag: newest]")
+    #expect(flags.weights.active == [.latency])
+    #expect(PromptFlags.parse(flags.strippedText).understood.isEmpty)
+  }
+
+  @Test(arguments: [
+    "[Flag: unterminated", "[Flag: two\nlines]", "[flags: x]", "[Flag x]", "plain [text]",
+    #"C:\[x] \n"#, "[Flag: a[0]]", "1 ] 2 [ 3",
+  ])
+  func othersStay(text: String) {
+    let flags = PromptFlags.parse(text)
+    #expect(flags.strippedText == text)
+    #expect(flags.understood.isEmpty && flags.ignored.isEmpty)
+  }
+
+  @Test func flagsThatFormWhenOthersAreRemovedGoToo() {
+    let flags = PromptFlags.parse("a [Fl[Flag: newest]ag: secure] b")
+    #expect(flags.strippedText == "a b")
+    #expect(flags.weights.active == [.recency, .security])
+  }
+
+  @Test func tenThousandRandomStrings() {
+    let pieces = [
+      "[", "]", "Flag", "flag", ":", " ", "\n", "\\", "[Flag:", "[FLAG: ", "newest", "=0.5]",
+      "size", "é", "🙂", "\u{301}", "max-params=3M", "\r\n", "\0", "a", "[fl", "ag:", "]]", "\t",
+    ]
+    var generator = SeededGenerator(seed: 11)
+    for _ in 0..<10_000 {
+      let text = (0..<generator.next(below: 24)).map { _ in
+        pieces[generator.next(below: pieces.count)]
+      }.joined()
+      let once = PromptFlags.parse(text)
+      let twice = PromptFlags.parse(once.strippedText)
+      #expect(twice.strippedText == once.strippedText, "\(text.debugDescription)")
+      #expect(twice.understood.isEmpty && twice.ignored.isEmpty, "\(text.debugDescription)")
+      #expect(once.strippedText.utf8.count <= text.utf8.count)
+    }
+  }
+
+  @Test func manyFlagsAreBounded() {
+    let flags = PromptFlags.parse(String(repeating: "[Flag: newest] ", count: 5000) + "end")
+    #expect(flags.strippedText == "end")
+    #expect(flags.understood.count == PromptFlags.maximumFlags)
+    #expect(flags.ignored.count == 1)
+  }
+
+  @Test func longHostileTextsAreReadInOnePass() {
+    // Quadratic parsing of these would take minutes.
+    for piece in ["[Flag:", "[", "]", "[Flag: x", "\\[Flag:", "[Flag: x]"] {
+      _ = PromptFlags.parse(String(repeating: piece, count: 200_000))
+    }
+  }
+}
