@@ -1,1 +1,233 @@
+// The C side of the Kernels room: everything that runs inside a token's time.
+//
+// Nothing here knows of threads: each function does the rows, tiles or units that it is told to,
+// and the Swift side shares them out. Nothing here trusts nobody either: sizes were checked in
+// Swift when the matrix or buffer was made.
+//
+// THE PACKED LAYOUT OF A QUANTISED MATRIX (outputs, inputs)
+//
+// Outputs ("columns" of the product) are taken 16 at a time: a tile. Inputs are taken 32 at a
+// time: a block. A tile's blocks lie one after the other, a matrix's tiles too, so one row of the
+// product streams the memory once, in order.
+//
+//     matrix   | tile 0 (outputs 0-15)           | tile 1 (outputs 16-31)         | ...
+//     tile     | block 0 (inputs 0-31) | block 1 | ...
+//     block    | nibbles 256 B | low bits 0/64/128 B | scales 16 x f16 | offsets 16 x f16 |
+//
+// Inside a block the weights form 8 "vectors" of 64 bytes, as VNNI's vpdpbusd wants them: lane c
+// (one 32-bit accumulator) holds four consecutive inputs of output c.
+//
+//     vector v:  byte 4c+j  =  weight of output c, input 4v+j     (c = 0..15, j = 0..3)
+//
+//     8 bits:    8 vectors as they are                                              512 B
+//     4 bits:    byte vector n = 0..3: low half is vector n, high half vector n+4   256 B
+//     5 bits:    the upper 4 bits as above, then a plane of 64 bytes whose bit v of
+//                byte i is the lowest bit of vector v's byte i                      320 B
+//     6 bits:    the upper 4 bits as above, then two planes of 64 bytes: plane 0 has
+//                vectors 0..3, plane 1 vectors 4..7, two bits each                  384 B
+//
+// What the dot product sees is u = q << (8 - bits), always "left-aligned" in the unsigned byte, so
+// that types with a fixed zero point have theirs at 128, whatever their width:
+//
+//     without offsets:  weight = factor * scale[c] * (u - 128)
+//     with offsets:     weight = factor * (scale[c] * u + offset[c])
+//
+// `factor` is one power of two a matrix. It keeps scales and offsets in the middle of f16's range
+// (K types multiply two scales; their product may not be a normal f16). Types with groups of 16
+// inputs (Q2_K, Q3_K, Q6_K) have two rows of scales a block, and two of offsets.
+//
+// Activations are int8 in blocks of 32 with a float scale. A block is one cache line that also
+// holds what the zero point and the offsets are multiplied with. Rows are interleaved in groups
+// of TK_ROW_GROUP so that the rows of a register tile lie at fixed distances:
+//
+//     row group | block 0: row 0, row 1, ... row G-1 | block 1: row 0, ... |
 #pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Tells Swift that values of a type never change once made.
+#define TK_SENDABLE __attribute__((swift_attr("@Sendable")))
+
+#define TK_TILE 16
+#define TK_BLOCK 32
+#define TK_ROW_GROUP 16
+#define TK_PAGE_POSITIONS 64
+
+// ---------------------------------------------------------------------------------------------
+// Memory
+
+/// Zeroed memory on a 64-byte boundary (2 MiB and huge pages where it is large), or NULL.
+void *tk_allocate(size_t bytes);
+void tk_free(void *memory);
+
+// ---------------------------------------------------------------------------------------------
+// Weights
+
+/// How a quantised matrix is packed.
+typedef struct {
+  int32_t bits;        // 4, 5, 6 or 8
+  int32_t has_offset;  // 1: stored offsets; 0: zero point 128
+  int32_t group;       // inputs that share a scale: 32 or 16
+} tk_format;
+
+typedef struct {
+  const uint8_t *tiles;
+  int64_t outputs;
+  int64_t inputs;
+  int64_t blocks;           // blocks of 32 inputs, the last one padded with zeros
+  int64_t bytes_per_block;  // of one tile
+  tk_format format;
+  float factor;
+} TK_SENDABLE tk_matrix;
+
+/// Numbers of `type` (ggml's numbering) from `source` to floats. `count` is a multiple of the
+/// type's block size. False for an unknown type.
+bool tk_dequantize(uint32_t type, const void *source, int64_t count, float *destination);
+
+/// The packed format for a type; false where the type is unknown. F32, F16 and BF16 become 8 bits.
+bool tk_format_for_type(uint32_t type, tk_format *format);
+int64_t tk_format_bytes_per_block(tk_format format);
+
+/// Largest |scale| and |offset| of rows [first, last) in the units of the packed layout, for
+/// choosing the matrix's factor.
+float tk_pack_magnitude(uint32_t type, const void *source, int64_t inputs, int64_t first_row,
+                        int64_t last_row);
+/// The factor for a largest magnitude.
+float tk_pack_factor(float magnitude);
+/// Packs tiles [first, last) of `matrix` from `source` (outputs, inputs) into `tiles`, the
+/// memory of `matrix->tiles`.
+void tk_pack_tiles(const tk_matrix *matrix, uint32_t type, const void *source, int64_t first_tile,
+                   int64_t last_tile, uint8_t *tiles);
+/// One output's weights, dequantised. // (inputs)
+void tk_matrix_row(const tk_matrix *matrix, int64_t row, float *destination);
+
+/// Float tiles: (tile, input, 16 outputs).
+void tk_pack_float_tiles(uint32_t type, const void *source, int64_t source_row_bytes,
+                         int64_t outputs, int64_t inputs, int64_t first_tile, int64_t last_tile,
+                         float *tiles, float *scratch_row);
+
+// ---------------------------------------------------------------------------------------------
+// Activations
+
+/// 32 quantised activations of one row and what belongs to them: a cache line.
+typedef struct {
+  int8_t q[32];
+  float scale;
+  float scaled_sum;         // scale * sum of q
+  int32_t correction;       // -128 * sum of q
+  float scaled_sum16[2];    // the same for each half
+  int32_t correction16[2];
+  int32_t unused;
+} tk_activation_block;
+
+// ---------------------------------------------------------------------------------------------
+// Attention
+
+typedef struct {
+  int32_t key_value_heads;
+  int32_t head_dim;
+  int32_t half;  // 1: f16, 0: f32
+} tk_kv_layout;
+
+// A page: for each key/value head, K as (headDim, 64 positions), then V as (64 positions, headDim).
+int64_t tk_kv_page_bytes(tk_kv_layout layout);
+
+/// Some rows of one sequence.
+typedef struct {
+  int64_t first_row;       // in the query and output buffers
+  int64_t row_count;
+  int64_t first_position;  // of first_row in its sequence
+  void *const *pages;      // of this sequence and layer, in order of positions
+} tk_attention_span;
+
+typedef struct {
+  tk_kv_layout layout;
+  int32_t heads;
+  float scale;
+  float softcap;        // 0: none
+  int64_t window;       // positions that a row sees, itself included; 0: all
+  int64_t key_count;    // 0: causal; else every row sees positions 0..<key_count
+  int64_t query_stride;   // floats between rows
+  int64_t output_stride;
+  const float *queries;   // (rows, heads, headDim)
+  float *output;          // (rows, heads, headDim)
+  tk_activation_block *quantized;  // or NULL: the output's quantised form, headDim % 32 == 0
+  int64_t quantized_blocks;        // blocks of a row of it
+} tk_attention;
+
+/// Bytes of scratch that one worker needs.
+int64_t tk_attention_scratch_bytes(int32_t head_dim);
+
+// ---------------------------------------------------------------------------------------------
+// Kernels
+
+/// The functions of one instruction set.
+typedef struct {
+  const char *name;
+
+  /// out[row][output] (+)= sum over inputs, for tiles [first, last) and rows
+  /// [first_row, first_row + row_count) of the activations; `out` is the first of these rows.
+  void (*multiply)(const tk_matrix *matrix, int64_t first_tile, int64_t last_tile,
+                   const tk_activation_block *x, int64_t first_row, int64_t row_count, float *out,
+                   int64_t stride, bool accumulate);
+  void (*multiply_float)(const float *tiles, int64_t outputs, int64_t inputs, int64_t first_tile,
+                         int64_t last_tile, const float *x, int64_t x_stride, int64_t row_count,
+                         float *out, int64_t stride, bool accumulate);
+
+  /// Quantises blocks [first_block, last_block) of one row; x is the whole row (width floats).
+  void (*quantize)(const float *x, int64_t width, int64_t row, int64_t blocks, int64_t first_block,
+                   int64_t last_block, tk_activation_block *out);
+  void (*rms_norm)(const float *x, const float *weight, int64_t width, float epsilon, float *out);
+  void (*rms_norm_quantize)(const float *x, const float *weight, int64_t width, float epsilon,
+                            int64_t row, int64_t blocks, tk_activation_block *out);
+  void (*layer_norm)(const float *x, const float *weight, const float *bias, int64_t width,
+                     float epsilon, float *out);
+  /// activation(gate) * up; kind 0: SiLU, 1: GELU by tanh, 2: GELU by erf. `up` may be NULL.
+  void (*gated)(const float *gate, const float *up, int64_t count, int32_t kind, float *out);
+  void (*gated_quantize)(const float *gate, const float *up, int64_t width, int32_t kind,
+                         int64_t row, int64_t blocks, int64_t first_block, int64_t last_block,
+                         tk_activation_block *out);
+  /// Rotates the first 2 * pairs numbers of each head. style 0: interleaved pairs, 1: halves.
+  void (*rotary)(float *x, int64_t heads, int64_t head_dim, int64_t pairs, const float *cosines,
+                 const float *sines, int32_t style);
+  void (*add)(float *x, const float *y, int64_t count);          // x += y
+  void (*scale)(float *x, float factor, int64_t count);          // x *= factor
+  void (*add_scaled)(float *x, const float *y, float factor, int64_t count);  // x += factor * y
+  double (*dot)(const float *x, const float *y, int64_t count);
+  float (*maximum)(const float *x, int64_t count);
+  /// Index of the largest (the first of equals); NaN is never chosen.
+  int64_t (*argmax)(const float *x, int64_t count);
+  /// Sum of exp(x - maximum).
+  double (*exp_sum)(const float *x, float maximum, int64_t count);
+  /// x becomes exp(x - maximum) * factor.
+  void (*exp_scale)(float *x, float maximum, float factor, int64_t count);
+
+  void (*kv_store)(tk_kv_layout layout, const float *keys, const float *values, void *page,
+                   int64_t slot);
+  /// Units `first, first + step, ...` of all spans together.
+  void (*attention)(const tk_attention *attention, const tk_attention_span *spans,
+                    int64_t span_count, int64_t workers, int64_t first, int64_t step,
+                    void *scratch);
+} TK_SENDABLE tk_kernels;
+
+enum { TK_GENERIC = 0, TK_AVX2 = 1, TK_AVX512 = 2, TK_NEON = 3 };
+
+/// NULL where this CPU or build does not have it.
+const tk_kernels *tk_kernels_for(int32_t instruction_set);
+
+// ---------------------------------------------------------------------------------------------
+// Threads
+
+typedef struct tk_pool tk_pool;
+
+/// `threads` workers: the caller of tk_pool_run is worker 0, the others are threads of the pool.
+/// NULL where a thread cannot be made.
+tk_pool *tk_pool_create(int32_t threads);
+void tk_pool_destroy(tk_pool *pool);
+/// Runs body(context, index) on every worker and returns when all have returned. One caller at a
+/// time.
+void tk_pool_run(tk_pool *pool, void (*body)(void *context, int32_t index), void *context);
+/// Waits until every worker of the running body has come here.
+void tk_pool_barrier(tk_pool *pool, int32_t index);

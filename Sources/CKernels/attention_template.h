@@ -1,0 +1,256 @@
+// Attention over pages of keys and values with online softmax, one page (64 positions) at a time.
+// Everything a query's result depends on is done in the order of positions, whichever other
+// queries share the unit: results do not depend on the batch.
+
+TK_INLINE v16 TK(load_kv)(const void *base, int64_t index, bool half) {
+  return half ? TK_LOAD_HALF16((const uint16_t *)base + index)
+              : TK(load)((const float *)base + index);
+}
+
+TK_INLINE v16 TK(load_kv8)(const void *base, int64_t index, bool half) {
+  float values[16] = {0};
+  if (half) {
+    for (int i = 0; i < 8; i++) values[i] = tk_half_to_float(((const uint16_t *)base)[index + i]);
+  } else {
+    memcpy(values, (const float *)base + index, 32);
+  }
+  return TK(load)(values);
+}
+
+/// c (rows, 16 * vectors) = c * alpha + a (rows, n) b (n, ...); alpha NULL: c is only written.
+TK_INLINE void TK(tile_product)(int rows, int vectors, const float *a, int64_t a_stride, int64_t n,
+                                const void *b, int64_t b_stride, bool half, float *c,
+                                int64_t c_stride, const float *alpha) {
+  v16 sum[TK_TILE_ROWS][TK_TILE_VECTORS];
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++)
+      sum[r][v] = alpha ? TK(load)(c + r * c_stride + 16 * v) * TK(splat)(alpha[r])
+                        : TK(splat)(0);
+  for (int64_t k = 0; k < n; k++) {
+    v16 column[TK_TILE_VECTORS];
+    for (int v = 0; v < vectors; v++) column[v] = TK(load_kv)(b, k * b_stride + 16 * v, half);
+    for (int r = 0; r < rows; r++) {
+      v16 x = TK(splat)(a[r * a_stride + k]);
+      for (int v = 0; v < vectors; v++) sum[r][v] = TK(fma)(x, column[v], sum[r][v]);
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors; v++) TK(store)(c + r * c_stride + 16 * v, sum[r][v]);
+}
+
+/// The last 8 columns of a head whose width is no multiple of 16.
+TK_INLINE void TK(narrow_product)(int rows, const float *a, int64_t a_stride, int64_t n,
+                                  const void *b, int64_t b_stride, bool half, float *c,
+                                  int64_t c_stride, const float *alpha) {
+  for (int r = 0; r < rows; r++) {
+    float *o = c + r * c_stride;
+    v16 sum = TK(load_some)(o, 8, 0) * TK(splat)(alpha[r]);
+    for (int64_t k = 0; k < n; k++)
+      sum = TK(fma)(TK(splat)(a[r * a_stride + k]), TK(load_kv8)(b, k * b_stride, half), sum);
+    TK(store_some)(o, sum, 8);
+  }
+}
+
+TK_INLINE const void *TK(kv_offset)(const void *base, int64_t index, bool half) {
+  return (const char *)base + index * (half ? 2 : 4);
+}
+
+TK_INLINE void TK(product_rows)(int rows, const float *a, int64_t a_stride, int64_t n,
+                                const void *b, int64_t b_stride, bool half, float *c,
+                                int64_t c_stride, int64_t columns, const float *alpha) {
+  int64_t j = 0;
+  for (; j + 16 * TK_TILE_VECTORS <= columns; j += 16 * TK_TILE_VECTORS)
+    TK(tile_product)(rows, TK_TILE_VECTORS, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride,
+                     half, c + j, c_stride, alpha);
+  for (; j + 16 <= columns; j += 16)
+    TK(tile_product)(rows, 1, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride, half, c + j,
+                     c_stride, alpha);
+  if (j < columns)
+    TK(narrow_product)(rows, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride, half, c + j,
+                       c_stride, alpha);
+}
+
+TK_INLINE void TK(product)(int64_t queries, const float *a, int64_t a_stride, int64_t n,
+                           const void *b, int64_t b_stride, bool half, float *c, int64_t c_stride,
+                           int64_t columns, const float *alpha) {
+  for (int64_t q = 0; q < queries;) {
+    int64_t left = queries - q;
+    int rows = left < TK_TILE_ROWS ? (int)left : TK_TILE_ROWS;
+    const float *aq = a + q * a_stride;
+    float *cq = c + q * c_stride;
+    const float *alphaq = alpha ? alpha + q : 0;
+#define TK_CASE(R)                                                                            \
+  case R:                                                                                     \
+    if (R <= TK_TILE_ROWS)                                                                    \
+      TK(product_rows)(R <= TK_TILE_ROWS ? R : 1, aq, a_stride, n, b, b_stride, half, cq,     \
+                       c_stride, columns, alphaq);                                            \
+    break;
+    switch (rows) {
+      TK_CASE(1) TK_CASE(2) TK_CASE(3) TK_CASE(4) TK_CASE(5) TK_CASE(6)
+    }
+#undef TK_CASE
+    q += rows;
+  }
+}
+
+/// Two copies, so that the element type is a constant inside.
+static __attribute__((noinline)) void TK(product_half)(int64_t queries, const float *a,
+                                                       int64_t a_stride, int64_t n, const void *b,
+                                                       int64_t b_stride, float *c,
+                                                       int64_t c_stride, int64_t columns,
+                                                       const float *alpha) {
+  if (alpha) TK(product)(queries, a, a_stride, n, b, b_stride, true, c, c_stride, columns, alpha);
+  else TK(product)(queries, a, a_stride, n, b, b_stride, true, c, c_stride, columns, 0);
+}
+static __attribute__((noinline)) void TK(product_full)(int64_t queries, const float *a,
+                                                       int64_t a_stride, int64_t n, const void *b,
+                                                       int64_t b_stride, float *c,
+                                                       int64_t c_stride, int64_t columns,
+                                                       const float *alpha) {
+  if (alpha) TK(product)(queries, a, a_stride, n, b, b_stride, false, c, c_stride, columns, alpha);
+  else TK(product)(queries, a, a_stride, n, b, b_stride, false, c, c_stride, columns, 0);
+}
+
+/// What a query of the unit sees: positions first..<end.
+typedef struct {
+  int64_t first, end;
+} TK(view);
+
+/// Scores of one page to weights: masks, raises the maximum, returns what the sums so far shrink by.
+TK_INLINE float TK(soften)(float *s, int64_t from, int64_t to, float softcap, float *maximum,
+                           float *total) {
+  v16 x[4];
+  i16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const i16 low = (i16)((int32_t)from), high = (i16)((int32_t)to);
+  v16 top = TK(splat)(-INFINITY);
+  for (int v = 0; v < 4; v++) {
+    x[v] = TK(load)(s + 16 * v);
+    if (softcap > 0) x[v] = TK(tanh)(x[v] * TK(splat)(1 / softcap)) * TK(splat)(softcap);
+    i16 seen = (lane >= low) & (lane < high);
+    x[v] = (v16)(((i16)x[v] & seen) | ((i16)TK(splat)(-INFINITY) & ~seen));
+    top = TK(max)(top, x[v]);
+    lane += 16;
+  }
+  float before = *maximum, now = TK(max_of)(top);
+  if (before > now) now = before;
+  float shift = now > -INFINITY ? now : 0;
+  v16 sum = TK(splat)(0);
+  for (int v = 0; v < 4; v++) {
+    x[v] = TK(exp)(x[v] - TK(splat)(shift));
+    sum += x[v];
+    TK(store)(s + 16 * v, x[v]);
+  }
+  float shrink = before > -INFINITY ? (before == now ? 1 : TK(exp)(TK(splat)(before - shift)).x) : 0;
+  *maximum = now;
+  *total = *total * shrink + TK(sum)(sum);
+  return shrink;
+}
+
+static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span, int64_t kv_head,
+                            int64_t first_query, int64_t queries, float *scratch) {
+  const int64_t d = a->layout.head_dim, group = a->heads / a->layout.key_value_heads;
+  const int64_t page_numbers = TK_PAGE_POSITIONS * d;
+  float *q = scratch, *acc = q + TK_QUERIES * d, *scores = acc + TK_QUERIES * d;
+  float *maximum = scores + TK_QUERIES * TK_PAGE_POSITIONS, *total = maximum + TK_QUERIES;
+  float *shrink = total + TK_QUERIES;
+  TK(view) view[TK_QUERIES];
+  int64_t first = INT64_MAX, end = 0;
+  for (int64_t i = 0; i < queries; i++) {
+    int64_t row = (first_query + i) / group, head = kv_head * group + (first_query + i) % group;
+    const float *source = a->queries + (span->first_row + row) * a->query_stride + head * d;
+    for (int64_t k = 0; k < d; k++) q[i * d + k] = source[k] * a->scale;
+    memset(acc + i * d, 0, (size_t)d * 4);
+    maximum[i] = -INFINITY;
+    total[i] = 0;
+    int64_t position = span->first_position + row;
+    view[i].end = a->key_count > 0 ? a->key_count : position + 1;
+    view[i].first = a->window > 0 && a->key_count == 0 && position + 1 > a->window
+                        ? position + 1 - a->window : 0;
+    if (view[i].first < first) first = view[i].first;
+    if (view[i].end > end) end = view[i].end;
+  }
+  for (int64_t page = first / TK_PAGE_POSITIONS; page * TK_PAGE_POSITIONS < end; page++) {
+    int64_t base = page * TK_PAGE_POSITIONS;
+    int64_t filled = end - base < TK_PAGE_POSITIONS ? end - base : TK_PAGE_POSITIONS;
+    const void *keys = TK(kv_offset)(span->pages[page], 2 * kv_head * page_numbers, a->layout.half);
+    const void *values = TK(kv_offset)(keys, page_numbers, a->layout.half);
+    if (a->layout.half)
+      TK(product_half)(queries, q, d, d, keys, 64, scores, 64, 64, 0);
+    else
+      TK(product_full)(queries, q, d, d, keys, 64, scores, 64, 64, 0);
+    for (int64_t i = 0; i < queries; i++) {
+      int64_t from = view[i].first - base, to = view[i].end - base;
+      if (from < 0) from = 0;
+      if (from > 64) from = 64;
+      if (to < 0) to = 0;
+      if (to > 64) to = 64;
+      shrink[i] = TK(soften)(scores + 64 * i, from, to, a->softcap, maximum + i, total + i);
+    }
+    if (a->layout.half)
+      TK(product_half)(queries, scores, 64, filled, values, d, acc, d, d, shrink);
+    else
+      TK(product_full)(queries, scores, 64, filled, values, d, acc, d, d, shrink);
+  }
+  for (int64_t i = 0; i < queries; i++) {
+    int64_t row = span->first_row + (first_query + i) / group;
+    int64_t head = kv_head * group + (first_query + i) % group;
+    float factor = total[i] > 0 ? 1 / total[i] : 0;
+    float *o = acc + i * d;
+    for (int64_t k = 0; k < d; k++) o[k] *= factor;
+    if (a->output) memcpy(a->output + row * a->output_stride + head * d, o, (size_t)d * 4);
+    if (a->quantized) {
+      for (int64_t b = 0; b < d / 32; b++)
+        TK(quantize_block)
+        (TK(load)(o + 32 * b), TK(load)(o + 32 * b + 16),
+         TK(block_at)(a->quantized, row, a->quantized_blocks, head * d / 32 + b));
+    }
+  }
+}
+
+static void TK(attention)(const tk_attention *a, const tk_attention_span *spans,
+                          int64_t span_count, int64_t workers, int64_t first, int64_t step,
+                          void *scratch) {
+  int64_t chunk = tk_attention_chunk(a, spans, span_count, workers);
+  int64_t group = a->heads / a->layout.key_value_heads;
+  int64_t unit = 0, next = first;
+  for (int64_t s = 0; s < span_count; s++) {
+    int64_t queries = spans[s].row_count * group;
+    int64_t chunks = (queries + chunk - 1) / chunk;
+    int64_t units = chunks * a->layout.key_value_heads;
+    for (; next < unit + units; next += step) {
+      // Heads fastest: neighbours in the list cost the same, and the long chunks are shared out.
+      int64_t local = next - unit;
+      int64_t head = local % a->layout.key_value_heads, c = local / a->layout.key_value_heads;
+      int64_t count = queries - c * chunk < chunk ? queries - c * chunk : chunk;
+      TK(attend_unit)(a, spans + s, head, c * chunk, count, scratch);
+    }
+    unit += units;
+  }
+}
+
+static void TK(kv_store)(tk_kv_layout layout, const float *keys, const float *values, void *page,
+                         int64_t slot) {
+  int64_t d = layout.head_dim, numbers = TK_PAGE_POSITIONS * d;
+  for (int64_t h = 0; h < layout.key_value_heads; h++) {
+    if (layout.half) {
+      uint16_t *k = (uint16_t *)page + 2 * h * numbers, *v = k + numbers + slot * d;
+      int64_t i = 0;
+      for (; i + 16 <= d; i += 16) {
+        uint16_t column[16];
+        TK_STORE_HALF16(column, TK(load)(keys + h * d + i));
+        for (int j = 0; j < 16; j++) k[(i + j) * TK_PAGE_POSITIONS + slot] = column[j];
+        TK_STORE_HALF16(v + i, TK(load)(values + h * d + i));
+      }
+      for (; i < d; i++) {
+        k[i * TK_PAGE_POSITIONS + slot] = tk_float_to_half(keys[h * d + i]);
+        v[i] = tk_float_to_half(values[h * d + i]);
+      }
+    } else {
+      float *k = (float *)page + 2 * h * numbers, *v = k + numbers + slot * d;
+      for (int64_t i = 0; i < d; i++) {
+        k[i * TK_PAGE_POSITIONS + slot] = keys[h * d + i];
+        v[i] = values[h * d + i];
+      }
+    }
+  }
+}

@@ -1,0 +1,23 @@
+// The function table of the instruction set whose templates were included before.
+static const tk_kernels TK(table) = {
+    .name = TK_SET_NAME,
+    .multiply = TK(multiply),
+    .multiply_float = TK(multiply_float),
+    .quantize = TK(quantize),
+    .rms_norm = TK(rms_norm),
+    .rms_norm_quantize = TK(rms_norm_quantize),
+    .layer_norm = TK(layer_norm),
+    .gated = TK(gated),
+    .gated_quantize = TK(gated_quantize),
+    .rotary = TK(rotary),
+    .add = TK(add),
+    .scale = TK(scale),
+    .add_scaled = TK(add_scaled),
+    .dot = TK(dot),
+    .maximum = TK(maximum),
+    .argmax = TK(argmax),
+    .exp_sum = TK(exp_sum),
+    .exp_scale = TK(exp_scale),
+    .kv_store = TK(kv_store),
+    .attention = TK(attention),
+};

@@ -1,0 +1,351 @@
+// Norms, activations, quantisation, rotation and reductions. Included once an instruction set,
+// with TK(name) giving each copy its own names, and load_half16/store_half16 defined.
+
+TK_INLINE v16 TK(load)(const float *p) { return *(const v16_unaligned *)p; }
+TK_INLINE void TK(store)(float *p, v16 x) { *(v16_unaligned *)p = x; }
+TK_INLINE v16 TK(splat)(float x) { return (v16)(x); }
+
+TK_INLINE v16 TK(load_some)(const float *p, int64_t n, float fill) {
+  v16 x = TK(splat)(fill);
+  memcpy(&x, p, (size_t)n * 4);
+  return x;
+}
+TK_INLINE void TK(store_some)(float *p, v16 x, int64_t n) { memcpy(p, &x, (size_t)n * 4); }
+
+TK_INLINE v16 TK(fma)(v16 a, v16 b, v16 c) { return TK_FMA(a, b, c); }
+TK_INLINE v16 TK(max)(v16 a, v16 b) { return __builtin_elementwise_max(a, b); }
+TK_INLINE v16 TK(min)(v16 a, v16 b) { return __builtin_elementwise_min(a, b); }
+TK_INLINE v16 TK(abs)(v16 a) { return __builtin_elementwise_abs(a); }
+TK_INLINE float TK(sum)(v16 x) {
+  typedef float v8 __attribute__((ext_vector_type(8)));
+  typedef float v4 __attribute__((ext_vector_type(4)));
+  v8 a = x.lo + x.hi;
+  v4 b = a.lo + a.hi;
+  return (b.x + b.z) + (b.y + b.w);
+}
+TK_INLINE float TK(max_of)(v16 x) { return __builtin_reduce_max(x); }
+
+/// Rounds to nearest even by pushing the fraction out of a float: |x| < 2^22.
+TK_INLINE v16 TK(round)(v16 x) {
+  const v16 magic = TK(splat)(0x1.8p23f);
+  v16 shifted = x + magic;
+  return shifted - magic;
+}
+
+/// e^x, relative error below 2e-7; 0 below -87.3, finite above.
+TK_INLINE v16 TK(exp)(v16 x) {
+  v16 bounded = TK(min)(TK(max)(x, TK(splat)(-87.3f)), TK(splat)(88.3f));
+  // The integer part comes out in the low bits of the shifted sum.
+  v16 shifted = TK(fma)(bounded, TK(splat)(0x1.715476p0f), TK(splat)(0x1.8p23f));
+  v16 n = shifted - TK(splat)(0x1.8p23f);
+  v16 r = TK(fma)(n, TK(splat)(-0x1.62e4p-1f), bounded);
+  r = TK(fma)(n, TK(splat)(-0x1.7f7d1cp-20f), r);
+  v16 p = TK(splat)(0x1.6a6p-10f);
+  p = TK(fma)(p, r, TK(splat)(0x1.12259ap-7f));
+  p = TK(fma)(p, r, TK(splat)(0x1.555a7p-5f));
+  p = TK(fma)(p, r, TK(splat)(0x1.55548ep-3f));
+  p = TK(fma)(p, r, TK(splat)(0x1.fffff8p-2f));
+  p = TK(fma)(p, r, TK(splat)(1));
+  p = TK(fma)(p, r, TK(splat)(1));
+  i16 exponent = (i16)shifted << 23;
+  v16 result = (v16)((i16)p + exponent);
+  i16 tiny = x < TK(splat)(-87.3f);
+  return (v16)((i16)result & ~tiny);
+}
+
+/// tanh(x) = 1 - 2 / (e^2x + 1)
+TK_INLINE v16 TK(tanh)(v16 x) {
+  v16 bounded = TK(min)(TK(max)(x, TK(splat)(-20)), TK(splat)(20));
+  return TK(splat)(1) - TK(splat)(2) / (TK(exp)(bounded + bounded) + TK(splat)(1));
+}
+
+/// erf by Abramowitz and Stegun 7.1.26; absolute error below 2e-7.
+TK_INLINE v16 TK(erf)(v16 x) {
+  v16 a = TK(min)(TK(abs)(x), TK(splat)(6));
+  v16 t = TK(splat)(1) / TK(fma)(a, TK(splat)(0.3275911f), TK(splat)(1));
+  v16 p = TK(splat)(1.061405429f);
+  p = TK(fma)(p, t, TK(splat)(-1.453152027f));
+  p = TK(fma)(p, t, TK(splat)(1.421413741f));
+  p = TK(fma)(p, t, TK(splat)(-0.284496736f));
+  p = TK(fma)(p, t, TK(splat)(0.254829592f));
+  v16 y = TK(splat)(1) - p * t * TK(exp)(-(a * a));
+  return (v16)(((i16)y & 0x7fffffff) | ((i16)x & (int32_t)0x80000000));
+}
+
+TK_INLINE v16 TK(activate)(v16 x, int32_t kind) {
+  switch (kind) {
+    case 0: return x / (TK(splat)(1) + TK(exp)(-x));
+    case 1: {
+      v16 inner = TK(splat)(0.79788456080286535588f) * x *
+                  TK(fma)(TK(splat)(0.044715f) * x, x, TK(splat)(1));
+      return TK(splat)(0.5f) * x * (TK(splat)(1) + TK(tanh)(inner));
+    }
+    default:
+      return TK(splat)(0.5f) * x * (TK(splat)(1) + TK(erf)(x * TK(splat)(0.70710678118654752f)));
+  }
+}
+
+TK_INLINE tk_activation_block *TK(block_at)(tk_activation_block *base, int64_t row, int64_t blocks,
+                                            int64_t block) {
+  return base + (row / TK_ROW_GROUP * blocks + block) * TK_ROW_GROUP + row % TK_ROW_GROUP;
+}
+
+/// 32 floats to int8, rounded to nearest, scale = max|x| / 127.
+TK_INLINE void TK(quantize_block)(v16 a, v16 b, tk_activation_block *out) {
+  float largest = TK(max_of)(TK(max)(TK(abs)(a), TK(abs)(b)));
+  float scale = largest / 127;
+  float inverse = largest > 1e-35f ? 127 / largest : 0;
+  v16 ra = TK(round)(a * TK(splat)(inverse)), rb = TK(round)(b * TK(splat)(inverse));
+  i16 ia = __builtin_convertvector(ra, i16), ib = __builtin_convertvector(rb, i16);
+  b16 qa = __builtin_convertvector(ia, b16), qb = __builtin_convertvector(ib, b16);
+  memcpy(out->q, &qa, 16);
+  memcpy(out->q + 16, &qb, 16);
+  int32_t sa = __builtin_reduce_add(ia), sb = __builtin_reduce_add(ib);
+  out->scale = scale;
+  out->scaled_sum = scale * (float)(sa + sb);
+  out->correction = -128 * (sa + sb);
+  out->scaled_sum16[0] = scale * (float)sa;
+  out->scaled_sum16[1] = scale * (float)sb;
+  out->correction16[0] = -128 * sa;
+  out->correction16[1] = -128 * sb;
+  out->unused = 0;
+}
+
+static void TK(quantize)(const float *x, int64_t width, int64_t row, int64_t blocks,
+                         int64_t first_block, int64_t last_block, tk_activation_block *out) {
+  for (int64_t b = first_block; b < last_block; b++) {
+    tk_activation_block *o = TK(block_at)(out, row, blocks, b);
+    const float *p = x + 32 * b;
+    if (32 * b + 32 <= width) {
+      TK(quantize_block)(TK(load)(p), TK(load)(p + 16), o);
+    } else {
+      float padded[32] = {0};
+      for (int64_t i = 0; i < width - 32 * b; i++) padded[i] = p[i];
+      TK(quantize_block)(TK(load)(padded), TK(load)(padded + 16), o);
+    }
+  }
+}
+
+TK_INLINE float TK(sum_squares)(const float *x, int64_t n) {
+  v16 a = TK(splat)(0), b = a;
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    v16 p = TK(load)(x + i), q = TK(load)(x + i + 16);
+    a = TK(fma)(p, p, a);
+    b = TK(fma)(q, q, b);
+  }
+  float rest = 0;
+  for (; i < n; i++) rest += x[i] * x[i];
+  return TK(sum)(a + b) + rest;
+}
+
+static void TK(rms_norm)(const float *x, const float *weight, int64_t n, float epsilon,
+                         float *out) {
+  float factor = 1 / sqrtf(TK(sum_squares)(x, n) / (float)n + epsilon);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    TK(store)(out + i, TK(load)(x + i) * TK(splat)(factor) * TK(load)(weight + i));
+  for (; i < n; i++) out[i] = x[i] * factor * weight[i];
+}
+
+static void TK(rms_norm_quantize)(const float *x, const float *weight, int64_t n, float epsilon,
+                                  int64_t row, int64_t blocks, tk_activation_block *out) {
+  float factor = 1 / sqrtf(TK(sum_squares)(x, n) / (float)n + epsilon);
+  v16 f = TK(splat)(factor);
+  for (int64_t b = 0; b < blocks; b++) {
+    tk_activation_block *o = TK(block_at)(out, row, blocks, b);
+    const float *p = x + 32 * b, *w = weight + 32 * b;
+    if (32 * b + 32 <= n) {
+      TK(quantize_block)
+      (TK(load)(p) * f * TK(load)(w), TK(load)(p + 16) * f * TK(load)(w + 16), o);
+    } else {
+      float padded[32] = {0};
+      for (int64_t i = 0; i < n - 32 * b; i++) padded[i] = p[i] * factor * w[i];
+      TK(quantize_block)(TK(load)(padded), TK(load)(padded + 16), o);
+    }
+  }
+}
+
+static void TK(layer_norm)(const float *x, const float *weight, const float *bias, int64_t n,
+                           float epsilon, float *out) {
+  v16 total = TK(splat)(0);
+  float rest = 0;
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) total += TK(load)(x + i);
+  for (; i < n; i++) rest += x[i];
+  float mean = (TK(sum)(total) + rest) / (float)n;
+  v16 squares = TK(splat)(0);
+  rest = 0;
+  for (i = 0; i + 16 <= n; i += 16) {
+    v16 d = TK(load)(x + i) - TK(splat)(mean);
+    squares = TK(fma)(d, d, squares);
+  }
+  for (; i < n; i++) rest += (x[i] - mean) * (x[i] - mean);
+  float factor = 1 / sqrtf((TK(sum)(squares) + rest) / (float)n + epsilon);
+  for (i = 0; i + 16 <= n; i += 16) {
+    v16 d = (TK(load)(x + i) - TK(splat)(mean)) * TK(splat)(factor);
+    TK(store)(out + i, TK(fma)(d, TK(load)(weight + i), TK(load)(bias + i)));
+  }
+  for (; i < n; i++) out[i] = (x[i] - mean) * factor * weight[i] + bias[i];
+}
+
+TK_INLINE void TK(gated_kind)(const float *gate, const float *up, int64_t count, int32_t kind,
+                              float *out) {
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    v16 y = TK(activate)(TK(load)(gate + i), kind);
+    TK(store)(out + i, up ? y * TK(load)(up + i) : y);
+  }
+  int64_t n = count - i;
+  if (n > 0) {
+    v16 y = TK(activate)(TK(load_some)(gate + i, n, 0), kind);
+    TK(store_some)(out + i, up ? y * TK(load_some)(up + i, n, 0) : y, n);
+  }
+}
+
+static void TK(gated)(const float *gate, const float *up, int64_t count, int32_t kind,
+                      float *out) {
+  if (kind == 0) TK(gated_kind)(gate, up, count, 0, out);
+  else if (kind == 1) TK(gated_kind)(gate, up, count, 1, out);
+  else TK(gated_kind)(gate, up, count, 2, out);
+}
+
+TK_INLINE void TK(gated_quantize_kind)(const float *gate, const float *up, int64_t width,
+                                       int32_t kind, int64_t row, int64_t blocks,
+                                       int64_t first_block, int64_t last_block,
+                                       tk_activation_block *out) {
+  for (int64_t b = first_block; b < last_block; b++) {
+    tk_activation_block *o = TK(block_at)(out, row, blocks, b);
+    int64_t n = width - 32 * b, k = 32 * b;
+    v16 x0, x1, u0 = TK(splat)(1), u1 = u0;
+    if (n >= 32) {
+      x0 = TK(load)(gate + k), x1 = TK(load)(gate + k + 16);
+      if (up) u0 = TK(load)(up + k), u1 = TK(load)(up + k + 16);
+    } else {
+      float padded[64] = {0};
+      memcpy(padded, gate + k, (size_t)n * 4);
+      if (up) memcpy(padded + 32, up + k, (size_t)n * 4);
+      x0 = TK(load)(padded), x1 = TK(load)(padded + 16);
+      if (up) u0 = TK(load)(padded + 32), u1 = TK(load)(padded + 48);
+    }
+    TK(quantize_block)(TK(activate)(x0, kind) * u0, TK(activate)(x1, kind) * u1, o);
+  }
+}
+
+static void TK(gated_quantize)(const float *gate, const float *up, int64_t width, int32_t kind,
+                               int64_t row, int64_t blocks, int64_t first_block,
+                               int64_t last_block, tk_activation_block *out) {
+  if (kind == 0) TK(gated_quantize_kind)(gate, up, width, 0, row, blocks, first_block, last_block, out);
+  else if (kind == 1) TK(gated_quantize_kind)(gate, up, width, 1, row, blocks, first_block, last_block, out);
+  else TK(gated_quantize_kind)(gate, up, width, 2, row, blocks, first_block, last_block, out);
+}
+
+static void TK(rotary)(float *x, int64_t heads, int64_t head_dim, int64_t pairs,
+                       const float *cosines, const float *sines, int32_t style) {
+  for (int64_t h = 0; h < heads; h++, x += head_dim) {
+    if (style == 1) {
+      for (int64_t i = 0; i < pairs; i++) {
+        float a = x[i], b = x[i + pairs];
+        x[i] = a * cosines[i] - b * sines[i];
+        x[i + pairs] = b * cosines[i] + a * sines[i];
+      }
+    } else {
+      for (int64_t i = 0; i < pairs; i++) {
+        float a = x[2 * i], b = x[2 * i + 1];
+        x[2 * i] = a * cosines[i] - b * sines[i];
+        x[2 * i + 1] = b * cosines[i] + a * sines[i];
+      }
+    }
+  }
+}
+
+static void TK(add)(float *x, const float *y, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) TK(store)(x + i, TK(load)(x + i) + TK(load)(y + i));
+  for (; i < n; i++) x[i] += y[i];
+}
+
+static void TK(scale)(float *x, float factor, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) TK(store)(x + i, TK(load)(x + i) * TK(splat)(factor));
+  for (; i < n; i++) x[i] *= factor;
+}
+
+static void TK(add_scaled)(float *x, const float *y, float factor, int64_t n) {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    TK(store)(x + i, TK(fma)(TK(load)(y + i), TK(splat)(factor), TK(load)(x + i)));
+  for (; i < n; i++) x[i] += factor * y[i];
+}
+
+static double TK(dot)(const float *x, const float *y, int64_t n) {
+  double total = 0;
+  int64_t i = 0;
+  while (i + 16 <= n) {
+    // Floats in runs of 4096, doubles between them.
+    int64_t end = i + 4096 < n ? i + 4096 : n;
+    v16 a = TK(splat)(0);
+    for (; i + 16 <= end; i += 16) a = TK(fma)(TK(load)(x + i), TK(load)(y + i), a);
+    total += TK(sum)(a);
+  }
+  for (; i < n; i++) total += x[i] * y[i];
+  return total;
+}
+
+static float TK(maximum)(const float *x, int64_t n) {
+  v16 a = TK(splat)(-INFINITY);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) a = TK(max)(a, TK(load)(x + i));
+  float largest = TK(max_of)(a);
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+static int64_t TK(argmax)(const float *x, int64_t n) {
+  v16 best = TK(splat)(-INFINITY);
+  i16 where = (i16)(0), here = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16, here += 16) {
+    v16 y = TK(load)(x + i);
+    i16 larger = y > best;
+    best = (v16)(((i16)y & larger) | ((i16)best & ~larger));
+    where = (here & larger) | (where & ~larger);
+  }
+  float largest = -INFINITY;
+  int64_t index = 0;
+  for (int j = 0; j < 16 && i > 0; j++) {
+    if (best[j] > largest || (best[j] == largest && where[j] < index)) {
+      largest = best[j];
+      index = where[j];
+    }
+  }
+  for (; i < n; i++) {
+    if (x[i] > largest) {
+      largest = x[i];
+      index = i;
+    }
+  }
+  return index;
+}
+
+static double TK(exp_sum)(const float *x, float maximum, int64_t n) {
+  double total = 0;
+  v16 m = TK(splat)(maximum);
+  int64_t i = 0;
+  while (i + 16 <= n) {
+    int64_t end = i + 1024 < n ? i + 1024 : n;
+    v16 a = TK(splat)(0);
+    for (; i + 16 <= end; i += 16) a += TK(exp)(TK(load)(x + i) - m);
+    total += TK(sum)(a);
+  }
+  if (i < n) total += TK(sum)(TK(exp)(TK(load_some)(x + i, n - i, -INFINITY) - m));
+  return total;
+}
+
+static void TK(exp_scale)(float *x, float maximum, float factor, int64_t n) {
+  v16 m = TK(splat)(maximum), f = TK(splat)(factor);
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) TK(store)(x + i, TK(exp)(TK(load)(x + i) - m) * f);
+  if (i < n)
+    TK(store_some)(x + i, TK(exp)(TK(load_some)(x + i, n - i, -INFINITY) - m) * f, n - i);
+}

@@ -1,0 +1,21 @@
+// Vectors of 16 floats in the compiler's own notation. The same source becomes one AVX-512
+// register, two of AVX2 or four of SSE2 or NEON, by the target attribute in force where the
+// templates are included.
+#pragma once
+
+#include <math.h>
+#include <string.h>
+
+#include "CKernels.h"
+#include "half.h"
+
+#pragma clang diagnostic ignored "-Wpsabi"
+
+typedef float v16 __attribute__((ext_vector_type(16)));
+typedef float v16_unaligned __attribute__((ext_vector_type(16), aligned(4)));
+typedef int32_t i16 __attribute__((ext_vector_type(16)));
+typedef uint32_t u16x32 __attribute__((ext_vector_type(16)));
+typedef uint16_t h16 __attribute__((ext_vector_type(16)));
+typedef int8_t b16 __attribute__((ext_vector_type(16)));
+
+#define TK_INLINE static inline __attribute__((always_inline))

@@ -1,0 +1,79 @@
+import CKernels
+
+/// The function between a feed-forward layer's two halves.
+package enum ActivationFunction: Int32, Sendable {
+  case silu = 0
+  /// GELU by its tanh approximation.
+  case geluTanh = 1
+  /// GELU by the error function.
+  case geluErf = 2
+}
+
+// Each of these is called by every worker and does that worker's share of the rows; a barrier
+// must follow before the activations are used. Single rows are cut into blocks where the
+// operation allows it.
+extension Activations {
+  /// Quantises what `floats` holds. Under `.float` there is nothing to do.
+  package func quantize(rows: Range<Int>, worker: Worker) {
+    guard precision == .quantized else { return }
+    forEachPiece(of: rows, worker) { row, pieces in
+      functions.quantize(
+        floats.row(row), Int64(width), Int64(row), Int64(blocksPerRow), Int64(pieces.lowerBound),
+        Int64(pieces.upperBound), blocks)
+    }
+  }
+
+  /// Rows become RMS norms of `source`'s rows times `weight`. // source: (rows, stride)
+  package func rmsNorm(
+    _ source: UnsafePointer<Float>, stride: Int, weight: UnsafePointer<Float>, epsilon: Float,
+    rows: Range<Int>, worker: Worker
+  ) {
+    for index in worker.range(of: rows.count) {
+      let row = rows.lowerBound + index
+      let x = source + index * stride
+      switch precision {
+      case .float: functions.rms_norm(x, weight, Int64(width), epsilon, floats.row(row))
+      case .quantized:
+        functions.rms_norm_quantize(
+          x, weight, Int64(width), epsilon, Int64(row), Int64(blocksPerRow), blocks)
+      }
+    }
+  }
+
+  /// Rows become `function(gate) * up`; without `up`, `function(gate)`. // (rows, stride) both
+  package func gated(
+    _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?, stride: Int,
+    function: ActivationFunction, rows: Range<Int>, worker: Worker
+  ) {
+    forEachPiece(of: rows, worker) { row, pieces in
+      let offset = (row - rows.lowerBound) * stride
+      let first = pieces.lowerBound * Int(TK_BLOCK)
+      switch precision {
+      case .float:
+        let count = min(pieces.upperBound * Int(TK_BLOCK), width) - first
+        functions.gated(
+          gate + offset + first, up.map { $0 + offset + first }, Int64(count), function.rawValue,
+          floats.row(row) + first)
+      case .quantized:
+        functions.gated_quantize(
+          gate + offset, up.map { $0 + offset }, Int64(width), function.rawValue, Int64(row),
+          Int64(blocksPerRow), Int64(pieces.lowerBound), Int64(pieces.upperBound), blocks)
+      }
+    }
+  }
+
+  /// This worker's share of all the blocks of `rows`, a row at a time.
+  @inline(__always)
+  private func forEachPiece(
+    of rows: Range<Int>, _ worker: Worker, _ body: (Int, Range<Int>) -> Void
+  ) {
+    let share = worker.range(of: rows.count * blocksPerRow)
+    var next = share.lowerBound
+    while next < share.upperBound {
+      let row = next / blocksPerRow
+      let end = min((row + 1) * blocksPerRow, share.upperBound)
+      body(rows.lowerBound + row, next - row * blocksPerRow..<end - row * blocksPerRow)
+      next = end
+    }
+  }
+}

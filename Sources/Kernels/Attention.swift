@@ -1,0 +1,122 @@
+import CKernels
+
+/// Some rows of one sequence in a batch.
+package struct AttentionSpan {
+  /// The rows' first, in the query and output buffers.
+  package var firstRow: Int
+  package var rowCount: Int
+  /// Position of `firstRow` in its sequence; the rows' own keys and values are stored already.
+  package var firstPosition: Int
+  /// Pages of this layer and sequence, in order of positions.
+  package var pages: UnsafePointer<UnsafeMutableRawPointer>
+
+  package init(
+    firstRow: Int, rowCount: Int, firstPosition: Int, pages: UnsafePointer<UnsafeMutableRawPointer>
+  ) {
+    self.firstRow = firstRow
+    self.rowCount = rowCount
+    self.firstPosition = firstPosition
+    self.pages = pages
+  }
+}
+
+/// Attention of one layer over paged keys and values, with the workers' scratch memory.
+package final class Attention: @unchecked Sendable {
+  // Unchecked: each worker uses its own part of the scratch.
+  package let layout: KVLayout
+  package let heads: Int
+  package let scale: Float
+  /// Positions that a row sees, itself included; nil: all before it.
+  package let slidingWindow: Int?
+  package let softcap: Float?
+  private let workers: Int
+  private let scratchBytes: Int
+  private let scratch: UnsafeMutableRawPointer
+  private let functions: tk_kernels
+
+  package init(
+    layout: KVLayout, heads: Int, scale: Float, slidingWindow: Int? = nil, softcap: Float? = nil,
+    workers: Int, instructionSet: InstructionSet = .current
+  ) throws(KernelError) {
+    guard heads > 0, heads % layout.keyValueHeads == 0 else {
+      throw .invalidDimension(field: "heads", value: heads)
+    }
+    if let slidingWindow, slidingWindow < 1 {
+      throw .invalidDimension(field: "slidingWindow", value: slidingWindow)
+    }
+    guard workers > 0 else { throw .invalidDimension(field: "workers", value: workers) }
+    self.layout = layout
+    self.heads = heads
+    self.scale = scale
+    self.slidingWindow = slidingWindow
+    self.softcap = softcap
+    self.workers = workers
+    functions = instructionSet.functions
+    scratchBytes = (Int(tk_attention_scratch_bytes(Int32(layout.headDim))) + 4095) / 4096 * 4096
+    scratch = try allocate(
+      try checkedByteCount(rows: workers, width: scratchBytes, bytesPerElement: 1))
+  }
+
+  deinit { tk_free(scratch) }
+
+  /// Causal attention of every span's rows, all workers together; a barrier must follow. // queries: (rows, heads, headDim), rows `stride` floats apart
+  ///
+  /// The output goes to the activations, ready for the output projection: to `floats` under
+  /// `.float`, to the quantised form under `.quantized`. Where `headDim` is no multiple of 32 the
+  /// quantised form needs a barrier and `output.quantize` after this (`fillsQuantized` is false).
+  package func run(
+    queries: UnsafePointer<Float>, stride: Int, spans: UnsafeBufferPointer<AttentionSpan>,
+    into output: Activations, worker: Worker
+  ) {
+    run(queries: queries, stride: stride, spans: spans, keyCount: 0, into: output, worker: worker)
+  }
+
+  /// Attention without a mask: each row sees positions `0..<keyCount`, for the encoder.
+  package func runBidirectional(
+    queries: UnsafePointer<Float>, stride: Int, spans: UnsafeBufferPointer<AttentionSpan>,
+    keyCount: Int, into output: Activations, worker: Worker
+  ) {
+    run(
+      queries: queries, stride: stride, spans: spans, keyCount: keyCount, into: output,
+      worker: worker)
+  }
+
+  /// Whether `run` leaves the quantised form complete.
+  package var fillsQuantized: Bool { layout.headDim % Int(TK_BLOCK) == 0 }
+
+  private func run(
+    queries: UnsafePointer<Float>, stride: Int, spans: UnsafeBufferPointer<AttentionSpan>,
+    keyCount: Int, into output: Activations, worker: Worker
+  ) {
+    precondition(output.width == heads * layout.headDim && worker.index < workers)
+    let quantizes = output.precision == .quantized && fillsQuantized
+    var request = tk_attention()
+    request.layout = layout.native
+    request.heads = Int32(heads)
+    request.scale = scale
+    request.softcap = softcap ?? 0
+    request.window = Int64(slidingWindow ?? 0)
+    request.key_count = Int64(keyCount)
+    request.query_stride = Int64(stride)
+    request.output_stride = Int64(output.width)
+    request.queries = queries
+    request.output = quantizes ? nil : output.floats.pointer
+    request.quantized = quantizes ? output.blocks : nil
+    request.quantized_blocks = Int64(output.blocksPerRow)
+    let mine = scratch + worker.index * scratchBytes
+    withUnsafeTemporaryAllocation(of: tk_attention_span.self, capacity: spans.count) { native in
+      for (index, span) in spans.enumerated() {
+        let pages = UnsafeRawPointer(span.pages)
+          .assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+        native.initializeElement(
+          at: index,
+          to: tk_attention_span(
+            first_row: Int64(span.firstRow), row_count: Int64(span.rowCount),
+            first_position: Int64(span.firstPosition), pages: pages))
+      }
+      functions.attention(
+        &request, native.baseAddress, Int64(spans.count), Int64(worker.count),
+        Int64(worker.index), Int64(worker.count), mine)
+    }
+  }
+}

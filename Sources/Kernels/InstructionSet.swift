@@ -1,0 +1,50 @@
+import CKernels
+import Foundation
+
+/// The machine instructions that the kernels use; chosen once, when first asked for.
+package enum InstructionSet: Int32, Sendable, CaseIterable {
+  /// Plain C, on every machine.
+  case generic = 0
+  /// AVX2 with FMA and F16C.
+  case avx2 = 1
+  /// AVX-512 (F, BW, DQ, VL) with VNNI.
+  case avx512 = 2
+  case neon = 3
+
+  /// The name that `THALAMUS_KERNELS` takes.
+  package var name: String {
+    switch self {
+    case .generic: "generic"
+    case .avx2: "avx2"
+    case .avx512: "avx512"
+    case .neon: "neon"
+    }
+  }
+
+  /// Those that this machine and build have, from the slowest to the fastest.
+  package static let available: [InstructionSet] = allCases.filter {
+    tk_kernels_for($0.rawValue) != nil
+  }
+
+  /// The fastest available, or the one that the environment variable `THALAMUS_KERNELS` names
+  /// (ignored where this machine does not have it).
+  package static let current: InstructionSet = {
+    let best = available.last ?? .generic
+    guard let wanted = ProcessInfo.processInfo.environment["THALAMUS_KERNELS"] else { return best }
+    return available.first { $0.name == wanted } ?? best
+  }()
+
+  /// The functions of this instruction set; those of plain C where the machine lacks it.
+  var functions: tk_kernels {
+    if let table = tk_kernels_for(rawValue) { return table.pointee }
+    return genericFunctions
+  }
+}
+
+private let genericFunctions: tk_kernels = {
+  guard let table = tk_kernels_for(InstructionSet.generic.rawValue) else { return tk_kernels() }
+  return table.pointee
+}()
+
+/// The functions that every operation of this room calls.
+let kernels: tk_kernels = InstructionSet.current.functions

@@ -1,0 +1,32 @@
+import CKernels
+
+extension WeightMatrix {
+  /// `destination[row - rows.lowerBound][output]` becomes (or grows by) the product of the
+  /// activations' `rows` with this matrix. Every worker calls it and does its share of the
+  /// outputs; a barrier must follow before the result is read.
+  ///
+  /// A row's result is the same to the last bit however many rows the call has.
+  package func multiply(
+    _ activations: Activations, rows: Range<Int>, into destination: UnsafeMutablePointer<Float>,
+    stride: Int, accumulate: Bool = false, worker: Worker
+  ) {
+    precondition(activations.width == inputs && activations.precision == precision)
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= activations.maxRows)
+    guard !rows.isEmpty else { return }
+    let tiles = worker.range(of: tileCount)
+    guard !tiles.isEmpty else { return }
+    switch precision {
+    case .float:
+      functions.multiply_float(
+        memory.assumingMemoryBound(to: Float.self), Int64(outputs), Int64(inputs),
+        Int64(tiles.lowerBound), Int64(tiles.upperBound), activations.floats.row(rows.lowerBound),
+        Int64(activations.width), Int64(rows.count), destination, Int64(stride), accumulate)
+    case .quantized:
+      withUnsafePointer(to: packed) {
+        functions.multiply(
+          $0, Int64(tiles.lowerBound), Int64(tiles.upperBound), activations.blocks,
+          Int64(rows.lowerBound), Int64(rows.count), destination, Int64(stride), accumulate)
+      }
+    }
+  }
+}
