@@ -33,6 +33,8 @@ let package = Package(
       name: "HTTP",
       dependencies: ["CSockets", .product(name: "Logging", package: "swift-log")]),
     .target(name: "CSockets"),
+    .executableTarget(
+      name: "http-benchmark-server", dependencies: ["HTTP"], path: "Benchmarks/http/OurServer"),
     .target(
       name: "Thalamus",
       dependencies: [
@@ -56,7 +58,7 @@ let package = Package(
     .target(
       name: "DecisionLog", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
 
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP"]),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "http-benchmark-server"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ThalamusTests", dependencies: ["Thalamus"]),
     .testTarget(name: "LibraryTests", dependencies: ["Library"]),
