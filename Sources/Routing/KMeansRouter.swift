@@ -1,0 +1,117 @@
+/// Each expert's mean loss in the cluster of prompts that is nearest.
+package struct KMeansRouter: LossPredictor, Equatable {
+  package var strategy: RoutingStrategy { .kmeans }
+  package let experts: [String]
+  let dimension: Int
+  /// Unit vectors. // (clusters, dimension)
+  let centroids: [Float]
+  /// (clusters, experts)
+  let means: [Float]
+  let deviations: [Float]
+
+  package static let defaultClusters = 32
+  /// Outcomes that the mean over all clusters counts for in each, so that small ones stay sane.
+  static let priorOutcomes = 4.0
+
+  package init(
+    training set: TrainingSet, clusters: Int = defaultClusters, seed: UInt64 = 1
+  ) {
+    let vectors = set.examples.map { Similarity.normalised($0.input.embedding) }
+    let (centroids, assignment) = Self.cluster(
+      vectors, count: max(1, min(clusters, vectors.count)), seed: seed)
+    let overall = set.meanLosses
+    var means: [Float] = []
+    var deviations: [Float] = []
+    for cluster in centroids.indices {
+      let members = assignment.indices.filter { assignment[$0] == cluster }
+      for (column, expert) in set.experts.enumerated() {
+        let losses = members.compactMap { set.examples[$0].losses[expert] }
+        let count = Double(losses.count) + Self.priorOutcomes
+        let mean = (losses.reduce(0, +) + Self.priorOutcomes * overall[column]) / count
+        let spread = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        means.append(Float(mean))
+        deviations.append(
+          losses.count > 1 ? Float((spread / Double(losses.count - 1)).squareRoot()) : Float(mean))
+      }
+    }
+    self.init(
+      experts: set.experts, dimension: set.dimension, centroids: centroids.flatMap { $0 },
+      means: means, deviations: deviations)
+  }
+
+  init(
+    experts: [String], dimension: Int, centroids: [Float], means: [Float], deviations: [Float]
+  ) {
+    self.experts = experts
+    self.dimension = dimension
+    self.centroids = centroids
+    self.means = means
+    self.deviations = deviations
+  }
+
+  package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
+    let query = try Similarity.query(input, dimension: dimension)
+    let cosines = Similarity.cosines(centroids, with: query)
+    guard let nearest = cosines.indices.max(by: { cosines[$0] < cosines[$1] }) else { return [] }
+    return experts.indices.map { column in
+      let at = nearest * experts.count + column
+      return LossPrediction(
+        expert: experts[column], lossBitsPerByte: Double(means[at]),
+        standardError: Double(deviations[at]))
+    }
+  }
+
+  /// Spherical k-means, started by k-means++, at most 30 rounds.
+  private static func cluster(
+    _ vectors: [[Float]], count: Int, seed: UInt64
+  ) -> (centroids: [[Float]], assignment: [Int]) {
+    var generator = SeededGenerator(seed: seed)
+    var centroids = [vectors[generator.next(below: vectors.count)]]
+    var distances = vectors.map { _ in Double.infinity }
+    while centroids.count < count {
+      let newest = centroids[centroids.count - 1]
+      for (index, vector) in vectors.enumerated() {
+        distances[index] = min(distances[index], max(0, 1 - cosine(vector, newest)))
+      }
+      var left = generator.nextUnit() * distances.reduce(0, +)
+      var chosen = vectors.count - 1
+      for (index, distance) in distances.enumerated() {
+        left -= distance
+        if left < 0 {
+          chosen = index
+          break
+        }
+      }
+      centroids.append(vectors[chosen])
+    }
+    var assignment = vectors.map { _ in -1 }
+    for _ in 0..<30 {
+      let flat = centroids.flatMap { $0 }
+      var changed = false
+      for (index, vector) in vectors.enumerated() {
+        let cosines = Similarity.cosines(flat, with: vector)
+        let best = cosines.indices.max { cosines[$0] < cosines[$1] } ?? 0
+        if assignment[index] != best {
+          assignment[index] = best
+          changed = true
+        }
+      }
+      guard changed else { break }
+      var sums = centroids.map { $0.map { _ in Float(0) } }
+      for (index, vector) in vectors.enumerated() {
+        for j in vector.indices { sums[assignment[index]][j] += vector[j] }
+      }
+      // A cluster that lost all its members keeps its place.
+      for index in sums.indices where sums[index].contains(where: { $0 != 0 }) {
+        centroids[index] = Similarity.normalised(sums[index])
+      }
+    }
+    return (centroids, assignment)
+  }
+
+  private static func cosine(_ a: [Float], _ b: [Float]) -> Double {
+    var sum: Float = 0
+    for j in a.indices { sum += a[j] * b[j] }
+    return Double(sum)
+  }
+}

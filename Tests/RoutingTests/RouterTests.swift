@@ -1,0 +1,58 @@
+import Routing
+import Testing
+
+@Suite struct RouterTests {
+  private func choice(_ router: any LossPredictor, _ example: TrainingExample) throws -> String? {
+    try router.predict(example.input).min { $0.lossBitsPerByte < $1.lossBitsPerByte }?.expert
+  }
+
+  @Test(arguments: RoutingStrategy.trained)
+  func plantedDomainsAreFound(strategy: RoutingStrategy) throws {
+    let router = try RouterTraining.train(strategy, on: Planted.domains(count: 400, seed: 1))
+    let held = try Planted.domains(count: 400, seed: 2).examples
+    let right = try held.count { try choice(router, $0) == $0.bestExpert }
+    #expect(Double(right) >= 0.95 * Double(held.count))
+  }
+
+  @Test func removingAnExpertChangesOnlyItsOwnPrompts() throws {
+    let router = PilotRouter(training: try Planted.domains(count: 400, seed: 1))
+    let without = router.removing("e1")
+    #expect(without.experts == ["e0", "e2", "e3"])
+    var moved = 0
+    for example in try Planted.domains(count: 400, seed: 2).examples {
+      let before = try choice(router, example)
+      let after = try choice(without, example)
+      if before == "e1" { moved += 1 } else { #expect(after == before) }
+      #expect(after != "e1")
+    }
+    #expect(moved > 50)
+  }
+
+  @Test func anExpertIsAddedByItsPilotsAlone() throws {
+    let set = try Planted.domains(count: 400, seed: 1)
+    let router = PilotRouter(training: set)
+    let pilot = set.examples[0].input.embedding
+    let with = try router.adding("new", pilots: [pilot])
+    #expect(try choice(with, set.examples[0]) == "new")
+    #expect(throws: RoutingError.self) { try router.adding("new", pilots: [[1]]) }
+    #expect(throws: RoutingError.self) { try router.adding("e1", pilots: [pilot]) }
+  }
+
+  @Test func strategyNames() throws {
+    for name in ["ridge", "knn", "kmeans", "pilot", "random", "single:a"] {
+      #expect(try RoutingStrategy(name: name).name == name)
+    }
+    #expect(throws: RoutingError.self) { try RoutingStrategy(name: "best") }
+    #expect(throws: RoutingError.self) { try RoutingStrategy(name: "single:") }
+    #expect(throws: RoutingError.self) {
+      try RouterTraining.train(.random, on: Planted.domains(count: 8, seed: 1))
+    }
+  }
+
+  @Test func theSplitIsStableAndGroupsEqualPrompts() {
+    let held = (0..<10_000).count { HeldOutSplit.holdsOut("prompt \($0)") }
+    #expect((1_800...2_200).contains(held))
+    #expect(HeldOutSplit.holdsOut("prompt 1") == HeldOutSplit.holdsOut("prompt 1"))
+    #expect(StableHash.fnv1a("a") != StableHash.fnv1a("b"))
+  }
+}
