@@ -1,0 +1,157 @@
+import ModelFiles
+
+/// Byte-level byte-pair encoding as GPT-2 introduced it (`tokenizer.ggml.model` = `gpt2`): text is
+/// cut into words by the pre-tokenizer, and each word's bytes are merged by rank.
+package struct ByteLevelBPETokenizer: Tokenizer {
+  private let vocabulary: Vocabulary
+  /// The tokens as raw bytes; only normal ones are found by content.
+  private let tokens: ByteStringTable
+  private let merges: MergeTable
+  /// The id of each byte, -1 where the vocabulary has none; such bytes are dropped, as in
+  /// Hugging Face's tokenizers.
+  private let byteIds: [Int32]
+  private let preTokenizer: PreTokenizer
+  private let controlAndUserDefined: SpecialTokenSplitter
+  private let userDefined: SpecialTokenSplitter
+  private let specials: [String: Int32]
+  package let endTokens: Set<Int32>
+
+  package var vocabularyCount: Int { vocabulary.count }
+  package var beginningOfText: Int32? { vocabulary.beginningOfText }
+  package var endOfText: Int32? { vocabulary.endOfText }
+  package var addsSpacePrefix: Bool { false }
+
+  package init(file: GGUFFile) throws(TokenizerError) {
+    let name = file.string("tokenizer.ggml.pre") ?? "gpt-2"
+    guard let preTokenizer = PreTokenizer(name: name) else {
+      throw TokenizerError(
+        field: "tokenizer.ggml.pre", problem: "pre-tokenizer \"\(name)\" is not supported")
+    }
+    try self.init(file: file, preTokenizer: preTokenizer)
+  }
+
+  package init(file: GGUFFile, preTokenizer: PreTokenizer) throws(TokenizerError) {
+    guard let strings = file.array("tokenizer.ggml.tokens"), strings.elementType == .string
+    else { throw TokenizerError(field: "tokenizer.ggml.tokens", problem: "is missing") }
+    let vocabulary = try Vocabulary(
+      file: file, tokens: strings, addsBeginningByDefault: preTokenizer == .llama3)
+    var tokens = ByteStringTable(
+      capacity: strings.count, byteCapacity: strings.stringByteCount)
+    var special: [(id: Int32, bytes: [UInt8])] = []
+    var userDefined: [(id: Int32, bytes: [UInt8])] = []
+    var names: [String: Int32] = [:]
+    var raw: [UInt8] = []
+    try strings.forEachBytes { (index, text) throws(TokenizerError) in
+      guard text.count <= Vocabulary.maximumTokenBytes else {
+        throw TokenizerError(
+          field: "tokenizer.ggml.tokens[\(index)]", problem: "has \(text.count) bytes")
+      }
+      switch vocabulary.kinds[index] {
+      case .normal, .byte, .unused:
+        if ByteLevelAlphabet.decode(text, into: &raw) {
+          tokens.append(raw)
+        } else {
+          tokens.append(text)
+        }
+      case .control, .unknown:
+        tokens.append(text, indexed: false)
+        special.append((Int32(index), Array(text)))
+        names[String(decoding: text, as: UTF8.self)] = Int32(index)
+      case .userDefined:
+        tokens.append(text, indexed: false)
+        userDefined.append((Int32(index), Array(text)))
+        names[String(decoding: text, as: UTF8.self)] = Int32(index)
+      }
+    }
+    self.vocabulary = vocabulary
+    self.preTokenizer = preTokenizer
+    byteIds = (0..<256).map { tokens.find([UInt8($0)]) }
+    merges = try Self.readMerges(file, tokens: tokens)
+    self.tokens = tokens
+    controlAndUserDefined = SpecialTokenSplitter(special + userDefined)
+    self.userDefined = SpecialTokenSplitter(userDefined)
+    specials = names
+    endTokens = vocabulary.endTokens(file: file) { names[$0] }
+  }
+
+  private static func readMerges(
+    _ file: GGUFFile, tokens: ByteStringTable
+  ) throws(TokenizerError) -> MergeTable {
+    let key = "tokenizer.ggml.merges"
+    guard let strings = file.array(key), strings.elementType == .string else {
+      throw TokenizerError(field: key, problem: "is missing")
+    }
+    guard strings.count <= Vocabulary.maximumCount else {
+      throw TokenizerError(
+        field: "\(key).count",
+        problem: "is \(strings.count), expected at most \(Vocabulary.maximumCount)")
+    }
+    var table = MergeTable(capacity: strings.count)
+    var left: [UInt8] = []
+    var right: [UInt8] = []
+    try strings.forEachBytes { (index, text) throws(TokenizerError) in
+      func fail(_ problem: String) -> TokenizerError {
+        TokenizerError(
+          field: "\(key)[\(index)]",
+          problem: "\"\(String(decoding: text.prefix(100), as: UTF8.self))\" \(problem)")
+      }
+      // Neither half is empty, so the space that parts them is not the first byte.
+      guard let space = text.dropFirst().firstIndex(of: 0x20), space + 1 < text.count,
+        ByteLevelAlphabet.decode(UnsafeRawBufferPointer(rebasing: text[..<space]), into: &left),
+        ByteLevelAlphabet.decode(
+          UnsafeRawBufferPointer(rebasing: text[(space + 1)...]), into: &right)
+      else { throw fail("is not two tokens with a space between") }
+      let leftId = tokens.find(left)
+      let rightId = tokens.find(right)
+      left.append(contentsOf: right)
+      let merged = tokens.find(left)
+      guard leftId >= 0, rightId >= 0, merged >= 0 else {
+        throw fail("has a part or a result that is no token")
+      }
+      table.insert(leftId, rightId, .init(rank: Int32(index), merged: merged))
+    }
+    return table
+  }
+
+  package func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+    var ids: [Int32] = []
+    if addSpecial, vocabulary.addsBeginning, let id = beginningOfText { ids.append(id) }
+    var merger = BytePairMerger(table: merges)
+    var symbols: [Int32] = []
+    var text = text
+    text.withUTF8 { utf8 in
+      let bytes = UnsafeRawBufferPointer(utf8)
+      let splitter = parseSpecial ? controlAndUserDefined : userDefined
+      for piece in splitter.split(bytes) {
+        switch piece {
+        case .token(let id): ids.append(id)
+        case .text(let range):
+          let part = UnsafeRawBufferPointer(rebasing: bytes[range])
+          preTokenizer.forEachWord(part) { word in
+            let word = UnsafeRawBufferPointer(rebasing: part[word])
+            if preTokenizer.ignoresMerges, case let id = tokens.find(word), id >= 0 {
+              ids.append(id)
+              return
+            }
+            symbols.removeAll(keepingCapacity: true)
+            for byte in word where byteIds[Int(byte)] >= 0 { symbols.append(byteIds[Int(byte)]) }
+            merger.merge(&symbols)
+            ids.append(contentsOf: symbols)
+          }
+        }
+      }
+    }
+    if addSpecial, vocabulary.addsEnd, let id = endOfText { ids.append(id) }
+    return ids
+  }
+
+  package func bytes(of id: Int32) -> [UInt8] { Array(tokens[Int(id)]) }
+
+  package func isSpecial(_ id: Int32) -> Bool { vocabulary.isSpecial(id) }
+
+  package func id(ofToken text: String) -> Int32? {
+    if let id = specials[text] { return id }
+    let id = tokens.find(Array(text.utf8))
+    return id >= 0 ? id : nil
+  }
+}

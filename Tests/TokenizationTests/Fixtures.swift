@@ -1,0 +1,47 @@
+import Foundation
+import Testing
+
+/// The golden files that `scripts/fixtures/tokenizers.py` makes.
+enum Fixtures {
+  static func data(_ name: String) throws -> Data {
+    let url = try #require(
+      Bundle.module.resourceURL?.appendingPathComponent("Fixtures").appendingPathComponent(name))
+    return try Data(contentsOf: url)
+  }
+
+  static func path(_ name: String) throws -> String {
+    try #require(
+      Bundle.module.resourceURL?.appendingPathComponent("Fixtures").appendingPathComponent(name)
+    ).path
+  }
+
+  /// Rows of base-36 numbers.
+  static func rows(_ name: String) throws -> [[Int]] {
+    try String(decoding: data(name), as: UTF8.self)
+      .split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+      .map { row in try row.split(separator: " ").map { try #require(Int($0, radix: 36)) } }
+  }
+
+  /// The texts, one JSON string a line.
+  static let lines: [String] = {
+    let decoder = JSONDecoder()
+    let lines = (try? data("lines.jsonl"))?.split(separator: 0x0A).map { line in
+      (try? decoder.decode([String].self, from: Data("[".utf8) + line + Data("]".utf8)))?.first
+        ?? "unreadable"
+    }
+    return lines ?? []
+  }()
+}
+
+/// The models that `make models` fetches.
+enum ModelFolder {
+  static let smollm = path("smollm2-135m/SmolLM2-135M-Instruct.Q4_1.gguf")
+  static let gemma = path("gemma3-270m/gemma-3-270m-q4_k_m.gguf")
+  static let minilm = path("minilm-l6-v2")
+
+  static func path(_ name: String) -> String {
+    URL(fileURLWithPath: #filePath)
+      .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("models").appendingPathComponent(name).path
+  }
+}
