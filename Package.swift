@@ -55,6 +55,9 @@ let package = Package(
     .target(name: "ModelFiles", dependencies: ["Kernels"]),
     .target(name: "Kernels", dependencies: ["CKernels"]),
     .target(name: "CKernels", cSettings: kernelFlags),
+    .executableTarget(
+      name: "kernel-benchmark", dependencies: ["Kernels", "CKernels"],
+      path: "Sources/KernelBenchmark"),
     .target(
       name: "DecisionLog", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
 
@@ -71,7 +74,8 @@ let package = Package(
       name: "TokenizationTests", dependencies: ["Tokenization"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "ModelFilesTests", dependencies: ["ModelFiles"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Kernels", "CKernels"], resources: [.copy("Fixtures")]),
     .testTarget(name: "DecisionLogTests", dependencies: ["DecisionLog"]),
     .testTarget(name: "EndToEndTests", dependencies: ["ThalamusCLI"]),
   ],

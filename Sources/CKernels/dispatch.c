@@ -3,7 +3,7 @@
 const tk_kernels *tk_kernels_for(int32_t set) {
   switch (set) {
     case TK_GENERIC: return tk_generic_kernels();
-#if defined(__x86_64__) && defined(TK_WITH_X86)
+#if defined(__x86_64__)
     case TK_AVX2:
       if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
           __builtin_cpu_supports("f16c"))

@@ -231,3 +231,12 @@ void tk_pool_destroy(tk_pool *pool);
 void tk_pool_run(tk_pool *pool, void (*body)(void *context, int32_t index), void *context);
 /// Waits until every worker of the running body has come here.
 void tk_pool_barrier(tk_pool *pool, int32_t index);
+
+// ---------------------------------------------------------------------------------------------
+// The machine's limits, for the benchmark
+
+/// Runs the fastest int8 or float instruction for `rounds` rounds; returns operations a round.
+double tk_limit_integer(int64_t rounds);
+double tk_limit_float(int64_t rounds);
+/// Reads memory once.
+int64_t tk_limit_read(const void *memory, int64_t bytes);

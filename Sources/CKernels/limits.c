@@ -1,0 +1,54 @@
+// Loops that do nothing but the machine's best instruction, to measure its limits.
+#include "CKernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx512f,avx512vnni"), noinline))
+
+TARGET static int32_t integer_loop(int64_t rounds) {
+  __m512i a[12], x = _mm512_set1_epi8(3);
+  for (int i = 0; i < 12; i++) a[i] = _mm512_set1_epi32(i);
+  for (int64_t r = 0; r < rounds; r++) {
+    for (int i = 0; i < 12; i++) a[i] = _mm512_dpbusd_epi32(a[i], x, x);
+    __asm__ volatile("" : "+v"(x));
+  }
+  for (int i = 1; i < 12; i++) a[0] = _mm512_add_epi32(a[0], a[i]);
+  return _mm512_reduce_add_epi32(a[0]);
+}
+
+TARGET static float float_loop(int64_t rounds) {
+  __m512 a[12], x = _mm512_set1_ps(0.5f);
+  for (int i = 0; i < 12; i++) a[i] = _mm512_set1_ps((float)i);
+  for (int64_t r = 0; r < rounds; r++) {
+    for (int i = 0; i < 12; i++) a[i] = _mm512_fmadd_ps(a[i], x, x);
+    __asm__ volatile("" : "+v"(x));
+  }
+  for (int i = 1; i < 12; i++) a[0] = _mm512_add_ps(a[0], a[i]);
+  return _mm512_reduce_add_ps(a[0]);
+}
+
+static volatile float sink;
+
+double tk_limit_integer(int64_t rounds) {
+  if (rounds > 0 && tk_kernels_for(TK_AVX512)) sink = (float)integer_loop(rounds);
+  return 12 * 64 * 2;
+}
+
+double tk_limit_float(int64_t rounds) {
+  if (rounds > 0 && tk_kernels_for(TK_AVX512)) sink = float_loop(rounds);
+  return 12 * 16 * 2;
+}
+#else
+double tk_limit_integer(int64_t rounds) { return (double)(rounds * 0) + 1; }
+double tk_limit_float(int64_t rounds) { return (double)(rounds * 0) + 1; }
+#endif
+
+int64_t tk_limit_read(const void *memory, int64_t bytes) {
+  typedef int64_t v8 __attribute__((ext_vector_type(8), aligned(8)));
+  const v8 *p = memory;
+  v8 a = 0, b = 0, c = 0, d = 0;
+  for (int64_t i = 0; i + 4 <= bytes / 64; i += 4) a += p[i], b += p[i + 1], c += p[i + 2], d += p[i + 3];
+  a = a + b + c + d;
+  return a[0] + a[1] + a[2] + a[3] + a[4] + a[5] + a[6] + a[7];
+}

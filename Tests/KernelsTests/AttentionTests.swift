@@ -1,0 +1,224 @@
+import Foundation
+import Kernels
+import Testing
+
+@Suite struct AttentionTests {
+  struct Case: Sendable, CustomStringConvertible {
+    var set: InstructionSet
+    var heads = 6
+    var keyValueHeads = 2
+    var headDim = 64
+    var elementType = KVLayout.ElementType.f16
+    var window: Int?
+    var softcap: Float?
+    var spans: [(rows: Int, position: Int)]
+    var description: String {
+      "\(set.name) \(heads)/\(keyValueHeads)x\(headDim) \(elementType) \(window ?? 0) \(spans)"
+    }
+  }
+
+  static let cases: [Case] = InstructionSet.available.flatMap { set in
+    [
+      Case(set: set, spans: [(1, 0)]),
+      Case(set: set, heads: 9, keyValueHeads: 3, spans: [(1, 63), (70, 0), (3, 130)]),
+      Case(set: set, heads: 4, keyValueHeads: 1, headDim: 256, spans: [(33, 40), (1, 200)]),
+      Case(set: set, heads: 4, keyValueHeads: 1, headDim: 256, window: 70, spans: [(150, 0)]),
+      Case(set: set, headDim: 8, elementType: .f32, window: 1, spans: [(9, 60)]),
+      Case(set: set, headDim: 72, softcap: 5, spans: [(20, 55)]),
+      Case(set: set, headDim: 40, elementType: .f32, softcap: 2, spans: [(20, 55)]),
+      Case(set: set, headDim: 32, elementType: .f32, spans: [(130, 0)]),
+    ]
+  }
+
+  /// A sequence's keys and values, with pages that hold NaN where nothing was stored.
+  private final class Sequence {
+    let keys: [[Float]]
+    let values: [[Float]]
+    var pages: [UnsafeMutableRawPointer] = []
+
+    init(_ layout: KVLayout, positions: Int, random: inout Random) {
+      let width = layout.keyValueHeads * layout.headDim
+      var keys: [[Float]] = []
+      var values: [[Float]] = []
+      for position in 0..<positions {
+        if position % KVLayout.positions == 0 {
+          let page = UnsafeMutableRawPointer.allocate(
+            byteCount: layout.bytesPerPage, alignment: 64)
+          memset(page, 0xff, layout.bytesPerPage)
+          pages.append(page)
+        }
+        // As stored: rounded to f16 where the cache is.
+        let round: (Float) -> Float = { layout.elementType == .f16 ? Float(Float16($0)) : $0 }
+        keys.append(random.floats(width, scale: 2).map(round))
+        values.append(random.floats(width).map(round))
+        layout.store(
+          keys: keys[position], values: values[position], page: pages[pages.count - 1],
+          slot: position % KVLayout.positions)
+      }
+      self.keys = keys
+      self.values = values
+    }
+    deinit { for page in pages { page.deallocate() } }
+  }
+
+  @Test(arguments: cases)
+  func equalsTheDefinition(_ test: Case) throws {
+    var random = Random(5)
+    let layout = try KVLayout(
+      keyValueHeads: test.keyValueHeads, headDim: test.headDim, elementType: test.elementType)
+    let scale: Float = 1 / Float(test.headDim).squareRoot()
+    let attention = try Attention(
+      layout: layout, heads: test.heads, scale: scale, slidingWindow: test.window,
+      softcap: test.softcap, workers: 2, instructionSet: test.set)
+    let width = test.heads * test.headDim
+    let rows = test.spans.reduce(0) { $0 + $1.rows }
+    let stride = width + 16
+    let queries = try FloatBuffer(rows: rows, width: stride)
+    for index in 0..<queries.count { queries.pointer[index] = random.float() * 2 }
+    let output = try Activations(
+      maxRows: rows, width: width, precision: .float, instructionSet: test.set)
+    let alone = try Activations(
+      maxRows: rows, width: width, precision: .float, instructionSet: test.set)
+    let sequences = test.spans.map {
+      Sequence(layout, positions: $0.position + $0.rows, random: &random)
+    }
+    let pool = try ThreadPool(threadCount: 2)
+    try withSpans(test, sequences) { spans in
+      pool.run {
+        attention.run(
+          queries: queries.pointer, stride: stride, spans: spans, into: output, worker: $0)
+      }
+      // Each row by itself, on one thread.
+      for span in spans {
+        for row in 0..<span.rowCount {
+          let single = AttentionSpan(
+            firstRow: span.firstRow + row, rowCount: 1, firstPosition: span.firstPosition + row,
+            pages: span.pages)
+          withUnsafePointer(to: single) {
+            attention.run(
+              queries: queries.pointer, stride: stride,
+              spans: UnsafeBufferPointer(start: $0, count: 1), into: alone, worker: .alone)
+          }
+        }
+      }
+    }
+    var worst = 0.0
+    var row = 0
+    for (index, span) in test.spans.enumerated() {
+      for local in 0..<span.rows {
+        let wanted = definition(
+          UnsafeBufferPointer(start: queries.row(row), count: width), test, scale,
+          sequences[index].keys, sequences[index].values, position: span.position + local)
+        for k in 0..<width {
+          worst = max(worst, abs(Double(output.floats[row, k]) - wanted[k]))
+          if output.floats[row, k] != alone.floats[row, k] {
+            Issue.record("row \(row) is not the same alone")
+            return
+          }
+          if output.floats[row, k].isNaN { worst = .infinity }
+        }
+        row += 1
+      }
+    }
+    #expect(worst < 5e-6)
+  }
+
+  @Test(arguments: InstructionSet.available)
+  func quantizedOutputAndEncoder(set: InstructionSet) throws {
+    var random = Random(9)
+    let heads = 4, headDim = 32, count = 75
+    let width = heads * headDim
+    let layout = try KVLayout(keyValueHeads: heads, headDim: headDim, elementType: .f32)
+    let sequence = Sequence(layout, positions: count, random: &random)
+    let attention = try Attention(
+      layout: layout, heads: heads, scale: 0.2, workers: 1, instructionSet: set)
+    #expect(attention.fillsQuantized)
+    let queries = try FloatBuffer(rows: count, width: width)
+    for index in 0..<queries.count { queries.pointer[index] = random.float() }
+    // An identity matrix shows what the quantised form holds.
+    var identity = [Float](repeating: 0, count: width * width)
+    for k in 0..<width { identity[k * width + k] = 1 }
+    let out = try FloatBuffer(rows: count, width: width)
+    let activations = try Activations(
+      maxRows: count, width: width, precision: .quantized, instructionSet: set)
+    let matrix = try identity.withUnsafeBytes {
+      try WeightMatrix(
+        outputs: width, inputs: width, elementType: .f32, bytes: $0, precision: .quantized,
+        instructionSet: set)
+    }
+    sequence.pages.withUnsafeBufferPointer { pages in
+      guard let base = pages.baseAddress else { return }
+      let spans = [AttentionSpan(firstRow: 0, rowCount: count, firstPosition: 0, pages: base)]
+      spans.withUnsafeBufferPointer {
+        attention.runBidirectional(
+          queries: queries.pointer, stride: width, spans: $0, keyCount: count, into: activations,
+          worker: .alone)
+      }
+    }
+    matrix.multiply(
+      activations, rows: 0..<count, into: out.pointer, stride: width, worker: .alone)
+    let test = Case(
+      set: set, heads: heads, keyValueHeads: heads, headDim: headDim, elementType: .f32, spans: [])
+    for row in 0..<count {
+      let wanted = definition(
+        UnsafeBufferPointer(start: queries.row(row), count: width), test, 0.2, sequence.keys,
+        sequence.values, position: count - 1)
+      for k in 0..<width {
+        #expect(abs(Double(out[row, k]) - wanted[k]) < 0.01)
+      }
+    }
+  }
+
+  private func withSpans(
+    _ test: Case, _ sequences: [Sequence],
+    _ body: (UnsafeBufferPointer<AttentionSpan>) throws -> Void
+  ) throws {
+    var spans: [AttentionSpan] = []
+    var row = 0
+    let pages = sequences.map { sequence in
+      let copy = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(
+        capacity: sequence.pages.count)
+      copy.initialize(from: sequence.pages, count: sequence.pages.count)
+      return copy
+    }
+    defer { for copy in pages { copy.deallocate() } }
+    for (index, span) in test.spans.enumerated() {
+      spans.append(
+        AttentionSpan(
+          firstRow: row, rowCount: span.rows, firstPosition: span.position, pages: pages[index]))
+      row += span.rows
+    }
+    try spans.withUnsafeBufferPointer(body)
+  }
+
+  /// Attention of one row as it is written down.
+  private func definition(
+    _ query: UnsafeBufferPointer<Float>, _ test: Case, _ scale: Float, _ keys: [[Float]],
+    _ values: [[Float]], position: Int
+  ) -> [Double] {
+    let first = test.window.map { max(0, position + 1 - $0) } ?? 0
+    let d = test.headDim
+    var result: [Double] = []
+    for head in 0..<test.heads {
+      let kv = head / (test.heads / test.keyValueHeads) * d
+      let scores = (first...position).map { p -> Double in
+        var s = 0.0
+        for k in 0..<d { s += Double(query[head * d + k]) * Double(keys[p][kv + k]) }
+        s *= Double(scale)
+        if let softcap = test.softcap { s = tanh(s / Double(softcap)) * Double(softcap) }
+        return s
+      }
+      let top = scores.max() ?? 0
+      let weights = scores.map { exp($0 - top) }
+      let total = weights.reduce(0, +)
+      for k in 0..<d {
+        var sum = 0.0
+        for (index, weight) in weights.enumerated() {
+          sum += weight * Double(values[first + index][kv + k])
+        }
+        result.append(sum / total)
+      }
+    }
+    return result
+  }
+}
