@@ -76,7 +76,9 @@ let package = Package(
       name: "ModelFilesTests", dependencies: ["ModelFiles"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "KernelsTests", dependencies: ["Kernels", "CKernels"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "DecisionLogTests", dependencies: ["DecisionLog"]),
+    .testTarget(
+      name: "DecisionLogTests",
+      dependencies: ["DecisionLog", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "EndToEndTests", dependencies: ["ThalamusCLI"]),
   ],
   swiftLanguageModes: [.v6],

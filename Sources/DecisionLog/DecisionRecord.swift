@@ -1,0 +1,138 @@
+import GRDB
+
+/// One row of `decisions`: everything a decision was made from, and what came of it.
+///
+/// The columns ending in JSON hold what the service gives, as text; ``DecisionLog`` looks into
+/// ``expertsJSON`` only for its aggregates over logged decisions.
+package struct DecisionRecord: Codable, Equatable, Sendable, Identifiable {
+  /// How far an answer has come.
+  package enum Status: String, Codable, CaseIterable, Sendable {
+    /// Decided; the answer has not ended (or `generate` was false: see ``decided``).
+    case pending
+    /// Only the decision was asked for.
+    case decided
+    case completed
+    case failed
+    case cancelled
+    /// The server ended before the answer did.
+    case interrupted
+  }
+
+  /// From ``DecisionIDGenerator``: sorts by time.
+  package var id: String
+  /// Milliseconds since 1970.
+  package var timeMilliseconds: Int64
+  package var promptText: String?
+  /// Hexadecimal, of the text without flags.
+  package var promptSHA256: String?
+  package var promptBytes: Int
+  package var expert: String
+  package var strategy: String
+  package var routerVersion: String?
+  /// The weights in force and where each came from.
+  package var flagsJSON: String
+  package var constraintsJSON: String
+  /// For every expert its prediction and terms, or why it was not eligible: an array of objects
+  /// with `expert`, `predicted_loss` and `goals.<goal>.raw` and `.cost`.
+  package var expertsJSON: String
+  package var decisionMilliseconds: Double
+  /// The request's path, such as `/route`.
+  package var endpoint: String?
+
+  package var status: Status
+  package var promptTokens: Int?
+  package var completionTokens: Int?
+  package var firstTokenMilliseconds: Double?
+  package var totalMilliseconds: Double?
+  package var finishReason: String?
+  package var error: String?
+  package var outputCharacters: Int?
+
+  package enum CodingKeys: String, CodingKey, CaseIterable {
+    case id
+    case timeMilliseconds = "time_ms"
+    case promptText = "prompt_text"
+    case promptSHA256 = "prompt_sha256"
+    case promptBytes = "prompt_bytes"
+    case expert, strategy
+    case routerVersion = "router_version"
+    case flagsJSON = "flags_json"
+    case constraintsJSON = "constraints_json"
+    case expertsJSON = "experts_json"
+    case decisionMilliseconds = "decision_ms"
+    case endpoint, status
+    case promptTokens = "prompt_tokens"
+    case completionTokens = "completion_tokens"
+    case firstTokenMilliseconds = "first_token_ms"
+    case totalMilliseconds = "total_ms"
+    case finishReason = "finish_reason"
+    case error
+    case outputCharacters = "output_characters"
+  }
+
+  package init(
+    id: String, timeMilliseconds: Int64, promptText: String?, promptSHA256: String?,
+    promptBytes: Int, expert: String, strategy: String, routerVersion: String? = nil,
+    flagsJSON: String = "[]", constraintsJSON: String = "[]", expertsJSON: String = "[]",
+    decisionMilliseconds: Double, endpoint: String? = nil, status: Status = .pending,
+    promptTokens: Int? = nil
+  ) {
+    self.id = id
+    self.timeMilliseconds = timeMilliseconds
+    self.promptText = promptText
+    self.promptSHA256 = promptSHA256
+    self.promptBytes = promptBytes
+    self.expert = expert
+    self.strategy = strategy
+    self.routerVersion = routerVersion
+    self.flagsJSON = flagsJSON
+    self.constraintsJSON = constraintsJSON
+    self.expertsJSON = expertsJSON
+    self.decisionMilliseconds = decisionMilliseconds
+    self.endpoint = endpoint
+    self.status = status
+    self.promptTokens = promptTokens
+  }
+
+  /// With no more of the prompt than the policy allows.
+  package func redacted(by policy: PromptPolicy) -> DecisionRecord {
+    var record = self
+    if policy != .store { record.promptText = nil }
+    if policy == .omit { record.promptSHA256 = nil }
+    return record
+  }
+}
+
+extension DecisionRecord: FetchableRecord, PersistableRecord {
+  package static var databaseTableName: String { "decisions" }
+}
+
+/// What came of a decision, written when its answer ends.
+package struct DecisionCompletion: Equatable, Sendable {
+  package var id: String
+  package var status: DecisionRecord.Status
+  package var promptTokens: Int?
+  package var completionTokens: Int?
+  package var firstTokenMilliseconds: Double?
+  package var totalMilliseconds: Double?
+  package var finishReason: String?
+  package var error: String?
+  package var outputCharacters: Int?
+
+  package init(
+    id: String, status: DecisionRecord.Status, promptTokens: Int? = nil,
+    completionTokens: Int? = nil, firstTokenMilliseconds: Double? = nil,
+    totalMilliseconds: Double? = nil, finishReason: String? = nil, error: String? = nil,
+    outputCharacters: Int? = nil
+  ) {
+    self.id = id
+    self.status = status
+    self.promptTokens = promptTokens
+    self.completionTokens = completionTokens
+    self.firstTokenMilliseconds = firstTokenMilliseconds
+    self.totalMilliseconds = totalMilliseconds
+    self.finishReason = finishReason
+    self.error = error
+    self.outputCharacters = outputCharacters
+  }
+}

@@ -1,0 +1,41 @@
+import GRDB
+
+/// One row of `expert_statistics`: moving averages of an expert, kept over restarts.
+package struct ExpertStatisticsRecord: Codable, Equatable, Sendable {
+  package var expert: String
+  package var answers: Int
+  package var firstTokenMilliseconds: Double?
+  package var perTokenMilliseconds: Double?
+  package var outputTokens: Double?
+  package var readingEase: Double?
+  package var timeMilliseconds: Int64
+
+  package enum CodingKeys: String, CodingKey {
+    case expert, answers
+    case firstTokenMilliseconds = "first_token_ms"
+    case perTokenMilliseconds = "per_token_ms"
+    case outputTokens = "output_tokens"
+    case readingEase = "reading_ease"
+    case timeMilliseconds = "time_ms"
+  }
+
+  package init(
+    expert: String, answers: Int, firstTokenMilliseconds: Double?, perTokenMilliseconds: Double?,
+    outputTokens: Double?, readingEase: Double?, timeMilliseconds: Int64
+  ) {
+    self.expert = expert
+    self.answers = answers
+    self.firstTokenMilliseconds = firstTokenMilliseconds
+    self.perTokenMilliseconds = perTokenMilliseconds
+    self.outputTokens = outputTokens
+    self.readingEase = readingEase
+    self.timeMilliseconds = timeMilliseconds
+  }
+}
+
+extension ExpertStatisticsRecord: FetchableRecord, PersistableRecord {
+  package static var databaseTableName: String { "expert_statistics" }
+  package static var persistenceConflictPolicy: PersistenceConflictPolicy {
+    PersistenceConflictPolicy(insert: .replace, update: .replace)
+  }
+}
