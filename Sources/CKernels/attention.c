@@ -6,8 +6,8 @@ int64_t tk_kv_page_bytes(tk_kv_layout layout) {
 }
 
 int64_t tk_attention_scratch_bytes(int32_t head_dim) {
-  // Queries, accumulators, scores, and three numbers a query.
-  return 4 * (int64_t)TK_QUERIES * (2 * head_dim + TK_PAGE_POSITIONS + 4) + 256;
+  // Queries, accumulators, scores, and 16 lanes of the sum of weights.
+  return 4 * (int64_t)TK_QUERIES * (2 * head_dim + TK_PAGE_POSITIONS + 16) + 256;
 }
 
 int64_t tk_attention_chunk(const tk_attention *a, const tk_attention_span *spans,

@@ -4,7 +4,7 @@
 #include "CKernels.h"
 
 /// Queries of one unit at most: they share each page while it is in the first-level cache.
-enum { TK_QUERIES = 24 };
+enum { TK_QUERIES = 24, TK_QUERIES_PADDED = 32 };
 
 /// Queries a unit, chosen so that the workers are evenly loaded.
 int64_t tk_attention_chunk(const tk_attention *attention, const tk_attention_span *spans,

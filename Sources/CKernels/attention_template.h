@@ -62,6 +62,13 @@ TK_INLINE void TK(product_rows)(int rows, const float *a, int64_t a_stride, int6
   for (; j + 16 * TK_TILE_VECTORS <= columns; j += 16 * TK_TILE_VECTORS)
     TK(tile_product)(rows, TK_TILE_VECTORS, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride,
                      half, c + j, c_stride, alpha);
+#if TK_TILE_VECTORS >= 4
+  if (j + 32 <= columns) {
+    TK(tile_product)(rows, 2, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride, half, c + j,
+                     c_stride, alpha);
+    j += 32;
+  }
+#endif
   for (; j + 16 <= columns; j += 16)
     TK(tile_product)(rows, 1, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride, half, c + j,
                      c_stride, alpha);
@@ -116,34 +123,59 @@ typedef struct {
   int64_t first, end;
 } TK(view);
 
-/// Scores of one page to weights: masks, raises the maximum, returns what the sums so far shrink by.
-TK_INLINE float TK(soften)(float *s, int64_t from, int64_t to, float softcap, float *maximum,
-                           float *total) {
-  v16 x[4];
+/// Scores outside from..<to become -infinity; returns the largest of the others. `vectors` of 16
+/// scores hold all that any query of the unit sees of this page.
+TK_INLINE float TK(mask_scores)(float *s, int vectors, int64_t from, int64_t to, float softcap) {
+  const bool all = from == 0 && to >= 16 * vectors;
+  v16 top = TK(splat)(-INFINITY);
+  if (all && softcap <= 0) {
+    for (int v = 0; v < vectors; v++) top = TK(max)(top, TK(load)(s + 16 * v));
+    return TK(max_of)(top);
+  }
   i16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const i16 low = (i16)((int32_t)from), high = (i16)((int32_t)to);
-  v16 top = TK(splat)(-INFINITY);
-  for (int v = 0; v < 4; v++) {
-    x[v] = TK(load)(s + 16 * v);
-    if (softcap > 0) x[v] = TK(tanh)(x[v] * TK(splat)(1 / softcap)) * TK(splat)(softcap);
+  for (int v = 0; v < vectors; v++, lane += 16) {
+    v16 x = TK(load)(s + 16 * v);
+    if (softcap > 0) x = TK(tanh)(x * TK(splat)(1 / softcap)) * TK(splat)(softcap);
     i16 seen = (lane >= low) & (lane < high);
-    x[v] = (v16)(((i16)x[v] & seen) | ((i16)TK(splat)(-INFINITY) & ~seen));
-    top = TK(max)(top, x[v]);
-    lane += 16;
+    x = (v16)(((i16)x & seen) | ((i16)TK(splat)(-INFINITY) & ~seen));
+    TK(store)(s + 16 * v, x);
+    top = TK(max)(top, x);
   }
-  float before = *maximum, now = TK(max_of)(top);
-  if (before > now) now = before;
-  float shift = now > -INFINITY ? now : 0;
-  v16 sum = TK(splat)(0);
-  for (int v = 0; v < 4; v++) {
-    x[v] = TK(exp)(x[v] - TK(splat)(shift));
-    sum += x[v];
-    TK(store)(s + 16 * v, x[v]);
+  return TK(max_of)(top);
+}
+
+/// One page's scores become weights e^(score - maximum so far). The maxima rise, and `shrink` is
+/// what earlier sums are to be multiplied with. Sums are kept in 16 lanes a query.
+TK_INLINE void TK(soften)(float *scores, int64_t queries, int vectors, const TK(view) *view,
+                          int64_t base, float softcap, float *maximum, float *total,
+                          float *shrink) {
+  float fresh[TK_QUERIES_PADDED];
+  for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) fresh[i] = -INFINITY;
+  for (int64_t i = 0; i < queries; i++) {
+    int64_t from = view[i].first - base, to = view[i].end - base;
+    fresh[i] = TK(mask_scores)(scores + TK_PAGE_POSITIONS * i, vectors, from < 0 ? 0 : from,
+                               to < 0 ? 0 : to, softcap);
   }
-  float shrink = before > -INFINITY ? (before == now ? 1 : TK(exp)(TK(splat)(before - shift)).x) : 0;
-  *maximum = now;
-  *total = *total * shrink + TK(sum)(sum);
-  return shrink;
+  for (int64_t i = 0; i < queries; i += 16) {
+    v16 before = TK(load)(maximum + i), now = TK(max)(before, TK(load)(fresh + i));
+    // A query that has seen nothing yet must not subtract infinity from itself.
+    i16 none = now == TK(splat)(-INFINITY);
+    v16 change = (v16)((i16)(before - now) & ~none);
+    TK(store)(shrink + i, TK(exp)(change));
+    TK(store)(maximum + i, now);
+  }
+  for (int64_t i = 0; i < queries; i++) {
+    float *s = scores + TK_PAGE_POSITIONS * i;
+    v16 shift = TK(splat)(maximum[i] > -INFINITY ? maximum[i] : 0);
+    v16 sum = TK(load)(total + 16 * i) * TK(splat)(shrink[i]);
+    for (int v = 0; v < vectors; v++) {
+      v16 weight = TK(exp)(TK(load)(s + 16 * v) - shift);
+      sum += weight;
+      TK(store)(s + 16 * v, weight);
+    }
+    TK(store)(total + 16 * i, sum);
+  }
 }
 
 static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span, int64_t kv_head,
@@ -151,8 +183,9 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
   const int64_t d = a->layout.head_dim, group = a->heads / a->layout.key_value_heads;
   const int64_t page_numbers = TK_PAGE_POSITIONS * d;
   float *q = scratch, *acc = q + TK_QUERIES * d, *scores = acc + TK_QUERIES * d;
-  float *maximum = scores + TK_QUERIES * TK_PAGE_POSITIONS, *total = maximum + TK_QUERIES;
-  float *shrink = total + TK_QUERIES;
+  float *total = scores + TK_QUERIES * TK_PAGE_POSITIONS;
+  float maximum[TK_QUERIES_PADDED], shrink[TK_QUERIES_PADDED];
+  for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) maximum[i] = -INFINITY;
   TK(view) view[TK_QUERIES];
   int64_t first = INT64_MAX, end = 0;
   for (int64_t i = 0; i < queries; i++) {
@@ -160,8 +193,7 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
     const float *source = a->queries + (span->first_row + row) * a->query_stride + head * d;
     for (int64_t k = 0; k < d; k++) q[i * d + k] = source[k] * a->scale;
     memset(acc + i * d, 0, (size_t)d * 4);
-    maximum[i] = -INFINITY;
-    total[i] = 0;
+    TK(store)(total + 16 * i, TK(splat)(0));
     int64_t position = span->first_position + row;
     view[i].end = a->key_count > 0 ? a->key_count : position + 1;
     view[i].first = a->window > 0 && a->key_count == 0 && position + 1 > a->window
@@ -174,18 +206,12 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
     int64_t filled = end - base < TK_PAGE_POSITIONS ? end - base : TK_PAGE_POSITIONS;
     const void *keys = TK(kv_offset)(span->pages[page], 2 * kv_head * page_numbers, a->layout.half);
     const void *values = TK(kv_offset)(keys, page_numbers, a->layout.half);
+    int64_t columns = (filled + 15) / 16 * 16;
     if (a->layout.half)
-      TK(product_half)(queries, q, d, d, keys, 64, scores, 64, 64, 0);
+      TK(product_half)(queries, q, d, d, keys, 64, scores, 64, columns, 0);
     else
-      TK(product_full)(queries, q, d, d, keys, 64, scores, 64, 64, 0);
-    for (int64_t i = 0; i < queries; i++) {
-      int64_t from = view[i].first - base, to = view[i].end - base;
-      if (from < 0) from = 0;
-      if (from > 64) from = 64;
-      if (to < 0) to = 0;
-      if (to > 64) to = 64;
-      shrink[i] = TK(soften)(scores + 64 * i, from, to, a->softcap, maximum + i, total + i);
-    }
+      TK(product_full)(queries, q, d, d, keys, 64, scores, 64, columns, 0);
+    TK(soften)(scores, queries, (int)(columns / 16), view, base, a->softcap, maximum, total, shrink);
     if (a->layout.half)
       TK(product_half)(queries, scores, 64, filled, values, d, acc, d, d, shrink);
     else
@@ -194,7 +220,8 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
   for (int64_t i = 0; i < queries; i++) {
     int64_t row = span->first_row + (first_query + i) / group;
     int64_t head = kv_head * group + (first_query + i) % group;
-    float factor = total[i] > 0 ? 1 / total[i] : 0;
+    float sum = TK(sum)(TK(load)(total + 16 * i));
+    float factor = sum > 0 ? 1 / sum : 0;
     float *o = acc + i * d;
     for (int64_t k = 0; k < d; k++) o[k] *= factor;
     if (a->output) memcpy(a->output + row * a->output_stride + head * d, o, (size_t)d * 4);

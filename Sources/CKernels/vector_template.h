@@ -34,6 +34,20 @@ TK_INLINE v16 TK(round)(v16 x) {
 
 /// e^x, relative error below 2e-7; 0 below -87.3, finite above.
 TK_INLINE v16 TK(exp)(v16 x) {
+#ifdef TK_SCALEF
+  // The machine multiplies by 2^n itself and knows the ends of the range.
+  v16 n = TK_ROUND(x * TK(splat)(0x1.715476p0f));
+  v16 r = TK(fma)(n, TK(splat)(-0x1.62e4p-1f), x);
+  r = TK(fma)(n, TK(splat)(-0x1.7f7d1cp-20f), r);
+  v16 p = TK(splat)(0x1.6a6p-10f);
+  p = TK(fma)(p, r, TK(splat)(0x1.12259ap-7f));
+  p = TK(fma)(p, r, TK(splat)(0x1.555a7p-5f));
+  p = TK(fma)(p, r, TK(splat)(0x1.55548ep-3f));
+  p = TK(fma)(p, r, TK(splat)(0x1.fffff8p-2f));
+  p = TK(fma)(p, r, TK(splat)(1));
+  p = TK(fma)(p, r, TK(splat)(1));
+  return TK_SCALEF(p, n);
+#else
   v16 bounded = TK(min)(TK(max)(x, TK(splat)(-87.3f)), TK(splat)(88.3f));
   // The integer part comes out in the low bits of the shifted sum.
   v16 shifted = TK(fma)(bounded, TK(splat)(0x1.715476p0f), TK(splat)(0x1.8p23f));
@@ -51,6 +65,7 @@ TK_INLINE v16 TK(exp)(v16 x) {
   v16 result = (v16)((i16)p + exponent);
   i16 tiny = x < TK(splat)(-87.3f);
   return (v16)((i16)result & ~tiny);
+#endif
 }
 
 /// tanh(x) = 1 - 2 / (e^2x + 1)
@@ -95,12 +110,17 @@ TK_INLINE void TK(quantize_block)(v16 a, v16 b, tk_activation_block *out) {
   float largest = TK(max_of)(TK(max)(TK(abs)(a), TK(abs)(b)));
   float scale = largest / 127;
   float inverse = largest > 1e-35f ? 127 / largest : 0;
+#ifdef TK_QUANTS
+  int32_t sa, sb;
+  TK_QUANTS(a * TK(splat)(inverse), b * TK(splat)(inverse), out->q, &sa, &sb);
+#else
   v16 ra = TK(round)(a * TK(splat)(inverse)), rb = TK(round)(b * TK(splat)(inverse));
   i16 ia = __builtin_convertvector(ra, i16), ib = __builtin_convertvector(rb, i16);
   b16 qa = __builtin_convertvector(ia, b16), qb = __builtin_convertvector(ib, b16);
   memcpy(out->q, &qa, 16);
   memcpy(out->q + 16, &qb, 16);
   int32_t sa = __builtin_reduce_add(ia), sb = __builtin_reduce_add(ib);
+#endif
   out->scale = scale;
   out->scaled_sum = scale * (float)(sa + sb);
   out->correction = -128 * (sa + sb);
