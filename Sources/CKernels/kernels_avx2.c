@@ -10,6 +10,8 @@
 #define TK(name) tk_avx2_##name
 #define TK_SET_NAME "avx2"
 #define TK_FMA(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define TK_MAX(a, b) tk_choose(a, b, (a) > (b))
+#define TK_MIN(a, b) tk_choose(a, b, (a) < (b))
 #define TK_TILE_ROWS 4
 #define TK_TILE_VECTORS 1
 

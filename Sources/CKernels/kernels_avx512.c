@@ -10,6 +10,8 @@
 #define TK(name) tk_avx512_##name
 #define TK_SET_NAME "avx512"
 #define TK_FMA(a, b, c) __builtin_elementwise_fma(a, b, c)
+#define TK_MAX(a, b) (v16) _mm512_max_ps((__m512)(a), (__m512)(b))
+#define TK_MIN(a, b) (v16) _mm512_min_ps((__m512)(a), (__m512)(b))
 #define TK_TILE_ROWS 6
 #define TK_TILE_VECTORS 4
 

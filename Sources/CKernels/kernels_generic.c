@@ -6,6 +6,8 @@
 #define TK(name) tk_generic_##name
 #define TK_SET_NAME "generic"
 #define TK_FMA(a, b, c) ((a) * (b) + (c))
+#define TK_MAX(a, b) tk_choose(a, b, (a) > (b))
+#define TK_MIN(a, b) tk_choose(a, b, (a) < (b))
 #define TK_TILE_ROWS 2
 #define TK_TILE_VECTORS 1
 

@@ -13,8 +13,9 @@ TK_INLINE v16 TK(load_some)(const float *p, int64_t n, float fill) {
 TK_INLINE void TK(store_some)(float *p, v16 x, int64_t n) { memcpy(p, &x, (size_t)n * 4); }
 
 TK_INLINE v16 TK(fma)(v16 a, v16 b, v16 c) { return TK_FMA(a, b, c); }
-TK_INLINE v16 TK(max)(v16 a, v16 b) { return __builtin_elementwise_max(a, b); }
-TK_INLINE v16 TK(min)(v16 a, v16 b) { return __builtin_elementwise_min(a, b); }
+// b where either is NaN.
+TK_INLINE v16 TK(max)(v16 a, v16 b) { return TK_MAX(a, b); }
+TK_INLINE v16 TK(min)(v16 a, v16 b) { return TK_MIN(a, b); }
 TK_INLINE v16 TK(abs)(v16 a) { return __builtin_elementwise_abs(a); }
 TK_INLINE float TK(sum)(v16 x) {
   typedef float v8 __attribute__((ext_vector_type(8)));
@@ -23,7 +24,13 @@ TK_INLINE float TK(sum)(v16 x) {
   v4 b = a.lo + a.hi;
   return (b.x + b.z) + (b.y + b.w);
 }
-TK_INLINE float TK(max_of)(v16 x) { return __builtin_reduce_max(x); }
+TK_INLINE float TK(max_of)(v16 x) {
+  x = TK(max)(x, x.s89abcdef01234567);
+  x = TK(max)(x, x.s4567012389abcdef);
+  x = TK(max)(x, x.s2301674589abcdef);
+  x = TK(max)(x, x.s1032547698badcfe);
+  return x.x;
+}
 
 /// Rounds to nearest even by pushing the fraction out of a float: |x| < 2^22.
 TK_INLINE v16 TK(round)(v16 x) {
@@ -91,9 +98,10 @@ TK_INLINE v16 TK(activate)(v16 x, int32_t kind) {
   switch (kind) {
     case 0: return x / (TK(splat)(1) + TK(exp)(-x));
     case 1: {
-      v16 inner = TK(splat)(0.79788456080286535588f) * x *
+      // (1 + tanh u) / 2 = 1 / (1 + e^-2u)
+      v16 twice = TK(splat)(-2 * 0.79788456080286535588f) * x *
                   TK(fma)(TK(splat)(0.044715f) * x, x, TK(splat)(1));
-      return TK(splat)(0.5f) * x * (TK(splat)(1) + TK(tanh)(inner));
+      return x / (TK(splat)(1) + TK(exp)(twice));
     }
     default:
       return TK(splat)(0.5f) * x * (TK(splat)(1) + TK(erf)(x * TK(splat)(0.70710678118654752f)));
@@ -107,8 +115,10 @@ TK_INLINE tk_activation_block *TK(block_at)(tk_activation_block *base, int64_t r
 
 /// 32 floats to int8, rounded to nearest, scale = max|x| / 127.
 TK_INLINE void TK(quantize_block)(v16 a, v16 b, tk_activation_block *out) {
-  float largest = TK(max_of)(TK(max)(TK(abs)(a), TK(abs)(b)));
-  float scale = largest / 127;
+  // Without their signs, floats are ordered as integers are; NaN is above all.
+  i16 bits = __builtin_elementwise_max((i16)TK(abs)(a), (i16)TK(abs)(b));
+  float largest = tk_bits_to_float((uint32_t)__builtin_reduce_max(bits));
+  float scale = largest * (1.0f / 127);
   float inverse = largest > 1e-35f ? 127 / largest : 0;
 #ifdef TK_QUANTS
   int32_t sa, sb;
@@ -315,7 +325,7 @@ static double TK(dot)(const float *x, const float *y, int64_t n) {
 static float TK(maximum)(const float *x, int64_t n) {
   v16 a = TK(splat)(-INFINITY);
   int64_t i = 0;
-  for (; i + 16 <= n; i += 16) a = TK(max)(a, TK(load)(x + i));
+  for (; i + 16 <= n; i += 16) a = TK(max)(TK(load)(x + i), a);
   float largest = TK(max_of)(a);
   for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   return largest;

@@ -19,3 +19,8 @@ typedef uint16_t h16 __attribute__((ext_vector_type(16)));
 typedef int8_t b16 __attribute__((ext_vector_type(16)));
 
 #define TK_INLINE static inline __attribute__((always_inline))
+
+/// a where the mask is set, else b. Compilers make this the machine's own maximum or blend.
+TK_INLINE v16 tk_choose(v16 a, v16 b, i16 mask) {
+  return (v16)(((i16)a & mask) | ((i16)b & ~mask));
+}
