@@ -1,0 +1,36 @@
+/// What a running request reports, in this order: `started`, any number of `text`, `finished`.
+package enum GenerationEvent: Sendable, Equatable {
+  /// The prompt is in the cache and the first token is known.
+  case started(promptTokens: Int, prefillMilliseconds: Double)
+  /// More of the answer. Empty text is not sent unless log-probabilities were asked for.
+  case text(String, logprobs: [ChosenLogprob])
+  /// The answer is complete; nothing follows.
+  case finished(GenerationSummary)
+}
+
+/// What came of a request.
+package struct GenerationSummary: Sendable, Equatable {
+  package var finishReason: FinishReason
+  package var promptTokens: Int
+  /// Tokens that were generated, an end token included.
+  package var completionTokens: Int
+  package var timings: GenerationTimings
+}
+
+/// Where a request's time went.
+package struct GenerationTimings: Sendable, Equatable {
+  /// From submission to the first prefill step.
+  package var queueMilliseconds = 0.0
+  /// From the first prefill step to the first token.
+  package var prefillMilliseconds = 0.0
+  /// From the first token to the last.
+  package var decodeMilliseconds = 0.0
+  /// From submission to the first token.
+  package var firstTokenMilliseconds = 0.0
+
+  package init() {}
+}
+
+/// The events of one request. Leaving the loop, or cancelling the task that runs it, stops the
+/// generation within one token.
+package typealias GenerationStream = AsyncThrowingStream<GenerationEvent, any Error>

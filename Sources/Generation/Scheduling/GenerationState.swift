@@ -1,0 +1,101 @@
+import Transformer
+
+/// Everything about one running answer except its tokens and its cache.
+final class GenerationState {
+  let promptCount: Int
+  let continuation: GenerationStream.Continuation
+  private var sampler: Sampler
+  private var stopRule: StopRule
+  private var text: any TokenTextDecoder
+  private let submitted: UInt64
+  private var prefillStart: UInt64?
+  private var firstToken: UInt64?
+  /// The token that the last pass gave, until `takeSampled`.
+  private var sampled: (token: Int32, logprob: ChosenLogprob?)?
+  private var pendingLogprobs: [ChosenLogprob] = []
+  private var completionTokens = 0
+
+  init(
+    request: GenerationRequest, continuation: GenerationStream.Continuation, submitted: UInt64,
+    endTokens: Set<Int32>, contextLength: Int, text: any TokenTextDecoder
+  ) {
+    promptCount = request.promptTokens.count
+    self.continuation = continuation
+    self.submitted = submitted
+    self.text = text
+    sampler = Sampler(parameters: request.parameters)
+    stopRule = StopRule(
+      parameters: request.parameters, endTokens: endTokens, promptCount: promptCount,
+      contextLength: contextLength)
+  }
+
+  /// Notes that the first rows of the prompt are about to be computed.
+  func willPrefill(now: UInt64) {
+    if prefillStart == nil { prefillStart = now }
+  }
+
+  /// Chooses a token; runs on a pool thread.
+  func sample(logits: UnsafeMutableBufferPointer<Float>, tokens: [Int32]) {
+    sampled = sampler.next(logits: logits, tokens: tokens, promptCount: promptCount)
+  }
+
+  /// Sends what the chosen token leads to. Gives the token to go on with, or nil at the end.
+  func takeSampled(now: UInt64) -> Int32? {
+    guard let (token, logprob) = sampled else { return nil }
+    sampled = nil
+    completionTokens += 1
+    if firstToken == nil {
+      firstToken = now
+      continuation.yield(
+        .started(
+          promptTokens: promptCount,
+          prefillMilliseconds: MonotonicClock.milliseconds(from: prefillStart ?? now, to: now)))
+    }
+    if stopRule.isEnd(token) {
+      finish(.endToken, now: now)
+      return nil
+    }
+    if let logprob { pendingLogprobs.append(logprob) }
+    let outcome = stopRule.take(text: text.append(token))
+    send(outcome.text)
+    if let reason = outcome.finished {
+      finish(reason, now: now)
+      return nil
+    }
+    return token
+  }
+
+  /// Sends the held-back text, unless a stop string ended the answer, and the summary.
+  func finish(_ reason: FinishReason, now: UInt64) {
+    var reason = reason
+    if case .stopString = reason {
+    } else {
+      let rest = stopRule.finish(rest: text.finish())
+      send(rest.text)
+      if let stopped = rest.finished { reason = stopped }
+    }
+    if !pendingLogprobs.isEmpty { flush("") }
+    var timings = GenerationTimings()
+    let start = prefillStart ?? now
+    timings.queueMilliseconds = MonotonicClock.milliseconds(from: submitted, to: start)
+    timings.prefillMilliseconds = MonotonicClock.milliseconds(from: start, to: firstToken ?? now)
+    timings.firstTokenMilliseconds = MonotonicClock.milliseconds(
+      from: submitted, to: firstToken ?? now)
+    timings.decodeMilliseconds = MonotonicClock.milliseconds(from: firstToken ?? now, to: now)
+    continuation.yield(
+      .finished(
+        GenerationSummary(
+          finishReason: reason, promptTokens: promptCount, completionTokens: completionTokens,
+          timings: timings)))
+    continuation.finish()
+  }
+
+  private func send(_ piece: String) {
+    if !piece.isEmpty { flush(piece) }
+  }
+
+  private func flush(_ piece: String) {
+    continuation.yield(.text(piece, logprobs: pendingLogprobs))
+    pendingLogprobs.removeAll()
+  }
+}

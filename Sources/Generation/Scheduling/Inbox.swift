@@ -1,0 +1,95 @@
+import Foundation
+
+/// Where jobs wait for the model's thread, and where that thread sleeps when there are none.
+final class Inbox: @unchecked Sendable {
+  // Unchecked: all state is behind `condition`.
+
+  /// What the thread does when it has been asked to end.
+  enum Ending: Sendable, Equatable {
+    /// Finishes what runs and waits; new jobs are refused.
+    case finish
+    /// Stops everything at once.
+    case cancel
+  }
+
+  private let condition = NSCondition()
+  private let limit: Int
+  private var jobs: [Job] = []
+  private var ending: Ending?
+  private var ended = false
+  private var waitersForEnd: [CheckedContinuation<Void, Never>] = []
+  private var currentStatistics = SchedulerStatistics()
+  /// Jobs that the thread has taken and not begun; they count towards the limit.
+  private var waitingInThread = 0
+
+  init(limit: Int) { self.limit = limit }
+
+  /// Hands a job over; gives the reason if it is refused.
+  func submit(_ job: Job) -> GenerationError? {
+    condition.withLock {
+      guard ending == nil, !ended else { return .shutDown }
+      guard jobs.count + waitingInThread < limit else { return .queueFull(limit: limit) }
+      jobs.append(job)
+      condition.signal()
+      return nil
+    }
+  }
+
+  /// Takes all jobs; sleeps until there is something to do if `idle`.
+  func take(idle: Bool) -> (jobs: [Job], ending: Ending?) {
+    condition.withLock {
+      while idle, jobs.isEmpty, ending == nil { condition.wait() }
+      defer { jobs.removeAll() }
+      return (jobs, ending)
+    }
+  }
+
+  /// Wakes the thread, so that it sees a cancelled job.
+  func wake() { condition.withLock { condition.signal() } }
+
+  func end(_ how: Ending) {
+    condition.withLock {
+      if ending != .cancel { ending = how }
+      condition.signal()
+    }
+  }
+
+  func publish(_ statistics: SchedulerStatistics) {
+    condition.withLock {
+      currentStatistics = statistics
+      waitingInThread = statistics.waiting
+    }
+  }
+
+  var statistics: SchedulerStatistics {
+    condition.withLock {
+      var statistics = currentStatistics
+      statistics.waiting += jobs.count
+      return statistics
+    }
+  }
+
+  /// Called by the thread as its last act. Jobs that came in between are refused.
+  func markEnded() {
+    let (left, waiters) = condition.withLock {
+      ended = true
+      defer {
+        jobs.removeAll()
+        waitersForEnd.removeAll()
+      }
+      return (jobs, waitersForEnd)
+    }
+    left.forEach { $0.fail(.shutDown) }
+    waiters.forEach { $0.resume() }
+  }
+
+  func waitForEnd() async {
+    await withCheckedContinuation { continuation in
+      let over = condition.withLock {
+        if !ended { waitersForEnd.append(continuation) }
+        return ended
+      }
+      if over { continuation.resume() }
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import Synchronization
+
+/// Something the model's thread has been asked to do, and where its results go.
+final class Job: Sendable {
+  enum Kind: Sendable {
+    case generation(GenerationRequest, GenerationStream.Continuation)
+    /// The scores of all tokens, in one window.
+    case scoring([Int32], CheckedContinuation<TokenScores, any Error>)
+  }
+
+  let kind: Kind
+  /// When it was submitted, in nanoseconds of the monotonic clock.
+  let submitted: UInt64
+  private let cancelled = Atomic<Bool>(false)
+
+  init(kind: Kind) {
+    self.kind = kind
+    submitted = MonotonicClock.nanoseconds()
+  }
+
+  /// The tokens to begin with.
+  var tokens: [Int32] {
+    switch kind {
+    case .generation(let request, _): request.promptTokens
+    case .scoring(let tokens, _): tokens
+    }
+  }
+
+  var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+  func cancel() { cancelled.store(true, ordering: .relaxed) }
+
+  /// Ends it without a result.
+  func fail(_ error: GenerationError) {
+    switch kind {
+    case .generation(_, let continuation): continuation.finish(throwing: error)
+    case .scoring(_, let continuation): continuation.resume(throwing: error)
+    }
+  }
+}

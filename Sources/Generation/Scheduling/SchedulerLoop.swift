@@ -1,0 +1,248 @@
+import Transformer
+
+/// What the model's thread does: takes jobs, composes a pass of whatever can go on, runs it, and
+/// hands the results out, until it is told to end.
+///
+/// Each pass holds one row for every sequence that decodes, and rows of prompts that are being
+/// read. A long prompt is read in several passes, so that it does not hold up the others' tokens.
+final class SchedulerLoop {
+  private let decoder: Decoder
+  private let inbox: Inbox
+  private let options: SchedulerOptions
+  private let endTokens: Set<Int32>
+  private let makeText: @Sendable () -> any TokenTextDecoder
+  /// In order of submission.
+  private var waiting: [Job] = []
+  /// Gave their memory up; they go on before new ones are begun.
+  private var preempted: [RunningSequence] = []
+  /// In order of admission.
+  private var running: [RunningSequence] = []
+  private var statistics = SchedulerStatistics()
+
+  init(
+    decoder: Decoder, inbox: Inbox, options: SchedulerOptions, endTokens: Set<Int32>,
+    makeText: @escaping @Sendable () -> any TokenTextDecoder
+  ) {
+    self.decoder = decoder
+    self.inbox = inbox
+    self.options = options
+    self.endTokens = endTokens
+    self.makeText = makeText
+  }
+
+  /// Runs until the inbox says that it is over.
+  func run() {
+    while true {
+      let idle = running.isEmpty && waiting.isEmpty && preempted.isEmpty
+      if idle { decoder.pagePool.trim() }
+      let (jobs, ending) = inbox.take(idle: idle)
+      waiting += jobs
+      if ending == .cancel { failAll(.shutDown) }
+      dropCancelled()
+      admit()
+      if running.isEmpty, waiting.isEmpty, preempted.isEmpty {
+        publish()
+        if ending != nil { break }
+        continue
+      }
+      step()
+      publish()
+    }
+    inbox.markEnded()
+  }
+
+  // MARK: - Admission
+
+  /// Begins waiting jobs while there is room for their whole prompt.
+  private func admit() {
+    let pool = decoder.pagePool
+    var promised = running.reduce(0) {
+      $0 + $1.cache.missingBlocks(forPositions: $1.tokens.count + 1)
+    }
+    func fits(_ positions: Int) -> Bool {
+      let needed = PagePool.blocks(forPositions: positions + 1)
+      guard promised + needed <= pool.availableBlocks || running.isEmpty else { return false }
+      promised += needed
+      return true
+    }
+    while running.count < options.runningLimit, let sequence = preempted.first {
+      guard fits(sequence.tokens.count) else { return }
+      preempted.removeFirst()
+      running.append(sequence)
+    }
+    while running.count < options.runningLimit, let job = waiting.first {
+      guard fits(job.tokens.count) else { return }
+      waiting.removeFirst()
+      running.append(begin(job))
+    }
+  }
+
+  private func begin(_ job: Job) -> RunningSequence {
+    let role: RunningSequence.Role =
+      switch job.kind {
+      case .generation(let request, let continuation):
+        .generation(
+          GenerationState(
+            request: request, continuation: continuation, submitted: job.submitted,
+            endTokens: endTokens, contextLength: decoder.contextLength, text: makeText()))
+      case .scoring(let tokens, _):
+        .scoring(ScoringState(count: tokens.count))
+      }
+    return RunningSequence(
+      job: job, tokens: job.tokens, cache: decoder.makeCache(), role: role)
+  }
+
+  private func dropCancelled() {
+    for job in waiting + (preempted + running).map(\.job) where job.isCancelled {
+      job.fail(.cancelled)
+    }
+    waiting.removeAll { $0.isCancelled }
+    preempted.removeAll { $0.job.isCancelled }
+    running.removeAll { $0.job.isCancelled }
+  }
+
+  private func failAll(_ error: GenerationError) {
+    waiting.forEach { $0.fail(error) }
+    (running + preempted).forEach { $0.job.fail(error) }
+    waiting = []
+    running = []
+    preempted = []
+  }
+
+  // MARK: - One pass
+
+  private func step() {
+    let chosen = compose()
+    guard !chosen.isEmpty else { return }
+    let now = MonotonicClock.nanoseconds()
+    for (sequence, _) in chosen {
+      if case .generation(let state) = sequence.role { state.willPrefill(now: now) }
+    }
+    let segments = chosen.map { $0.sequence.segment(rows: $0.rows) }
+    do {
+      try decoder.forward(segments) { row in
+        chosen[row.segment].sequence.receive(logits: row.logits, position: row.position)
+      }
+    } catch {
+      // Requests were checked when they came: this is memory, or a mistake of ours.
+      for (sequence, _) in chosen { sequence.job.fail(.model("\(error)")) }
+      remove(chosen.map(\.sequence))
+      return
+    }
+    statistics.steps += 1
+    finishStep(chosen)
+  }
+
+  /// Chooses sequences and how many of their tokens the next pass takes, and reserves the memory.
+  private func compose() -> [(sequence: RunningSequence, rows: Int)] {
+    var chosen: [(sequence: RunningSequence, rows: Int)] = []
+    var rowsLeft = decoder.maximumRows
+    for sequence in running where sequence.pendingCount == 1 && rowsLeft > 0 {
+      guard reserve(sequence, rows: 1) else { continue }
+      chosen.append((sequence, 1))
+      rowsLeft -= 1
+    }
+    if !chosen.isEmpty { rowsLeft = min(rowsLeft, options.prefillRowsWhileDecoding) }
+    for (sequence, rows) in prefillShares(rows: rowsLeft) {
+      if reserve(sequence, rows: rows) { chosen.append((sequence, rows)) }
+    }
+    // A reservation may have preempted a sequence that was chosen before.
+    return chosen.filter { choice in running.contains { $0 === choice.sequence } }
+  }
+
+  /// Shares rows out to sequences that read their prompts: half to the oldest, so that it gets
+  /// on, the rest to the shortest, so that a short prompt need not wait for a long one.
+  private func prefillShares(rows: Int) -> [(sequence: RunningSequence, rows: Int)] {
+    let reading = running.filter { $0.pendingCount > 1 }
+    guard rows > 0, let oldest = reading.first else { return [] }
+    var shares: [(sequence: RunningSequence, rows: Int)] = []
+    let others = reading.dropFirst().sorted { $0.pendingCount < $1.pendingCount }
+    let wanted = others.reduce(0) { $0 + $1.pendingCount }
+    let first = min(oldest.pendingCount, max((rows + 1) / 2, rows - wanted))
+    shares.append((oldest, first))
+    var left = rows - first
+    for sequence in others where left > 0 {
+      let share = min(sequence.pendingCount, left)
+      shares.append((sequence, share))
+      left -= share
+    }
+    return shares
+  }
+
+  /// Reserves room for the next rows. If there is none, the youngest sequence gives its memory
+  /// up; false if that is this one.
+  private func reserve(_ sequence: RunningSequence, rows: Int) -> Bool {
+    while running.contains(where: { $0 === sequence }) {
+      do {
+        try sequence.cache.reserve(positions: sequence.cache.count + rows)
+        return true
+      } catch {
+        guard let youngest = running.last, running.count > 1 else {
+          endForMemory(sequence)
+          return false
+        }
+        running.removeLast()
+        youngest.cache.truncate(to: 0)
+        preempted.insert(youngest, at: 0)
+        statistics.preemptions += 1
+      }
+    }
+    return false
+  }
+
+  /// Ends a sequence that alone fills all memory there is.
+  private func endForMemory(_ sequence: RunningSequence) {
+    switch sequence.role {
+    case .generation(let state) where sequence.tokens.count > state.promptCount:
+      state.finish(.memoryLimit, now: MonotonicClock.nanoseconds())
+    default:
+      let pool = decoder.pagePool
+      sequence.job.fail(
+        .keyValueMemoryTooSmall(
+          neededBytes: PagePool.blocks(forPositions: sequence.tokens.count) * pool.bytesPerBlock,
+          limitBytes: pool.limitBytes))
+    }
+    remove([sequence])
+  }
+
+  private func finishStep(_ chosen: [(sequence: RunningSequence, rows: Int)]) {
+    let now = MonotonicClock.nanoseconds()
+    var finished: [RunningSequence] = []
+    for (sequence, rows) in chosen {
+      switch sequence.role {
+      case .generation(let state):
+        if sequence.tokens.count == state.promptCount {
+          statistics.promptTokens += UInt64(rows)
+        }
+        guard sequence.pendingCount == 0 else { continue }
+        statistics.completionTokens += 1
+        if let token = state.takeSampled(now: now) {
+          sequence.tokens.append(token)
+        } else {
+          finished.append(sequence)
+        }
+      case .scoring(let state):
+        statistics.promptTokens += UInt64(rows)
+        guard sequence.pendingCount == 0 else { continue }
+        if case .scoring(_, let continuation) = sequence.job.kind {
+          continuation.resume(returning: state.finish())
+        }
+        finished.append(sequence)
+      }
+    }
+    remove(finished)
+  }
+
+  private func remove(_ finished: [RunningSequence]) {
+    guard !finished.isEmpty else { return }
+    running.removeAll { sequence in finished.contains { $0 === sequence } }
+  }
+
+  private func publish() {
+    statistics.running = running.count
+    statistics.waiting = waiting.count + preempted.count
+    statistics.keyValueBytes = decoder.pagePool.usedBlocks * decoder.pagePool.bytesPerBlock
+    statistics.keyValueLimitBytes = decoder.pagePool.limitBytes
+    inbox.publish(statistics)
+  }
+}

@@ -1,0 +1,27 @@
+/// Bounds on what one model's scheduler does at a time.
+package struct SchedulerOptions: Sendable, Equatable {
+  /// Requests that may wait to be begun; more are refused.
+  package var waitingLimit = 256
+  /// Sequences that run at a time.
+  package var runningLimit = 64
+  /// Rows of prompts that one step takes while other sequences wait for their next token. Smaller
+  /// means steadier tokens for those, larger a sooner first token for new prompts.
+  package var prefillRowsWhileDecoding = 128
+
+  package init() {}
+}
+
+/// What a scheduler is doing now, and has done.
+package struct SchedulerStatistics: Sendable, Equatable {
+  package var running = 0
+  package var waiting = 0
+  package var keyValueBytes = 0
+  package var keyValueLimitBytes = 0
+  package var promptTokens: UInt64 = 0
+  package var completionTokens: UInt64 = 0
+  package var steps: UInt64 = 0
+  /// Sequences that gave their key-value memory up for others and were computed again.
+  package var preemptions: UInt64 = 0
+
+  package init() {}
+}

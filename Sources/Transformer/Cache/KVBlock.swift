@@ -1,0 +1,20 @@
+import Kernels
+
+/// The key-value pages of all layers for the same `KVPage.positions` positions.
+///
+/// Its references are its users: a block that several sequences hold is shared, and the last to
+/// let go gives its memory back to the pool.
+package final class KVBlock: @unchecked Sendable {
+  // Unchecked: the memory is written only by the thread that runs the model.
+
+  /// The pages, layer after layer.
+  let base: UnsafeMutableRawPointer
+  private let pool: PagePool
+
+  init(base: UnsafeMutableRawPointer, pool: PagePool) {
+    self.base = base
+    self.pool = pool
+  }
+
+  deinit { pool.reclaim(base) }
+}

@@ -1,0 +1,81 @@
+import Kernels
+
+/// The keys and values of one sequence, in blocks that are taken from a pool as it grows.
+///
+/// Only the thread that runs the model may touch it.
+package final class KVCache {
+  package let pool: PagePool
+  /// Positions that hold a token.
+  package private(set) var count = 0
+  private var blocks: [KVBlock] = []
+  /// Page pointers, a row a layer: `table[layer * capacity + block]`.
+  private var table: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  /// Blocks that a row of the table has room for.
+  private var capacity: Int
+
+  package init(pool: PagePool) {
+    self.pool = pool
+    capacity = 8
+    table = .allocate(capacity: capacity * pool.layerCount)
+  }
+
+  deinit { table.deallocate() }
+
+  /// Positions there is memory for.
+  package var reservedPositions: Int { blocks.count * KVPage.positions }
+
+  /// Takes blocks until `positions` positions have room.
+  package func reserve(positions: Int) throws(ModelError) {
+    while reservedPositions < positions { try append(pool.allocate()) }
+  }
+
+  /// Blocks that `reserve` would take from the pool.
+  package func missingBlocks(forPositions positions: Int) -> Int {
+    max(0, PagePool.blocks(forPositions: positions) - blocks.count)
+  }
+
+  /// Forgets all positions from `position` on, and gives back blocks that hold none any more.
+  package func truncate(to position: Int) {
+    let kept = min(max(0, position), count)
+    count = kept
+    blocks.removeLast(blocks.count - PagePool.blocks(forPositions: kept))
+  }
+
+  /// A cache that shares this one's full blocks below `position`. A block that is not full is
+  /// never shared: two sequences would write to it.
+  package func sharedPrefix(upTo position: Int) -> KVCache {
+    let shared = KVCache(pool: pool)
+    let full = min(max(0, position), count) / KVPage.positions
+    for block in blocks.prefix(full) { shared.append(block) }
+    shared.count = full * KVPage.positions
+    return shared
+  }
+
+  /// The pages of a layer, in the order of their positions. Valid until the next `reserve`.
+  func pages(layer: Int) -> UnsafePointer<UnsafeMutableRawPointer> {
+    UnsafePointer(table + layer * capacity)
+  }
+
+  /// Counts positions as filled, after a pass has stored them.
+  func advance(by positions: Int) { count += positions }
+
+  private func append(_ block: KVBlock) {
+    if blocks.count == capacity { grow() }
+    for layer in 0..<pool.layerCount {
+      let page = block.base + layer * pool.pageStride
+      (table + layer * capacity + blocks.count).initialize(to: page)
+    }
+    blocks.append(block)
+  }
+
+  private func grow() {
+    let grown = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(
+      capacity: 2 * capacity * pool.layerCount)
+    for layer in 0..<pool.layerCount {
+      (grown + layer * 2 * capacity).initialize(from: table + layer * capacity, count: blocks.count)
+    }
+    table.deallocate()
+    table = grown
+    capacity *= 2
+  }
+}

@@ -1,0 +1,71 @@
+extension DecoderConfiguration {
+  /// Largest value each size may have. Far above every model that fits this kind of machine, and
+  /// small enough that no product of sizes in the engine can overflow.
+  package enum Limit {
+    package static let vocabularySize = 1 << 22
+    package static let width = 1 << 16
+    package static let headCount = 1 << 10
+    package static let headDim = 1 << 10
+    package static let feedForwardWidth = 1 << 18
+    package static let layerCount = 1 << 10
+    package static let contextLength = 1 << 24
+  }
+
+  /// Gives the configuration back if every value is one that the engine can run.
+  package func validated() throws(ModelError) -> DecoderConfiguration {
+    try check("vocab_size", vocabularySize, in: 1...Limit.vocabularySize)
+    try check("embedding_length", width, in: 1...Limit.width)
+    try check("attention.head_count", headCount, in: 1...Limit.headCount)
+    try check("attention.head_count_kv", keyValueHeadCount, in: 1...headCount)
+    try check("attention.key_length", headDim, in: 8...Limit.headDim)
+    try check("feed_forward_length", feedForwardWidth, in: 1...Limit.feedForwardWidth)
+    try check("block_count", layers.count, in: 1...Limit.layerCount)
+    try check("context_length", contextLength, in: 1...Limit.contextLength)
+    guard width.isMultiple(of: 8) else {
+      throw invalid("embedding_length", "\(width)", "a multiple of 8")
+    }
+    guard feedForwardWidth.isMultiple(of: 8) else {
+      throw invalid("feed_forward_length", "\(feedForwardWidth)", "a multiple of 8")
+    }
+    guard headDim.isMultiple(of: 8) else {
+      throw invalid("attention.key_length", "\(headDim)", "a multiple of 8")
+    }
+    guard headCount.isMultiple(of: keyValueHeadCount) else {
+      throw invalid(
+        "attention.head_count_kv", "\(keyValueHeadCount)", "a divisor of head_count \(headCount)")
+    }
+    guard normEpsilon > 0, normEpsilon < 1 else {
+      throw invalid("attention.layer_norm_rms_epsilon", "\(normEpsilon)", "above 0 and below 1")
+    }
+    guard rotaryScale.isFinite, rotaryScale >= 1, rotaryScale <= 1e6 else {
+      throw invalid("rope.scaling.factor", "\(rotaryScale)", "1 to 1000000")
+    }
+    guard attentionScale.isFinite, attentionScale > 0 else {
+      throw invalid("attention.scale", "\(attentionScale)", "a positive number")
+    }
+    guard embeddingScale.isFinite, embeddingScale != 0 else {
+      throw invalid("embedding_scale", "\(embeddingScale)", "a finite number other than 0")
+    }
+    for layer in layers {
+      guard layer.rotaryBase.isFinite, layer.rotaryBase > 1, layer.rotaryBase <= 1e12 else {
+        throw invalid("rope.freq_base", "\(layer.rotaryBase)", "above 1, at most 1e12")
+      }
+      if let window = layer.slidingWindow {
+        try check("attention.sliding_window", window, in: 1...Limit.contextLength)
+      }
+    }
+    return self
+  }
+
+  private func check(
+    _ key: String, _ value: Int, in range: ClosedRange<Int>
+  ) throws(ModelError) {
+    guard range.contains(value) else {
+      throw invalid(key, "\(value)", "\(range.lowerBound) to \(range.upperBound)")
+    }
+  }
+
+  private func invalid(_ key: String, _ value: String, _ expected: String) -> ModelError {
+    .invalidValue(key: "\(architecture).\(key)", value: value, expected: expected)
+  }
+}

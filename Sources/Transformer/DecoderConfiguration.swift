@@ -1,0 +1,85 @@
+/// What a decoder's family reads from the file's metadata: the sizes of everything and the few
+/// choices in which the families differ. A value of this type has passed `validated()`.
+package struct DecoderConfiguration: Sendable, Equatable {
+  /// How positions are turned into rotations of a head's elements.
+  package enum RotaryStyle: Sendable, Equatable {
+    /// Elements 2i and 2i+1 form a pair (GGUF's llama family permutes its weights for this).
+    case interleaved
+    /// Elements i and i + headDim/2 form a pair.
+    case halves
+  }
+
+  /// The gate's activation in the feed-forward block.
+  package enum Activation: Sendable, Equatable {
+    case silu
+    case geluTanh
+  }
+
+  /// What may differ from layer to layer.
+  package struct Layer: Sendable, Equatable {
+    /// Base of the rotary frequencies; also selects among `DecoderConfiguration.rotaryBases`.
+    package var rotaryBase: Double
+    /// Positions a row attends to, itself included; nil for all before it.
+    package var slidingWindow: Int?
+
+    package init(rotaryBase: Double, slidingWindow: Int? = nil) {
+      self.rotaryBase = rotaryBase
+      self.slidingWindow = slidingWindow
+    }
+  }
+
+  /// `general.architecture`, which prefixes the keys.
+  package var architecture: String
+  package var vocabularySize: Int
+  /// Width of the residual stream.
+  package var width: Int
+  package var headCount: Int
+  package var keyValueHeadCount: Int
+  package var headDim: Int
+  package var feedForwardWidth: Int
+  /// Positions that the model was trained for.
+  package var contextLength: Int
+  package var normEpsilon: Float
+  package var rotaryStyle: RotaryStyle
+  /// Positions are divided by this before they are rotated (linear rotary scaling).
+  package var rotaryScale: Double = 1
+  package var activation: Activation
+  /// Factor on query times key.
+  package var attentionScale: Float
+  /// Factor on token embeddings.
+  package var embeddingScale: Float = 1
+  package var layers: [Layer]
+
+  package init(
+    architecture: String, vocabularySize: Int, width: Int, headCount: Int,
+    keyValueHeadCount: Int, headDim: Int, feedForwardWidth: Int, contextLength: Int,
+    normEpsilon: Float, rotaryStyle: RotaryStyle, activation: Activation,
+    attentionScale: Float, layers: [Layer]
+  ) {
+    self.architecture = architecture
+    self.vocabularySize = vocabularySize
+    self.width = width
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.headDim = headDim
+    self.feedForwardWidth = feedForwardWidth
+    self.contextLength = contextLength
+    self.normEpsilon = normEpsilon
+    self.rotaryStyle = rotaryStyle
+    self.activation = activation
+    self.attentionScale = attentionScale
+    self.layers = layers
+  }
+
+  /// Width of all query heads together.
+  package var queryWidth: Int { headCount * headDim }
+  /// Width of all key (or value) heads together.
+  package var keyValueWidth: Int { keyValueHeadCount * headDim }
+
+  /// The different rotary bases of the layers, in order of first use.
+  package var rotaryBases: [Double] {
+    layers.reduce(into: []) { bases, layer in
+      if !bases.contains(layer.rotaryBase) { bases.append(layer.rotaryBase) }
+    }
+  }
+}

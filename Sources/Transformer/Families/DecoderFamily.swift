@@ -1,0 +1,20 @@
+import ModelFiles
+
+/// A family of decoders: how its file's metadata and tensors become a configuration and layers.
+///
+/// Adding a family is one type of this protocol and its line in `DecoderRegistry`.
+package protocol DecoderFamily {
+  /// The value of `general.architecture`.
+  static var architecture: String { get }
+
+  /// The sizes and choices that the metadata state.
+  /// - Parameter vocabularySize: Rows of the token embedding, which is the only reliable source.
+  static func configuration(
+    from metadata: ArchitectureMetadata, vocabularySize: Int
+  ) throws(ModelError) -> DecoderConfiguration
+
+  /// Loads one layer.
+  static func layer(
+    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
+  ) throws(ModelError) -> DecoderLayer
+}

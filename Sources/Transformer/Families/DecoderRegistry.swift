@@ -1,0 +1,18 @@
+/// The decoder families that this build knows.
+package enum DecoderRegistry {
+  /// All families, in the order of their names.
+  package static let families: [any DecoderFamily.Type] = [
+    Gemma3.self,
+    Llama.self,
+  ]
+
+  /// The family of a `general.architecture`.
+  package static func family(
+    architecture: String
+  ) throws(ModelError) -> any DecoderFamily.Type {
+    guard let family = families.first(where: { $0.architecture == architecture }) else {
+      throw .unknownArchitecture(architecture, known: families.map { $0.architecture })
+    }
+    return family
+  }
+}

@@ -1,0 +1,87 @@
+/// Gemma 3, text only.
+///
+/// Against Llama: embeddings are scaled by the root of the width, queries and keys are normalised
+/// a head, each block is normalised before and after, the feed-forward gate is a GELU, and five
+/// layers of six see a sliding window only and rotate with a base of their own. GGUF files hold
+/// norm weights with Gemma's "+ 1" already added.
+package enum Gemma3: DecoderFamily {
+  package static let architecture = "gemma3"
+
+  /// Every so many layers one sees the whole context.
+  static let slidingWindowPattern = 6
+  /// Rotary base of the layers with a sliding window.
+  static let localRotaryBase = 10_000.0
+
+  package static func configuration(
+    from metadata: ArchitectureMetadata, vocabularySize: Int
+  ) throws(ModelError) -> DecoderConfiguration {
+    let width = try metadata.int("embedding_length")
+    let headDim = try metadata.int("attention.key_length")
+    let layerCount = try metadata.int("block_count")
+    guard (1...DecoderConfiguration.Limit.layerCount).contains(layerCount) else {
+      throw .invalidValue(
+        key: "gemma3.block_count", value: "\(layerCount)",
+        expected: "1 to \(DecoderConfiguration.Limit.layerCount)")
+    }
+    if let valueDim = try metadata.optionalInt("attention.value_length"), valueDim != headDim {
+      throw .unsupported(key: "gemma3.attention.value_length", value: "\(valueDim)")
+    }
+    if let cap = try metadata.optionalDouble("final_logit_softcapping"), cap != 0 {
+      throw .unsupported(key: "gemma3.final_logit_softcapping", value: "\(cap)")
+    }
+    try metadata.requireFullRotation(headDim: headDim)
+    let globalBase = try metadata.optionalDouble("rope.freq_base") ?? 1_000_000
+    let localBase = try metadata.optionalDouble("rope.freq_base_swa") ?? localRotaryBase
+    let window = try metadata.int("attention.sliding_window")
+    let pattern =
+      try metadata.optionalInt("attention.sliding_window_pattern") ?? slidingWindowPattern
+    guard pattern > 0 else {
+      throw .invalidValue(
+        key: "gemma3.attention.sliding_window_pattern", value: "\(pattern)", expected: "1 or more")
+    }
+    var configuration = DecoderConfiguration(
+      architecture: architecture,
+      vocabularySize: vocabularySize,
+      width: width,
+      headCount: try metadata.int("attention.head_count"),
+      keyValueHeadCount: try metadata.int("attention.head_count_kv"),
+      headDim: headDim,
+      feedForwardWidth: try metadata.int("feed_forward_length"),
+      contextLength: try metadata.int("context_length"),
+      normEpsilon: Float(try metadata.double("attention.layer_norm_rms_epsilon")),
+      rotaryStyle: .halves,
+      activation: .geluTanh,
+      // The models up to 12B scale by the head's width; 27B's other scale is not in GGUF files.
+      attentionScale: 1 / Float(max(headDim, 1)).squareRoot(),
+      layers: (0..<layerCount).map { index in
+        (index + 1).isMultiple(of: pattern)
+          ? .init(rotaryBase: globalBase)
+          : .init(rotaryBase: localBase, slidingWindow: window)
+      })
+    // Linear scaling holds for the global layers only, which the configuration can't express.
+    guard try metadata.rotaryScale() == 1 else {
+      throw .unsupported(key: "gemma3.rope.scaling.type", value: "linear")
+    }
+    configuration.embeddingScale = Float(max(width, 1)).squareRoot()
+    return try configuration.validated()
+  }
+
+  package static func layer(
+    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
+  ) throws(ModelError) -> DecoderLayer {
+    let prefix = "blk.\(index)."
+    let width = configuration.width
+    var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
+    attention.queryNorm = try loader.vector(
+      prefix + "attn_q_norm.weight", count: configuration.headDim)
+    attention.keyNorm = try loader.vector(
+      prefix + "attn_k_norm.weight", count: configuration.headDim)
+    return DecoderLayer(
+      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
+      attention: attention,
+      postAttentionNorm: try loader.vector(prefix + "post_attention_norm.weight", count: width),
+      feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
+      feedForward: try DenseFeedForward(prefix: prefix, configuration, loader),
+      postFeedForwardNorm: try loader.vector(prefix + "post_ffw_norm.weight", count: width))
+  }
+}

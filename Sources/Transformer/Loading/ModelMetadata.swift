@@ -1,0 +1,85 @@
+import ModelFiles
+
+/// The key-value pairs that describe a model, wherever they come from. A missing key and a value
+/// of another type both give nil.
+package protocol ModelMetadata {
+  func int(_ key: String) -> Int?
+  func double(_ key: String) -> Double?
+  func string(_ key: String) -> String?
+  func bool(_ key: String) -> Bool?
+  func contains(_ key: String) -> Bool
+}
+
+extension GGUFFile: ModelMetadata {
+  package func contains(_ key: String) -> Bool { metadata[key] != nil }
+}
+
+/// A model's metadata under the prefix of its architecture, with errors that name the whole key.
+package struct ArchitectureMetadata {
+  package let architecture: String
+  private let metadata: any ModelMetadata
+
+  package init(architecture: String, metadata: any ModelMetadata) {
+    self.architecture = architecture
+    self.metadata = metadata
+  }
+
+  /// The integer under `architecture.key`; throws if it is missing or no integer.
+  package func int(_ key: String) throws(ModelError) -> Int {
+    guard let value = try optionalInt(key) else { throw .missingKey(full(key)) }
+    return value
+  }
+
+  /// The integer under `architecture.key`, nil if there is none; throws if it is no integer.
+  package func optionalInt(_ key: String) throws(ModelError) -> Int? {
+    guard metadata.contains(full(key)) else { return nil }
+    guard let value = metadata.int(full(key)) else { throw wrongType(key, "an integer") }
+    return value
+  }
+
+  /// The number under `architecture.key`; throws if it is missing or no number.
+  package func double(_ key: String) throws(ModelError) -> Double {
+    guard let value = try optionalDouble(key) else { throw .missingKey(full(key)) }
+    return value
+  }
+
+  /// The number under `architecture.key`, nil if there is none; throws if it is no number.
+  package func optionalDouble(_ key: String) throws(ModelError) -> Double? {
+    guard metadata.contains(full(key)) else { return nil }
+    guard let value = metadata.double(full(key)) else { throw wrongType(key, "a number") }
+    return value
+  }
+
+  /// The text under `architecture.key`, nil if there is none; throws if it is no text.
+  package func optionalString(_ key: String) throws(ModelError) -> String? {
+    guard metadata.contains(full(key)) else { return nil }
+    guard let value = metadata.string(full(key)) else { throw wrongType(key, "a string") }
+    return value
+  }
+
+  /// The factor that positions are divided by: 1, or that of linear rotary scaling. Other kinds
+  /// of scaling throw.
+  package func rotaryScale() throws(ModelError) -> Double {
+    let type = try optionalString("rope.scaling.type") ?? "none"
+    switch type {
+    case "none", "default": return 1
+    case "linear": return try double("rope.scaling.factor")
+    default: throw .unsupported(key: full("rope.scaling.type"), value: type)
+    }
+  }
+
+  private func full(_ key: String) -> String { "\(architecture).\(key)" }
+
+  private func wrongType(_ key: String, _ expected: String) -> ModelError {
+    .invalidValue(key: full(key), value: "of another type", expected: expected)
+  }
+}
+
+extension ArchitectureMetadata {
+  /// Throws if only a part of each head is rotated.
+  package func requireFullRotation(headDim: Int) throws(ModelError) {
+    if let dimensions = try optionalInt("rope.dimension_count"), dimensions != headDim {
+      throw .unsupported(key: "\(architecture).rope.dimension_count", value: "\(dimensions)")
+    }
+  }
+}
