@@ -22,7 +22,7 @@ package final class KVCache {
   deinit { table.deallocate() }
 
   /// Positions there is memory for.
-  package var reservedPositions: Int { blocks.count * KVPage.positions }
+  package var reservedPositions: Int { blocks.count * KVLayout.positions }
 
   /// Takes blocks until `positions` positions have room.
   package func reserve(positions: Int) throws(ModelError) {
@@ -45,9 +45,9 @@ package final class KVCache {
   /// never shared: two sequences would write to it.
   package func sharedPrefix(upTo position: Int) -> KVCache {
     let shared = KVCache(pool: pool)
-    let full = min(max(0, position), count) / KVPage.positions
+    let full = min(max(0, position), count) / KVLayout.positions
     for block in blocks.prefix(full) { shared.append(block) }
-    shared.count = full * KVPage.positions
+    shared.count = full * KVLayout.positions
     return shared
   }
 

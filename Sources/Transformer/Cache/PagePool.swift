@@ -42,7 +42,7 @@ package final class PagePool: Sendable {
 
   /// How many blocks so many positions take.
   package static func blocks(forPositions positions: Int) -> Int {
-    (positions + KVPage.positions - 1) / KVPage.positions
+    (positions + KVLayout.positions - 1) / KVLayout.positions
   }
 
   /// A block of zeros.

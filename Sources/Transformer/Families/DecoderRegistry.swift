@@ -1,10 +1,12 @@
 /// The decoder families that this build knows.
 package enum DecoderRegistry {
   /// All families, in the order of their names.
-  package static let families: [any DecoderFamily.Type] = [
-    Gemma3.self,
-    Llama.self,
-  ]
+  package static var families: [any DecoderFamily.Type] {
+    [
+      Gemma3.self,
+      Llama.self,
+    ]
+  }
 
   /// The family of a `general.architecture`.
   package static func family(

@@ -1,0 +1,109 @@
+import Kernels
+
+/// Grouped-query attention with rotary positions over the paged cache.
+package struct AttentionBlock: Sendable {
+  private let layer: Int
+  private let query: Projection
+  private let key: Projection
+  private let value: Projection
+  private let output: Projection
+  private let configuration: AttentionShape
+  /// Norm weights of each head's query and key; nil where the family has none. // (headDim)
+  var queryNorm: FloatBuffer?
+  var keyNorm: FloatBuffer?
+
+  /// The sizes that the inner loop needs.
+  private struct AttentionShape {
+    let heads: Int
+    let keyValueHeads: Int
+    let headDim: Int
+    let epsilon: Float
+    var queryWidth: Int { heads * headDim }
+    var keyValueWidth: Int { keyValueHeads * headDim }
+  }
+
+  init(
+    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) {
+    self.layer = layer
+    self.configuration = AttentionShape(
+      heads: configuration.headCount, keyValueHeads: configuration.keyValueHeadCount,
+      headDim: configuration.headDim, epsilon: configuration.normEpsilon)
+    let width = configuration.width
+    let queryWidth = configuration.queryWidth
+    let keyValueWidth = configuration.keyValueWidth
+    query = try loader.projection(prefix + "attn_q", outputs: queryWidth, inputs: width)
+    key = try loader.projection(prefix + "attn_k", outputs: keyValueWidth, inputs: width)
+    value = try loader.projection(prefix + "attn_v", outputs: keyValueWidth, inputs: width)
+    output = try loader.projection(prefix + "attn_output", outputs: width, inputs: queryWidth)
+  }
+
+  /// Bytes that the block's matrices take.
+  var byteCount: Int {
+    query.matrix.byteCount + key.matrix.byteCount + value.matrix.byteCount
+      + output.matrix.byteCount
+  }
+
+  /// Applies the block to `pass.normed` and writes, or adds, the result to `output`
+  /// // (rows, width). Called by every worker at once; a barrier stands before it and after it.
+  func apply(
+    _ pass: DecoderPass, output destination: UnsafeMutablePointer<Float>, accumulate: Bool,
+    worker: Worker
+  ) {
+    let rows = pass.rowCount
+    let shape = configuration
+    query.apply(
+      pass.normed, rows: rows, into: pass.query.pointer, stride: shape.queryWidth, worker: worker)
+    key.apply(
+      pass.normed, rows: rows, into: pass.key.pointer, stride: shape.keyValueWidth, worker: worker)
+    value.apply(
+      pass.normed, rows: rows, into: pass.value.pointer, stride: shape.keyValueWidth,
+      worker: worker)
+    worker.barrier()
+    rotateAndStore(pass, worker: worker)
+    worker.barrier()
+    let attention = pass.attention(layer: layer)
+    attention.run(
+      queries: pass.query.pointer, stride: shape.queryWidth, spans: pass.spans(layer: layer),
+      into: pass.attended, worker: worker)
+    worker.barrier()
+    if !attention.fillsQuantized {
+      pass.attended.quantize(rows: 0..<rows, worker: worker)
+      worker.barrier()
+    }
+    output.apply(
+      pass.attended, rows: rows, into: destination, stride: output.matrix.outputs,
+      accumulate: accumulate, worker: worker)
+  }
+
+  /// Normalises and rotates queries and keys, and puts keys and values into the pages. Units are
+  /// a row's query heads, and a row's keys with its values.
+  private func rotateAndStore(_ pass: DecoderPass, worker: Worker) {
+    let shape = configuration
+    let rotary = pass.rotary(layer: layer)
+    let units = worker.range(of: 2 * pass.rowCount)
+    for unit in units {
+      let row = unit / 2
+      let place = pass.place(row: row, layer: layer)
+      if unit.isMultiple(of: 2) {
+        let queries = pass.query.pointer + row * shape.queryWidth
+        normalise(queries, heads: shape.heads, weight: queryNorm)
+        rotary.rotate(queries, heads: shape.heads, position: place.position)
+      } else {
+        let keys = pass.key.pointer + row * shape.keyValueWidth
+        normalise(keys, heads: shape.keyValueHeads, weight: keyNorm)
+        rotary.rotate(keys, heads: shape.keyValueHeads, position: place.position)
+        pass.layout.store(
+          keys: keys, values: pass.value.pointer + row * shape.keyValueWidth, page: place.page,
+          slot: place.slot)
+      }
+    }
+  }
+
+  private func normalise(_ x: UnsafeMutablePointer<Float>, heads: Int, weight: FloatBuffer?) {
+    guard let weight else { return }
+    VectorOperations.rmsNorm(
+      x, weight: weight.pointer, epsilon: configuration.epsilon, into: x, rows: heads,
+      width: configuration.headDim, worker: .alone)
+  }
+}

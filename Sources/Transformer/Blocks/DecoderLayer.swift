@@ -1,0 +1,29 @@
+import Kernels
+
+/// One layer of a decoder: attention and feed-forward around the residual stream.
+package struct DecoderLayer: Sendable {
+  /// Norm weights before attention. // (width)
+  let attentionNorm: FloatBuffer
+  let attention: AttentionBlock
+  /// Norm weights after attention, before the sum; nil where the family has none.
+  let postAttentionNorm: FloatBuffer?
+  let feedForwardNorm: FloatBuffer
+  let feedForward: any FeedForward
+  let postFeedForwardNorm: FloatBuffer?
+
+  init(
+    attentionNorm: FloatBuffer, attention: AttentionBlock, postAttentionNorm: FloatBuffer? = nil,
+    feedForwardNorm: FloatBuffer, feedForward: any FeedForward,
+    postFeedForwardNorm: FloatBuffer? = nil
+  ) {
+    self.attentionNorm = attentionNorm
+    self.attention = attention
+    self.postAttentionNorm = postAttentionNorm
+    self.feedForwardNorm = feedForwardNorm
+    self.feedForward = feedForward
+    self.postFeedForwardNorm = postFeedForwardNorm
+  }
+
+  /// Bytes that the layer's matrices take.
+  var byteCount: Int { attention.byteCount + feedForward.byteCount }
+}

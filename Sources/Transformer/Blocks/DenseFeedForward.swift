@@ -1,0 +1,45 @@
+import Kernels
+
+/// The gated feed-forward block: down(activation(gate(x)) * up(x)).
+package struct DenseFeedForward: FeedForward {
+  private let gate: Projection
+  private let up: Projection
+  private let down: Projection
+  private let function: ActivationFunction
+
+  init(
+    prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) {
+    let width = configuration.width
+    let inner = configuration.feedForwardWidth
+    gate = try loader.projection(prefix + "ffn_gate", outputs: inner, inputs: width)
+    up = try loader.projection(prefix + "ffn_up", outputs: inner, inputs: width)
+    down = try loader.projection(prefix + "ffn_down", outputs: width, inputs: inner)
+    function =
+      switch configuration.activation {
+      case .silu: .silu
+      case .geluTanh: .geluTanh
+      }
+  }
+
+  package var byteCount: Int {
+    gate.matrix.byteCount + up.matrix.byteCount + down.matrix.byteCount
+  }
+
+  package func apply(
+    _ pass: DecoderPass, output: UnsafeMutablePointer<Float>, accumulate: Bool, worker: Worker
+  ) {
+    let rows = pass.rowCount
+    let stride = gate.matrix.outputs
+    gate.apply(pass.normed, rows: rows, into: pass.gate.pointer, stride: stride, worker: worker)
+    up.apply(pass.normed, rows: rows, into: pass.up.pointer, stride: stride, worker: worker)
+    worker.barrier()
+    pass.gated.gated(
+      pass.gate.pointer, pass.up.pointer, stride: stride, function: function, rows: 0..<rows,
+      worker: worker)
+    worker.barrier()
+    down.apply(
+      pass.gated, rows: rows, into: output, stride: down.matrix.outputs, accumulate: accumulate,
+      worker: worker)
+  }
+}

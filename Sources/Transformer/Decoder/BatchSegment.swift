@@ -1,0 +1,31 @@
+/// Which of a segment's rows need logits.
+package enum LogitSelection: Sendable, Equatable {
+  case none
+  /// The last token's, to choose the next one.
+  case last
+  /// All, to score a text.
+  case all
+}
+
+/// The next tokens of one sequence in a pass. They follow what its cache holds.
+package struct BatchSegment {
+  package let cache: KVCache
+  package let tokens: ArraySlice<Int32>
+  package let logits: LogitSelection
+
+  package init(cache: KVCache, tokens: ArraySlice<Int32>, logits: LogitSelection = .last) {
+    self.cache = cache
+    self.tokens = tokens
+    self.logits = logits
+  }
+}
+
+/// The logits that follow one token.
+package struct LogitRow {
+  /// Index of the segment in the batch.
+  package let segment: Int
+  /// The token's position in its sequence.
+  package let position: Int
+  /// Scratch of the model: to be used, or overwritten, before the receiver returns.
+  package let logits: UnsafeMutableBufferPointer<Float>  // (vocabulary)
+}

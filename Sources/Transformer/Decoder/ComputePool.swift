@@ -1,0 +1,36 @@
+import Foundation
+import Kernels
+
+/// The threads that models compute on. Several models share them: passes take turns, in the order
+/// in which they were asked for.
+package final class ComputePool: @unchecked Sendable {
+  // Unchecked: the tickets are behind `condition`, and the threads run one pass at a time.
+  package let threads: ThreadPool
+  private let condition = NSCondition()
+  private var nextTicket = 0
+  private var serving = 0
+
+  package init(threadCount: Int) throws(ModelError) {
+    do {
+      threads = try ThreadPool(threadCount: threadCount)
+    } catch {
+      throw .invalidValue(key: "threads", value: "\(threadCount)", expected: "\(error)")
+    }
+  }
+
+  package var threadCount: Int { threads.threadCount }
+
+  /// Runs `body` on every thread, once it is this caller's turn.
+  package func run(_ body: (Worker) -> Void) {
+    condition.lock()
+    let ticket = nextTicket
+    nextTicket += 1
+    while serving != ticket { condition.wait() }
+    condition.unlock()
+    threads.run(body)
+    condition.lock()
+    serving += 1
+    condition.broadcast()
+    condition.unlock()
+  }
+}

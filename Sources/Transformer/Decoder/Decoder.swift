@@ -1,0 +1,258 @@
+import Kernels
+import ModelFiles
+
+/// A loaded decoder: weights, and the buffers of the pass that runs.
+///
+/// One thread uses it at a time (`Scheduler`'s, as a rule). Each pass takes the next tokens of any
+/// number of sequences: the weights are read once for all of their rows.
+///
+/// ```swift
+/// let decoder = try Decoder(file: GGUFFile(path: path), pool: ComputePool(threadCount: 2))
+/// let cache = decoder.makeCache()
+/// try decoder.forward([BatchSegment(cache: cache, tokens: prompt[...])]) { row in
+///   // row.logits: what follows the prompt's last token
+/// }
+/// ```
+package final class Decoder: @unchecked Sendable {
+  // Unchecked: used by one thread at a time; what is shared (pool of pages) locks itself.
+
+  package let configuration: DecoderConfiguration
+  /// Longest sequence, prompt and answer together.
+  package let contextLength: Int
+  /// Rows of one pass at most.
+  package let maximumRows: Int
+  package let pagePool: PagePool
+  /// Bytes that the packed weights take.
+  package let weightBytes: Int
+
+  private let pool: ComputePool
+  private let embedding: WeightMatrix  // (vocabulary, width)
+  private let layers: [DecoderLayer]
+  private let finalNorm: FloatBuffer
+  private let head: WeightMatrix  // (vocabulary, width)
+  private let pass: DecoderPass
+  private let rotary: RotaryTables
+
+  /// Loads a model of any family in `DecoderRegistry`.
+  package convenience init(
+    file: GGUFFile, pool: ComputePool, options: DecoderOptions = DecoderOptions()
+  ) throws(ModelError) {
+    guard let architecture = file.string("general.architecture") else {
+      throw .missingKey("general.architecture")
+    }
+    try self.init(
+      architecture: architecture, metadata: file, tensors: file, pool: pool, options: options)
+    file.dropPages()
+  }
+
+  /// Loads a model whose metadata and tensors need not be from one file.
+  package init(
+    architecture: String, metadata: any ModelMetadata, tensors: any TensorSource,
+    pool: ComputePool, options: DecoderOptions = DecoderOptions()
+  ) throws(ModelError) {
+    let family = try DecoderRegistry.family(architecture: architecture)
+    let loader = WeightLoader(
+      source: tensors, precision: options.precision, pool: pool.threads)
+    let embeddingShape = try loader.shape(of: "token_embd.weight")
+    guard embeddingShape.count == 2 else {
+      throw .wrongShape(tensor: "token_embd.weight", shape: embeddingShape, expected: [0, 0])
+    }
+    let configuration = try family.configuration(
+      from: ArchitectureMetadata(architecture: architecture, metadata: metadata),
+      vocabularySize: embeddingShape[0])
+    self.configuration = configuration
+    self.pool = pool
+    contextLength = max(
+      1, min(options.contextLength ?? configuration.contextLength, configuration.contextLength))
+    maximumRows = max(1, min(options.maximumRows, 1 << 16))
+    let vocabulary = configuration.vocabularySize
+    let width = configuration.width
+
+    embedding = try loader.matrix("token_embd.weight", outputs: vocabulary, inputs: width)
+    var layers: [DecoderLayer] = []
+    for index in configuration.layers.indices {
+      layers.append(try family.layer(index, configuration: configuration, loader: loader))
+    }
+    self.layers = layers
+    finalNorm = try loader.vector("output_norm.weight", count: width)
+    head =
+      loader.contains("output.weight")
+      ? try loader.matrix("output.weight", outputs: vocabulary, inputs: width) : embedding
+    weightBytes =
+      embedding.byteCount + (head === embedding ? 0 : head.byteCount)
+      + layers.reduce(0) { $0 + $1.byteCount }
+    rotary = try RotaryTables(configuration: configuration, limit: contextLength)
+    let needsBranch = layers.contains {
+      $0.postAttentionNorm != nil || $0.postFeedForwardNorm != nil
+    }
+    do {
+      let layout = try KVLayout(
+        keyValueHeads: configuration.keyValueHeadCount, headDim: configuration.headDim,
+        elementType: options.precision == .float ? .f32 : .f16)
+      pagePool = PagePool(
+        layout: layout, layerCount: configuration.layers.count,
+        limitBytes: max(0, options.keyValueLimitBytes))
+      pass = try DecoderPass(
+        configuration: configuration, precision: options.precision, maximumRows: maximumRows,
+        logitRowLimit: max(1, min(maximumRows, options.logitBytes / (vocabulary * 4))),
+        layout: layout,
+        attentions: try Self.attentions(
+          configuration, layout: layout, workers: pool.threadCount),
+        rotary: rotary, needsBranch: needsBranch)
+    } catch {
+      throw .invalidValue(
+        key: "general.architecture", value: architecture, expected: "buildable buffers: \(error)")
+    }
+  }
+
+  /// One attention for each different window, shared by the layers that have it.
+  private static func attentions(
+    _ configuration: DecoderConfiguration, layout: KVLayout, workers: Int
+  ) throws(KernelError) -> [Attention] {
+    var known: [Int?: Attention] = [:]
+    var attentions: [Attention] = []
+    for layer in configuration.layers {
+      let attention =
+        if let existing = known[layer.slidingWindow] { existing } else {
+          try Attention(
+            layout: layout, heads: configuration.headCount, scale: configuration.attentionScale,
+            slidingWindow: layer.slidingWindow, workers: workers)
+        }
+      known[layer.slidingWindow] = attention
+      attentions.append(attention)
+    }
+    return attentions
+  }
+
+  /// An empty cache for a new sequence.
+  package func makeCache() -> KVCache { KVCache(pool: pagePool) }
+
+  /// Runs the next tokens of all segments, and hands out the logits that they ask for.
+  ///
+  /// `receive` is called on the pool's threads, for different rows at the same time.
+  package func forward(
+    _ batch: [BatchSegment], receive: (LogitRow) -> Void = { _ in }
+  ) throws(ModelError) {
+    try check(batch)
+    var longest = 0
+    for segment in batch {
+      let positions = segment.cache.count + segment.tokens.count
+      try segment.cache.reserve(positions: positions)
+      longest = max(longest, positions)
+    }
+    try rotary.grow(to: longest)
+    pass.begin(batch)
+    pool.run { worker in
+      embed(worker)
+      for index in layers.indices { apply(layers[index], worker) }
+      giveLogits(to: receive, worker)
+    }
+    for segment in batch { segment.cache.advance(by: segment.tokens.count) }
+  }
+
+  private func check(_ batch: [BatchSegment]) throws(ModelError) {
+    guard !batch.isEmpty else { throw .malformedBatch(reason: "no segment") }
+    var rows = 0
+    var seen: Set<ObjectIdentifier> = []
+    for segment in batch {
+      guard !segment.tokens.isEmpty else { throw .malformedBatch(reason: "an empty segment") }
+      guard segment.cache.pool === pagePool else {
+        throw .malformedBatch(reason: "the cache of another model")
+      }
+      guard seen.insert(ObjectIdentifier(segment.cache)).inserted else {
+        throw .malformedBatch(reason: "one sequence twice")
+      }
+      rows += segment.tokens.count
+      guard segment.cache.count + segment.tokens.count <= contextLength else {
+        throw .contextExceeded(
+          tokens: segment.cache.count + segment.tokens.count, contextLength: contextLength)
+      }
+      for token in segment.tokens where token < 0 || Int(token) >= configuration.vocabularySize {
+        throw .tokenOutOfRange(token: token, vocabularySize: configuration.vocabularySize)
+      }
+    }
+    guard rows <= maximumRows else { throw .batchTooLarge(rows: rows, limit: maximumRows) }
+  }
+
+  // MARK: - One pass, run by every worker
+
+  private func embed(_ worker: Worker) {
+    for row in worker.range(of: pass.rowCount) {
+      let destination = pass.residual.row(row)
+      embedding.copyRow(Int(pass.tokens[row]), into: destination)
+      if configuration.embeddingScale != 1 {
+        VectorOperations.scale(
+          destination, by: configuration.embeddingScale, count: configuration.width)
+      }
+    }
+    worker.barrier()
+  }
+
+  private func apply(_ layer: DecoderLayer, _ worker: Worker) {
+    normalise(layer.attentionNorm, worker)
+    worker.barrier()
+    let attended = layer.postAttentionNorm == nil ? pass.residual : pass.branch ?? pass.residual
+    layer.attention.apply(
+      pass, output: attended.pointer, accumulate: attended === pass.residual, worker: worker)
+    worker.barrier()
+    addBranch(layer.postAttentionNorm, worker)
+    normalise(layer.feedForwardNorm, worker)
+    worker.barrier()
+    let fed = layer.postFeedForwardNorm == nil ? pass.residual : pass.branch ?? pass.residual
+    layer.feedForward.apply(
+      pass, output: fed.pointer, accumulate: fed === pass.residual, worker: worker)
+    worker.barrier()
+    addBranch(layer.postFeedForwardNorm, worker)
+  }
+
+  /// `normed` becomes the norm of the residual stream. Split by rows, as `addBranch` is, so that
+  /// no barrier need stand between them.
+  private func normalise(_ weight: FloatBuffer, _ worker: Worker) {
+    pass.normed.rmsNorm(
+      pass.residual.pointer, stride: configuration.width, weight: weight.pointer,
+      epsilon: configuration.normEpsilon, rows: 0..<pass.rowCount, worker: worker)
+  }
+
+  /// Adds the norm of a block's result to the residual stream, where the family has post-norms.
+  private func addBranch(_ weight: FloatBuffer?, _ worker: Worker) {
+    guard let weight, let branch = pass.branch else { return }
+    for row in worker.range(of: pass.rowCount) {
+      let x = branch.row(row)
+      VectorOperations.rmsNorm(
+        x, weight: weight.pointer, epsilon: configuration.normEpsilon, into: x, rows: 1,
+        width: configuration.width, worker: .alone)
+      VectorOperations.add(
+        x, to: pass.residual.row(row), count: configuration.width, worker: .alone)
+    }
+  }
+
+  private func giveLogits(to receive: (LogitRow) -> Void, _ worker: Worker) {
+    let rows = pass.logitRows
+    let vocabulary = configuration.vocabularySize
+    var first = 0
+    while first < rows.count {
+      // The last layer's result, or the slice before, is complete for all workers.
+      worker.barrier()
+      let count = min(pass.final.maxRows, rows.count - first)
+      for index in worker.range(of: count) {
+        pass.final.rmsNorm(
+          pass.residual.row(rows[first + index]), stride: configuration.width,
+          weight: finalNorm.pointer, epsilon: configuration.normEpsilon, rows: index..<index + 1,
+          worker: .alone)
+      }
+      worker.barrier()
+      head.multiply(
+        pass.final, rows: 0..<count, into: pass.logits.pointer, stride: vocabulary,
+        worker: worker)
+      worker.barrier()
+      for index in worker.range(of: count) {
+        let row = rows[first + index]
+        receive(
+          LogitRow(
+            segment: pass.segment(row: row), position: pass.position(row: row),
+            logits: UnsafeMutableBufferPointer(start: pass.logits.row(index), count: vocabulary)))
+      }
+      first += count
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import Kernels
+
+/// How a decoder is loaded.
+package struct DecoderOptions: Sendable {
+  /// `.float` is the slow truth, `.quantized` what serves.
+  package var precision: WeightMatrix.Precision = .quantized
+  /// Longest sequence; nil for the model's own context length, which it can't exceed.
+  package var contextLength: Int?
+  /// Rows of one pass at most.
+  package var maximumRows = 512
+  /// Bytes that all sequences' keys and values may take together.
+  package var keyValueLimitBytes = 512 << 20
+  /// Bytes for the logits of one slice of rows; a large vocabulary has fewer rows to a slice.
+  package var logitBytes = 16 << 20
+
+  package init(precision: WeightMatrix.Precision = .quantized) { self.precision = precision }
+}

@@ -1,0 +1,135 @@
+import Kernels
+
+/// The buffers that a decoder's passes work in, and the batch that runs now. Everything is
+/// allocated once, for the largest batch.
+///
+/// The layers read it from several threads; only `Decoder` writes the batch, between passes.
+package final class DecoderPass: @unchecked Sendable {
+  // Unchecked: one pass at a time, and its barriers order the workers.
+
+  /// Where a row belongs.
+  struct Place {
+    let position: Int
+    let page: UnsafeMutableRawPointer
+    let slot: Int
+  }
+
+  let layout: KVLayout
+  private let layerCount: Int
+  private(set) var rowCount = 0
+  private(set) var segmentCount = 0
+
+  // The residual stream and the blocks' intermediate results, all (rows, width of the name).
+  let residual: FloatBuffer
+  /// A block's result before its post-norm; only families with post-norms have it.
+  let branch: FloatBuffer?
+  let normed: Activations
+  let query: FloatBuffer
+  let key: FloatBuffer
+  let value: FloatBuffer
+  let attended: Activations
+  let gate: FloatBuffer
+  let up: FloatBuffer
+  let gated: Activations
+  /// Final norms of the rows that need logits. // (logitRows, width)
+  let final: Activations
+  let logits: FloatBuffer  // (logitRows, vocabulary)
+
+  // The batch, a row: its token, position and segment.
+  let tokens: UnsafeMutablePointer<Int32>
+  private let positions: UnsafeMutablePointer<Int32>
+  private let segments: UnsafeMutablePointer<Int32>
+  /// Spans of all segments, layer after layer.
+  private let spanStorage: UnsafeMutablePointer<AttentionSpan>
+  /// Rows that need logits, in order.
+  private(set) var logitRows: [Int] = []
+
+  private let rotary: RotaryTables
+  private let attentions: [Attention]
+  private let maximumRows: Int
+
+  init(
+    configuration: DecoderConfiguration, precision: WeightMatrix.Precision, maximumRows: Int,
+    logitRowLimit: Int, layout: KVLayout, attentions: [Attention], rotary: RotaryTables,
+    needsBranch: Bool
+  ) throws(KernelError) {
+    self.layout = layout
+    self.attentions = attentions
+    self.rotary = rotary
+    self.maximumRows = maximumRows
+    layerCount = configuration.layers.count
+    let rows = maximumRows
+    let width = configuration.width
+    let inner = configuration.feedForwardWidth
+    residual = try FloatBuffer(rows: rows, width: width)
+    branch = needsBranch ? try FloatBuffer(rows: rows, width: width) : nil
+    normed = try Activations(maxRows: rows, width: width, precision: precision)
+    query = try FloatBuffer(rows: rows, width: configuration.queryWidth)
+    key = try FloatBuffer(rows: rows, width: configuration.keyValueWidth)
+    value = try FloatBuffer(rows: rows, width: configuration.keyValueWidth)
+    attended = try Activations(
+      maxRows: rows, width: configuration.queryWidth, precision: precision)
+    gate = try FloatBuffer(rows: rows, width: inner)
+    up = try FloatBuffer(rows: rows, width: inner)
+    gated = try Activations(maxRows: rows, width: inner, precision: precision)
+    final = try Activations(maxRows: logitRowLimit, width: width, precision: precision)
+    logits = try FloatBuffer(rows: logitRowLimit, width: configuration.vocabularySize)
+    tokens = .allocate(capacity: rows)
+    positions = .allocate(capacity: rows)
+    segments = .allocate(capacity: rows)
+    // A segment has at least one row.
+    spanStorage = .allocate(capacity: rows * layerCount)
+  }
+
+  deinit {
+    tokens.deallocate()
+    positions.deallocate()
+    segments.deallocate()
+    spanStorage.deallocate()
+  }
+
+  /// Takes a batch. Its caches have room for its tokens, and it fits `maximumRows`.
+  func begin(_ batch: [BatchSegment]) {
+    var row = 0
+    logitRows.removeAll(keepingCapacity: true)
+    segmentCount = batch.count
+    for (index, segment) in batch.enumerated() {
+      let start = segment.cache.count
+      for layer in 0..<layerCount {
+        (spanStorage + layer * maximumRows + index).initialize(
+          to: AttentionSpan(
+            firstRow: row, rowCount: segment.tokens.count, firstPosition: start,
+            pages: segment.cache.pages(layer: layer)))
+      }
+      for (offset, token) in segment.tokens.enumerated() {
+        tokens[row + offset] = token
+        positions[row + offset] = Int32(truncatingIfNeeded: start + offset)
+        segments[row + offset] = Int32(truncatingIfNeeded: index)
+      }
+      switch segment.logits {
+      case .none: break
+      case .last: logitRows.append(row + segment.tokens.count - 1)
+      case .all: logitRows.append(contentsOf: row..<row + segment.tokens.count)
+      }
+      row += segment.tokens.count
+    }
+    rowCount = row
+  }
+
+  func position(row: Int) -> Int { Int(positions[row]) }
+  func segment(row: Int) -> Int { Int(segments[row]) }
+  func attention(layer: Int) -> Attention { attentions[layer] }
+  func rotary(layer: Int) -> RotaryEmbedding { rotary.embedding(layer: layer) }
+
+  func spans(layer: Int) -> UnsafeBufferPointer<AttentionSpan> {
+    UnsafeBufferPointer(start: spanStorage + layer * maximumRows, count: segmentCount)
+  }
+
+  func place(row: Int, layer: Int) -> Place {
+    let position = Int(positions[row])
+    let span = spanStorage + layer * maximumRows + Int(segments[row])
+    return Place(
+      position: position, page: span.pointee.pages[position / KVLayout.positions],
+      slot: position % KVLayout.positions)
+  }
+}

@@ -1,0 +1,85 @@
+import Kernels
+import ModelFiles
+
+/// Reads a model's tensors: checks that each is there and has the right shape, and turns it into
+/// what the kernels want.
+package struct WeightLoader: Sendable {
+  private let source: any TensorSource
+  /// How the matrices will be multiplied.
+  package let precision: WeightMatrix.Precision
+  private let pool: ThreadPool?
+
+  package init(
+    source: any TensorSource, precision: WeightMatrix.Precision, pool: ThreadPool? = nil
+  ) {
+    self.source = source
+    self.precision = precision
+    self.pool = pool
+  }
+
+  /// Whether the file has a tensor of this name, of whatever type.
+  package func contains(_ name: String) -> Bool {
+    do { return try source.tensor(named: name) != nil } catch { return true }
+  }
+
+  /// The shape of a tensor, outermost dimension first.
+  package func shape(of name: String) throws(ModelError) -> [Int] {
+    try view(name).info.shape
+  }
+
+  /// A matrix. // (outputs, inputs)
+  package func matrix(
+    _ name: String, outputs: Int, inputs: Int
+  ) throws(ModelError) -> WeightMatrix {
+    let view = try view(name, shape: [outputs, inputs])
+    let matrix: WeightMatrix
+    do {
+      matrix = try WeightMatrix(
+        outputs: outputs, inputs: inputs, elementType: view.info.elementType, bytes: view.bytes,
+        precision: precision, pool: pool)
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+    // It was copied into the kernels' own layout: nobody reads the file's pages again.
+    view.dropPages()
+    return matrix
+  }
+
+  /// A vector, as floats. // (count)
+  package func vector(_ name: String, count: Int) throws(ModelError) -> FloatBuffer {
+    let view = try view(name, shape: [count])
+    do {
+      let values = try dequantize(view.info.elementType, view.bytes, count: count)
+      let buffer = try FloatBuffer(rows: 1, width: count)
+      values.withUnsafeBufferPointer { values in
+        if let base = values.baseAddress { buffer.pointer.update(from: base, count: count) }
+      }
+      return buffer
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+  }
+
+  /// A linear map `prefix.weight`, with `prefix.bias` if the file has one.
+  package func projection(
+    _ prefix: String, outputs: Int, inputs: Int
+  ) throws(ModelError) -> Projection {
+    Projection(
+      matrix: try matrix(prefix + ".weight", outputs: outputs, inputs: inputs),
+      bias: contains(prefix + ".bias") ? try vector(prefix + ".bias", count: outputs) : nil)
+  }
+
+  private func view(_ name: String, shape: [Int]? = nil) throws(ModelError) -> TensorView {
+    let found: TensorView?
+    do {
+      found = try source.tensor(named: name)
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+    guard let found else { throw .missingTensor(name) }
+    if let shape, found.info.shape != shape {
+      throw .wrongShape(tensor: name, shape: found.info.shape, expected: shape)
+    }
+    return found
+  }
+}
