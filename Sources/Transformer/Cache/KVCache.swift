@@ -24,8 +24,18 @@ package final class KVCache {
   /// Positions there is memory for.
   package var reservedPositions: Int { blocks.count * KVLayout.positions }
 
-  /// Takes blocks until `positions` positions have room.
+  /// Takes blocks until `positions` positions have room. A block that is shared and will be
+  /// written to (after `truncate` into a shared prefix) is copied first.
   package func reserve(positions: Int) throws(ModelError) {
+    let first = count / KVLayout.positions
+    if positions > count, first < blocks.count, !isKnownUniquelyReferenced(&blocks[first]) {
+      let copy = try pool.allocate()
+      copy.base.copyMemory(from: blocks[first].base, byteCount: pool.bytesPerBlock)
+      blocks[first] = copy
+      for layer in 0..<pool.layerCount {
+        table[layer * capacity + first] = copy.base + layer * pool.pageStride
+      }
+    }
     while reservedPositions < positions { try append(pool.allocate()) }
   }
 

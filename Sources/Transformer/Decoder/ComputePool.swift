@@ -5,7 +5,7 @@ import Kernels
 /// in which they were asked for.
 package final class ComputePool: @unchecked Sendable {
   // Unchecked: the tickets are behind `condition`, and the threads run one pass at a time.
-  package let threads: ThreadPool
+  private let threads: ThreadPool
   private let condition = NSCondition()
   private var nextTicket = 0
   private var serving = 0
@@ -22,15 +22,24 @@ package final class ComputePool: @unchecked Sendable {
 
   /// Runs `body` on every thread, once it is this caller's turn.
   package func run(_ body: (Worker) -> Void) {
+    withTurn { threads in threads.run(body) }
+  }
+
+  /// Gives the threads to `body`, once it is this caller's turn.
+  package func withTurn<Result, Failure: Error>(
+    _ body: (ThreadPool) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     condition.lock()
     let ticket = nextTicket
     nextTicket += 1
     while serving != ticket { condition.wait() }
     condition.unlock()
-    threads.run(body)
-    condition.lock()
-    serving += 1
-    condition.broadcast()
-    condition.unlock()
+    defer {
+      condition.lock()
+      serving += 1
+      condition.broadcast()
+      condition.unlock()
+    }
+    return try body(threads)
   }
 }

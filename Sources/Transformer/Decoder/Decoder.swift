@@ -52,7 +52,7 @@ package final class Decoder: @unchecked Sendable {
   ) throws(ModelError) {
     let family = try DecoderRegistry.family(architecture: architecture)
     let loader = WeightLoader(
-      source: tensors, precision: options.precision, pool: pool.threads)
+      source: tensors, precision: options.precision, pool: pool)
     let embeddingShape = try loader.shape(of: "token_embd.weight")
     guard embeddingShape.count == 2 else {
       throw .wrongShape(tensor: "token_embd.weight", shape: embeddingShape, expected: [0, 0])

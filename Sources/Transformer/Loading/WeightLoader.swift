@@ -7,10 +7,10 @@ package struct WeightLoader: Sendable {
   private let source: any TensorSource
   /// How the matrices will be multiplied.
   package let precision: WeightMatrix.Precision
-  private let pool: ThreadPool?
+  private let pool: ComputePool
 
   package init(
-    source: any TensorSource, precision: WeightMatrix.Precision, pool: ThreadPool? = nil
+    source: any TensorSource, precision: WeightMatrix.Precision, pool: ComputePool
   ) {
     self.source = source
     self.precision = precision
@@ -34,9 +34,11 @@ package struct WeightLoader: Sendable {
     let view = try view(name, shape: [outputs, inputs])
     let matrix: WeightMatrix
     do {
-      matrix = try WeightMatrix(
-        outputs: outputs, inputs: inputs, elementType: view.info.elementType, bytes: view.bytes,
-        precision: precision, pool: pool)
+      matrix = try pool.withTurn { threads throws(KernelError) in
+        try WeightMatrix(
+          outputs: outputs, inputs: inputs, elementType: view.info.elementType,
+          bytes: view.bytes, precision: precision, pool: threads)
+      }
     } catch {
       throw .unreadableTensor(name, reason: "\(error)")
     }
@@ -67,6 +69,11 @@ package struct WeightLoader: Sendable {
     Projection(
       matrix: try matrix(prefix + ".weight", outputs: outputs, inputs: inputs),
       bias: contains(prefix + ".bias") ? try vector(prefix + ".bias", count: outputs) : nil)
+  }
+
+  /// A table whose rows are looked up. // (rows, width)
+  func embeddings(_ name: String, rows: Int, width: Int) throws(ModelError) -> EmbeddingTable {
+    try EmbeddingTable(try view(name), name: name, rows: rows, width: width)
   }
 
   private func view(_ name: String, shape: [Int]? = nil) throws(ModelError) -> TensorView {

@@ -1,0 +1,109 @@
+import Foundation
+import Kernels
+
+/// The buffers that an encoder's passes work in, and the texts of the one that runs.
+final class EncoderPass: @unchecked Sendable {
+  // Unchecked: one pass at a time, and its barriers order the workers.
+
+  /// One text's rows, and the pages of its keys and values.
+  struct Text {
+    let firstRow: Int
+    let count: Int
+    let firstPage: Int
+  }
+
+  let layout: KVLayout
+  let hidden: Activations  // (rows, width); its floats are the residual stream
+  let query: FloatBuffer
+  let key: FloatBuffer
+  let value: FloatBuffer
+  let attended: Activations
+  let inner: FloatBuffer
+  let activated: Activations
+  let maximumRows: Int
+  let pageCount: Int
+  private(set) var texts: [Text] = []
+  private(set) var rowCount = 0
+  let tokens: UnsafeMutablePointer<Int32>
+  private let textOfRow: UnsafeMutablePointer<Int32>
+  /// One layer's pages: layers come one after the other, so they share them.
+  private let pages: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  private let pageMemory: FloatBuffer
+  private let spans: UnsafeMutablePointer<AttentionSpan>
+
+  init(
+    configuration: EncoderConfiguration, precision: WeightMatrix.Precision, maximumRows: Int
+  ) throws(KernelError) {
+    self.maximumRows = maximumRows
+    let rows = maximumRows
+    let width = configuration.width
+    layout = try KVLayout(
+      keyValueHeads: configuration.headCount, headDim: configuration.headDim,
+      elementType: precision == .float ? .f32 : .f16)
+    hidden = try Activations(maxRows: rows, width: width, precision: precision)
+    query = try FloatBuffer(rows: rows, width: width)
+    key = try FloatBuffer(rows: rows, width: width)
+    value = try FloatBuffer(rows: rows, width: width)
+    attended = try Activations(maxRows: rows, width: width, precision: precision)
+    inner = try FloatBuffer(rows: rows, width: configuration.feedForwardWidth)
+    activated = try Activations(
+      maxRows: rows, width: configuration.feedForwardWidth, precision: precision)
+    // A short text takes a page of its own: allow for some beyond what full pages need.
+    pageCount = (rows + KVLayout.positions - 1) / KVLayout.positions + 16
+    let pageFloats = (layout.bytesPerPage + 63) / 64 * 16
+    pageMemory = try FloatBuffer(rows: pageCount, width: pageFloats)
+    pages = .allocate(capacity: pageCount)
+    for page in 0..<pageCount {
+      (pages + page).initialize(to: UnsafeMutableRawPointer(pageMemory.row(page)))
+    }
+    tokens = .allocate(capacity: rows)
+    textOfRow = .allocate(capacity: rows)
+    spans = .allocate(capacity: pageCount)
+  }
+
+  deinit {
+    tokens.deallocate()
+    textOfRow.deallocate()
+    pages.deallocate()
+    spans.deallocate()
+  }
+
+  /// Takes as many of the texts as fit, and gives their number: at least one.
+  func begin(_ batch: ArraySlice<[Int32]>) -> Int {
+    texts.removeAll(keepingCapacity: true)
+    rowCount = 0
+    var page = 0
+    for tokens in batch {
+      let needed = (tokens.count + KVLayout.positions - 1) / KVLayout.positions
+      guard rowCount + tokens.count <= maximumRows, page + needed <= pageCount else { break }
+      let index = texts.count
+      for (offset, token) in tokens.enumerated() {
+        self.tokens[rowCount + offset] = token
+        textOfRow[rowCount + offset] = Int32(truncatingIfNeeded: index)
+      }
+      (spans + index).initialize(
+        to: AttentionSpan(
+          firstRow: rowCount, rowCount: tokens.count, firstPosition: 0,
+          pages: UnsafePointer(pages + page)))
+      texts.append(Text(firstRow: rowCount, count: tokens.count, firstPage: page))
+      rowCount += tokens.count
+      page += needed
+    }
+    return texts.count
+  }
+
+  func position(row: Int) -> Int { row - texts[Int(textOfRow[row])].firstRow }
+
+  func span(text: Int) -> UnsafeBufferPointer<AttentionSpan> {
+    UnsafeBufferPointer(start: spans + text, count: 1)
+  }
+
+  /// The page and slot of a row's key and value.
+  func place(row: Int) -> (page: UnsafeMutableRawPointer, slot: Int) {
+    let text = texts[Int(textOfRow[row])]
+    let position = row - text.firstRow
+    return (
+      pages[text.firstPage + position / KVLayout.positions], position % KVLayout.positions
+    )
+  }
+}
