@@ -1,0 +1,85 @@
+import Foundation
+import Routing
+import Testing
+
+@Suite struct ExpertCardTests {
+  @Test func readsSnakeCaseAndLeavesOtherKeysAlone() throws {
+    let json = """
+      {"id": "smollm2-135m", "name": "SmolLM2", "kind": "local", "total_parameters": 134515008,
+       "released": "2024-11-01", "license": "apache-2.0", "domains": ["general"],
+       "context_length": 2048, "model_file": "x.gguf", "mean_output_tokens": 90}
+      """
+    let card = try JSONDecoder().decode(ExpertCard.self, from: Data(json.utf8))
+    #expect(card.activeParameters == 134_515_008 && card.density == 1)
+    #expect(card.runs == .inProcess && card.effectiveSecurityLevel == 0)
+    try card.validate()
+    let back = try JSONDecoder().decode(ExpertCard.self, from: JSONEncoder().encode(card))
+    #expect(back == card)
+  }
+
+  @Test(arguments: [
+    ("id", ExpertCard(id: "a b")), ("id", ExpertCard(id: "")), ("id", ExpertCard(id: "auto")),
+    ("id", ExpertCard(id: "../x")), ("total_parameters", ExpertCard(id: "a", totalParameters: 0)),
+    ("active_parameters", ExpertCard(id: "a", totalParameters: 5, activeParameters: 6)),
+    ("security_level", ExpertCard(id: "a", securityLevel: 1.5)),
+    ("reading_ease", ExpertCard(id: "a", readingEase: .nan)),
+    ("runs", ExpertCard(id: "a", kind: .remote, runs: .inProcess)),
+    ("runs", ExpertCard(id: "a", kind: .local, runs: .leavesMachine)),
+    (
+      "completion_price_usd_per_million_tokens",
+      ExpertCard(id: "a", completionPriceUSDPerMillionTokens: -1)
+    ),
+  ])
+  func errorsNameTheKey(key: String, card: ExpertCard) {
+    let error = #expect(throws: RoutingError.self) { try card.validate() }
+    #expect(error?.description.hasPrefix("\(key):") == true)
+  }
+
+  @Test func averagesMove() {
+    var statistics = ExpertStatistics()
+    statistics.record(
+      firstTokenMilliseconds: 10, totalMilliseconds: 110, outputTokens: 11, text: "A cat sat.")
+    #expect(statistics.perTokenMilliseconds == 10 && statistics.outputTokens == 11)
+    statistics.record(
+      firstTokenMilliseconds: 20, totalMilliseconds: 40, outputTokens: 1, text: nil)
+    #expect(statistics.firstTokenMilliseconds == 15)
+    #expect(statistics.perTokenMilliseconds == 10)
+    let before = statistics
+    statistics.record(
+      firstTokenMilliseconds: .nan, totalMilliseconds: 1, outputTokens: 1, text: nil)
+    #expect(statistics == before)
+    for _ in 0..<200 {
+      statistics.record(
+        firstTokenMilliseconds: 50, totalMilliseconds: 50, outputTokens: 3, text: nil)
+    }
+    #expect(abs((statistics.firstTokenMilliseconds ?? 0) - 50) < 1e-6)
+  }
+
+  @Test func readingEase() throws {
+    let easy = try #require(ReadingEase.score("The cat sat on the mat. It was a big cat."))
+    let hard = try #require(
+      ReadingEase.score(
+        "Notwithstanding aforementioned considerations, organisational interdependencies "
+          + "necessitate comprehensive reconfiguration of institutional responsibilities."))
+    #expect(easy > 90 && hard < 20)
+    #expect(ReadingEase.score("123 --- !!") == nil)
+    for text in ["我喜欢猫。它很大。", "Кошка сидит на ковре.", "แมวนั่งบนเสื่อ", "القط على السجادة.", "é"] {
+      let score = try #require(ReadingEase.score(text))
+      #expect((0...100).contains(score))
+    }
+  }
+
+  @Test func datesCountDays() throws {
+    let date = try #require(CalendarDate("2024-03-01"))
+    #expect(date.daysSince1970 == 19_783)
+    #expect(CalendarDate(Date(timeIntervalSince1970: 19_783.5 * 86_400)) == date)
+    #expect(CalendarDate("2023-02-29") == nil && CalendarDate("2024-02-29") != nil)
+    #expect(CalendarDate("24-01-01") == nil && CalendarDate("2024-1-1-1") == nil)
+    #expect(CalendarDate("2024") == CalendarDate("2024-01-01"))
+    for days in stride(from: -200_000, to: 200_000, by: 97) {
+      let date = CalendarDate(Date(timeIntervalSince1970: Double(days) * 86_400))
+      #expect(date.daysSince1970 == days)
+    }
+    _ = CalendarDate(Date(timeIntervalSince1970: .infinity))
+  }
+}
