@@ -1,4 +1,4 @@
-// The quantised product on AVX-512 with VNNI. A register tile is up to 16 rows of activations by
+// The quantised product on AVX-512 with VNNI. A register tile is up to 12 rows of activations by
 // one tile of 16 outputs: the block's weights are unpacked to 8 registers once and met by each
 // row, whose four int8 at a time are broadcast from memory. One vpdpbusd is 64 products.
 #if defined(__x86_64__)
@@ -145,10 +145,6 @@ INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_t
       ROWS_CASE(10, BITS, OFFSET, GROUP)                                           \
       ROWS_CASE(11, BITS, OFFSET, GROUP)                                           \
       ROWS_CASE(12, BITS, OFFSET, GROUP)                                           \
-      ROWS_CASE(13, BITS, OFFSET, GROUP)                                           \
-      ROWS_CASE(14, BITS, OFFSET, GROUP)                                           \
-      ROWS_CASE(15, BITS, OFFSET, GROUP)                                           \
-      ROWS_CASE(16, BITS, OFFSET, GROUP)                                           \
     }                                                                              \
   }
 

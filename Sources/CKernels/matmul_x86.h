@@ -5,7 +5,7 @@
 
 /// Bytes ahead of the weights in use that are fetched when few rows make memory the limit.
 #ifndef TK_PREFETCH_BYTES
-#define TK_PREFETCH_BYTES 2048
+#define TK_PREFETCH_BYTES 4096
 #endif
 
 /// Some rows of one row group by one tile of outputs.

@@ -52,7 +52,7 @@
 
 #define TK_TILE 16
 #define TK_BLOCK 32
-#define TK_ROW_GROUP 16
+#define TK_ROW_GROUP 12
 #define TK_PAGE_POSITIONS 64
 
 // ---------------------------------------------------------------------------------------------
