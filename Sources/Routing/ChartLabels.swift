@@ -25,8 +25,11 @@ enum ChartLabels {
 
   /// One box a label. Each is tried around its mark, nearest first, until nothing is covered; where
   /// all is taken, the place that covers least.
+  ///
+  /// - Parameter lines: thin boxes along drawn lines, to be kept free where that is possible.
   static func place(
-    anchors: [(x: Double, y: Double)], sizes: [(width: Double, height: Double)], inside: Box
+    anchors: [(x: Double, y: Double)], sizes: [(width: Double, height: Double)],
+    lines: [Box] = [], inside: Box
   ) -> [Box] {
     let marks = anchors.map { Box(x: $0.x - 8, y: $0.y - 8, width: 16, height: 16) }
     var placed: [Box?] = anchors.map { _ in nil }
@@ -41,6 +44,7 @@ enum ChartLabels {
         var badness = 0.0
         for other in placed { if let other { badness += box.overlap(other) } }
         for mark in marks { badness += box.overlap(mark) }
+        for line in lines { badness += 0.2 * box.overlap(line) }
         if badness < (best?.badness ?? .infinity) { best = (box, badness) }
         if badness == 0 { break }
       }

@@ -62,12 +62,13 @@ package enum ParetoChart {
 
   private static let style = """
     .page{fill:#ffffff}text{font:13px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;\
-    fill:#1f2933}.heading{font-size:17px;font-weight:600}.note,.tick,.range{fill:#5f6c7b;\
+    fill:#1f2933;paint-order:stroke;stroke:#ffffff;stroke-width:3px;\
+    stroke-linejoin:round}.heading{font-size:17px;font-weight:600}.note,.tick,.range{fill:#5f6c7b;\
     font-size:12px}.axis{stroke:#9aa5b1;fill:none}.grid{stroke:#e4e7eb;fill:none}\
     .front{stroke:#0b7285;stroke-width:2;fill:none}.on{fill:#0b7285}.off{fill:#aab4be}\
     .ring{fill:none;stroke:#d9480f;stroke-width:2}.dim{fill:#8a96a3}\
     .leader{stroke:#9aa5b1;fill:none}\
-    @media (prefers-color-scheme: dark){.page{fill:#15191e}text{fill:#e6e9ed}\
+    @media (prefers-color-scheme: dark){.page{fill:#15191e}text{fill:#e6e9ed;stroke:#15191e}\
     .note,.tick,.range{fill:#9aa5b1}.axis{stroke:#616e7c}.grid{stroke:#272e36}\
     .front{stroke:#3bc9db}.on{fill:#3bc9db}.off{fill:#52606d}.ring{stroke:#ff922b}\
     .dim{fill:#7b8794}.leader{stroke:#616e7c}}
@@ -97,14 +98,21 @@ package enum ParetoChart {
     return parts
   }
 
-  /// Everything above and to the right of the steps is dominated.
-  private static func frontLine(_ marks: [Mark]) -> [String] {
+  /// The corners of the steps; everything above and to the right of them is dominated.
+  private static func steps(_ marks: [Mark]) -> [(x: Double, y: Double)] {
     let front = marks.filter(\.point.onParetoFront).sorted { ($0.x, -$0.y) < ($1.x, -$1.y) }
-    guard let first = front.first else { return [] }
-    var path = "M\(f(first.x)) \(f(top))V\(f(first.y))"
-    for mark in front.dropFirst() { path += "H\(f(mark.x))V\(f(mark.y))" }
-    path += "H\(f(right))"
-    return ["<path class=\"front\" d=\"\(path)\"/>"]
+    guard let first = front.first, let last = front.last else { return [] }
+    var corners = [(x: first.x, y: top), (x: first.x, y: first.y)]
+    for (before, mark) in zip(front, front.dropFirst()) {
+      corners += [(mark.x, before.y), (mark.x, mark.y)]
+    }
+    return corners + [(right, last.y)]
+  }
+
+  private static func frontLine(_ marks: [Mark]) -> [String] {
+    let points = steps(marks).map { "\(f($0.x)),\(f($0.y))" }
+    guard !points.isEmpty else { return [] }
+    return ["<polyline class=\"front\" points=\"\(points.joined(separator: " "))\"/>"]
   }
 
   private static func dot(_ mark: Mark) -> String {
@@ -128,6 +136,11 @@ package enum ParetoChart {
         // System fonts are about 7 units a character wide at this size.
         let longest = max(Double(text.name.count) * 7.3, Double(text.range?.count ?? 0) * 6.3)
         return (longest + 4, text.range == nil ? 17 : 31)
+      },
+      lines: zip(steps(marks), steps(marks).dropFirst()).map { from, to in
+        ChartLabels.Box(
+          x: min(from.x, to.x) - 2, y: min(from.y, to.y) - 2, width: abs(from.x - to.x) + 4,
+          height: abs(from.y - to.y) + 4)
       },
       inside: ChartLabels.Box(x: left + 2, y: top, width: right - left, height: bottom - top))
     return marks.indices.map { index in
