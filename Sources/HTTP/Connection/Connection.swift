@@ -63,8 +63,9 @@ final class Connection: @unchecked Sendable {
   }
 
   /// The timer has come around; the deadline may have moved on.
-  func handleTimer(now: MonotonicInstant) {
-    guard !isClosed else { return }
+  func handleTimer(now: MonotonicInstant, currentTick: UInt64) {
+    // An entry left behind when the deadline moved forward: the one that counts is still to come.
+    guard !isClosed, scheduledTick <= currentTick else { return }
     scheduledTick = .max
     if let deadline, deadline <= now {
       machine.deadlineReached(now: now, date: loop.dateLine)
@@ -78,7 +79,14 @@ final class Connection: @unchecked Sendable {
     guard !isClosed else { return }
     flush()
     advance()
-    if !isClosed, isReadable, machine.wantsInput { read() }
+    if !isClosed, isReadable, machine.wantsInput { loop.touchAgain(self) }
+  }
+
+  /// Reads on where a turn's share, or a full output, had stopped it.
+  func resumeReading() {
+    guard !isClosed else { return }
+    read()
+    loop.touch(self)
   }
 
   func refuse() {
@@ -107,10 +115,7 @@ final class Connection: @unchecked Sendable {
     // A client that sends without pause must not keep the loop from the others.
     var turns = 8
     while isReadable, !isClosed, machine.wantsInput {
-      guard turns > 0 else {
-        loop.touchAgain(self)
-        break
-      }
+      guard turns > 0 else { break }
       turns -= 1
       let buffer = loop.readBuffer
       let count = recv(fileDescriptor, buffer.baseAddress, buffer.count, 0)

@@ -4,9 +4,9 @@
 /// and then calls ``nextAction(now:)`` until it answers `.none`, sends what ``output`` holds, and
 /// calls ``deadlineReached(now:)`` at ``deadline``. One request is handled at a time; what a
 /// client sends ahead waits in the parser, so responses keep the order of the requests.
-struct ConnectionStateMachine {
+package struct ConnectionStateMachine {
   /// What the holder must do.
-  enum Action {
+  package enum Action {
     case none
     /// Run the handler on this request and give its answer to `respond`.
     case dispatch(HTTPRequest)
@@ -18,7 +18,8 @@ struct ConnectionStateMachine {
     case close(reset: Bool)
   }
 
-  enum State: Equatable {
+  /// Where the connection stands.
+  package enum State: Equatable {
     /// Between requests, or in the middle of one.
     case reading
     /// A handler runs and has not answered.
@@ -42,9 +43,10 @@ struct ConnectionStateMachine {
   private let timeouts: HTTPTimeouts
   private let renderError: HTTPErrorRenderer
 
-  private(set) var state = State.reading
-  var parser: HTTPRequestParser
-  var output = OutputQueue()
+  package private(set) var state = State.reading
+  private var parser: HTTPRequestParser
+  /// What waits to be sent.
+  package private(set) var output = OutputQueue()
 
   private var readDeadlineKind = ReadDeadlineKind.head
   private var readDeadline: MonotonicInstant?
@@ -62,7 +64,8 @@ struct ConnectionStateMachine {
   private var requestKeepsAlive = false
   private var hasServedRequest = false
 
-  init(
+  /// A new connection, which has the header timeout to begin its first request.
+  package init(
     limits: HTTPLimits, timeouts: HTTPTimeouts, renderError: @escaping HTTPErrorRenderer,
     now: MonotonicInstant
   ) {
@@ -74,7 +77,7 @@ struct ConnectionStateMachine {
   }
 
   /// The next point in time at which ``deadlineReached(now:)`` has something to do.
-  var deadline: MonotonicInstant? {
+  package var deadline: MonotonicInstant? {
     var earliest = writeDeadline
     if let readDeadline { earliest = min(earliest ?? readDeadline, readDeadline) }
     if let lingerDeadline { earliest = min(earliest ?? lingerDeadline, lingerDeadline) }
@@ -82,7 +85,7 @@ struct ConnectionStateMachine {
   }
 
   /// Whether bytes from the socket have a place to go.
-  var wantsInput: Bool {
+  package var wantsInput: Bool {
     switch state {
     case .reading: !isInputEnded && output.count <= limits.outputHighWaterBytes
     case .handling, .streaming: !isInputEnded && parser.bufferedBytes < 16 * 1024
@@ -92,17 +95,18 @@ struct ConnectionStateMachine {
   }
 
   /// Whether few enough bytes wait to be sent that a streamed body's writer may go on.
-  var acceptsBody: Bool { output.count <= limits.outputHighWaterBytes }
+  package var acceptsBody: Bool { output.count <= limits.outputHighWaterBytes }
 
   /// Whether a streamed body can still reach the client.
-  var isStreaming: Bool {
+  package var isStreaming: Bool {
     if case .streaming = state { return !isInputEnded }
     return false
   }
 
   // MARK: What comes from the socket
 
-  mutating func receive(_ bytes: UnsafeRawBufferPointer) {
+  /// Bytes from the peer.
+  package mutating func receive(_ bytes: UnsafeRawBufferPointer) {
     switch state {
     case .reading, .handling, .streaming: parser.append(bytes)
     case .closing, .lingering, .closed: break
@@ -111,26 +115,27 @@ struct ConnectionStateMachine {
 
   /// The peer sends no more. While a handler runs that means that the client has left; its
   /// answer is still sent, in case only one direction was closed.
-  mutating func inputEnded() {
+  package mutating func inputEnded() {
     isInputEnded = true
     clientLeft()
   }
 
   /// The peer sends no more, though bytes that came before may still be unread.
-  mutating func clientLeft() {
+  package mutating func clientLeft() {
     if isHandling { mustCancel = true }
   }
 
   /// The connection is lost in both directions.
-  mutating func failed() {
+  package mutating func failed() {
     guard state != .closed else { return }
     isInputEnded = true
     if isHandling { mustCancel = true }
-    abort()
+    output.clear()
+    state = .closed
   }
 
   /// `sent` bytes of ``output`` went out.
-  mutating func flushed(_ sent: Int, now: MonotonicInstant) {
+  package mutating func flushed(_ sent: Int, now: MonotonicInstant) {
     output.consume(sent)
     if output.isEmpty {
       writeDeadline = nil
@@ -146,7 +151,7 @@ struct ConnectionStateMachine {
 
   /// The handler's answer. Returns the framing of a streamed body that is wanted now; nil where
   /// none is (all is in ``output``, or the client is gone).
-  mutating func respond(
+  package mutating func respond(
     _ response: HTTPResponse, now: MonotonicInstant, date: [UInt8]
   ) -> ResponseEncoder.Framing? {
     guard state == .handling else { return nil }
@@ -178,7 +183,7 @@ struct ConnectionStateMachine {
   }
 
   /// A piece of a streamed body. False if the client is gone.
-  mutating func writeBody(_ bytes: [UInt8]) -> Bool {
+  package mutating func writeBody(_ bytes: [UInt8]) -> Bool {
     guard case .streaming(let framing) = state, !isInputEnded else { return false }
     guard !bytes.isEmpty else { return true }
     if framing == .chunked {
@@ -190,7 +195,7 @@ struct ConnectionStateMachine {
   }
 
   /// The end of a streamed body.
-  mutating func endBody() {
+  package mutating func endBody() {
     guard case .streaming(let framing) = state else { return }
     if framing == .chunked { output.append { ResponseEncoder.append("0\r\n\r\n", to: &$0) } }
     finishResponse(keepsAlive: requestKeepsAlive && !isDraining)
@@ -198,7 +203,7 @@ struct ConnectionStateMachine {
 
   /// A streamed body broke off: what there is goes out, but not the mark of a proper end, so that
   /// the client can tell.
-  mutating func abortBody() {
+  package mutating func abortBody() {
     guard case .streaming = state else { return }
     finishResponse(keepsAlive: false)
   }
@@ -227,7 +232,7 @@ struct ConnectionStateMachine {
   // MARK: What the server wants
 
   /// Refuses whatever this connection will ask, with 503.
-  mutating func refuse(now: MonotonicInstant, date: [UInt8]) {
+  package mutating func refuse(now: MonotonicInstant, date: [UInt8]) {
     fail(
       HTTPErrorDescription(
         status: .serviceUnavailable, message: "The server has too many connections.",
@@ -235,7 +240,7 @@ struct ConnectionStateMachine {
   }
 
   /// Ends the connection as soon as the running request is answered; at once if there is none.
-  mutating func drain(now: MonotonicInstant, date: [UInt8]) {
+  package mutating func drain(now: MonotonicInstant, date: [UInt8]) {
     isDraining = true
     guard state == .reading else { return }
     if parser.progress == .idle {
@@ -250,9 +255,16 @@ struct ConnectionStateMachine {
 
   // MARK: Time
 
-  mutating func deadlineReached(now: MonotonicInstant, date: [UInt8]) {
-    if let writeDeadline, writeDeadline <= now { return failed() }
-    if let lingerDeadline, lingerDeadline <= now { return abort() }
+  /// Ends what has taken too long.
+  package mutating func deadlineReached(now: MonotonicInstant, date: [UInt8]) {
+    if let writeDeadline, writeDeadline <= now {
+      mustReset = true
+      return failed()
+    }
+    if let lingerDeadline, lingerDeadline <= now {
+      state = .closed
+      return
+    }
     guard state == .reading, let readDeadline, readDeadline <= now else { return }
     switch parser.progress {
     case .idle:
@@ -269,7 +281,7 @@ struct ConnectionStateMachine {
   // MARK: Actions
 
   /// The next thing to do; `.none` when there is nothing until the next input.
-  mutating func nextAction(now: MonotonicInstant, date: [UInt8]) -> Action {
+  package mutating func nextAction(now: MonotonicInstant, date: [UInt8]) -> Action {
     if mustCancel {
       mustCancel = false
       return .cancelHandler
@@ -360,11 +372,5 @@ struct ConnectionStateMachine {
     }
     readDeadline = nil
     state = .closing(linger: true)
-  }
-
-  private mutating func abort() {
-    output.clear()
-    mustReset = true
-    state = .closed
   }
 }

@@ -1,7 +1,7 @@
 /// Writes response heads and chunks as bytes.
-enum ResponseEncoder {
+package enum ResponseEncoder {
   /// How the end of a body is marked.
-  enum Framing: Equatable {
+  package enum Framing: Equatable {
     case length(Int)
     case chunked
     case untilClose

@@ -132,7 +132,9 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
       now = .now()
       dateLine = date.current()
       for index in 0..<max(0, Int(count)) { handle(events[index]) }
-      for token in timers.expire(now: now) { connection(token)?.handleTimer(now: now) }
+      for token in timers.expire(now: now) {
+        connection(token)?.handleTimer(now: now, currentTick: timers.current)
+      }
       resumeAccepting()
       finishTurn(executor)
       if isDraining { checkDrained() }
@@ -153,7 +155,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private func finishTurn(_ executor: UnownedTaskExecutor) {
     let again = touchedAgain
     touchedAgain = []
-    for connection in again { touch(connection) }
+    for connection in again { connection.resumeReading() }
     for _ in 0..<8 {
       guard !jobs.isEmpty || !touched.isEmpty else { return }
       var ready: [UnownedJob] = []
@@ -245,7 +247,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     touched.append(connection)
   }
 
-  /// The same in the next turn, after the other connections.
+  /// Has the connection read on in the next turn, after the other connections.
   func touchAgain(_ connection: Connection) {
     touchedAgain.append(connection)
   }

@@ -1,6 +1,6 @@
 /// Why a request could not be read. Each closes the connection after the answer, because where
 /// the next request would begin is not known.
-enum HTTPParseError: Error, Equatable {
+package enum HTTPParseError: Error, Equatable {
   case malformed(String)
   case targetTooLong(maximumBytes: Int)
   case headersTooLarge(String)
@@ -9,7 +9,8 @@ enum HTTPParseError: Error, Equatable {
   case unsupportedTransferCoding
   case unsupportedExpectation
 
-  var description: HTTPErrorDescription {
+  /// What the client is told.
+  package var description: HTTPErrorDescription {
     switch self {
     case .malformed(let what):
       HTTPErrorDescription(status: .badRequest, message: what, code: "malformed_request")

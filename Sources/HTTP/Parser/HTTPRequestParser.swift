@@ -3,8 +3,9 @@ import Foundation
 /// Reads requests out of a stream of bytes, however the stream is cut into pieces. Pure: bytes
 /// in, events out. Every byte is looked at a bounded number of times, so a client that drips
 /// single bytes costs no more than one that sends them together.
-struct HTTPRequestParser {
-  enum Event {
+package struct HTTPRequestParser {
+  /// What a call of ``next()`` found.
+  package enum Event {
     /// Nothing more to read in the bytes so far.
     case needsMore
     /// The client waits for `100 Continue` before it sends the body.
@@ -15,7 +16,7 @@ struct HTTPRequestParser {
   }
 
   /// Where in a request the parser stands, for deadlines.
-  enum Progress {
+  package enum Progress {
     /// No byte of the next request has come.
     case idle
     case head
@@ -46,13 +47,14 @@ struct HTTPRequestParser {
   private var chunkExtensionBytes = 0
   private var body: [UInt8] = []
 
-  init(limits: HTTPLimits) {
+  package init(limits: HTTPLimits) {
     self.limits = limits
   }
 
-  var bufferedBytes: Int { buffer.count - start }
+  /// Bytes that came and are not yet read.
+  package var bufferedBytes: Int { buffer.count - start }
 
-  var progress: Progress {
+  package var progress: Progress {
     switch phase {
     case .requestLine: bufferedBytes == 0 && emptyLines == 0 ? .idle : .head
     case .fields: .head
@@ -61,7 +63,7 @@ struct HTTPRequestParser {
   }
 
   /// Takes bytes from the socket; ``next()`` then reads them.
-  mutating func append(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     guard failure == nil else { return }
     var bytes = bytes[...]
     if case .fixedBody(let remaining) = phase, bufferedBytes == 0 {
@@ -75,7 +77,7 @@ struct HTTPRequestParser {
   }
 
   /// Reads up to the next event.
-  mutating func next() -> Event {
+  package mutating func next() -> Event {
     if let failure { return .failure(failure) }
     // The buffer is out of `self` while it is read, so that `self` can change meanwhile.
     var input: [UInt8] = []

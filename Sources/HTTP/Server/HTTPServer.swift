@@ -50,6 +50,15 @@ package final class HTTPServer: Sendable {
       return !state.isStarted
     }
     guard isFirst else { throw .alreadyStarted }
+    do {
+      try startLoops()
+    } catch {
+      state.withLock { $0.isStarted = false }
+      throw error
+    }
+  }
+
+  private func startLoops() throws(HTTPServerError) {
     let listener = try Listener(
       configuration: configuration, openConnections: openConnections, logger: logger)
     var loops: [EventLoop] = []

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The `Date` header's line, made once a second.
-struct DateHeader {
+package struct DateHeader {
   private var second: time_t = -1
   private var line: [UInt8] = []
 
@@ -17,7 +17,7 @@ struct DateHeader {
   }
 
   /// The line for a point in time. By hand: `strftime` would name days in the locale's language.
-  static func line(secondsSinceEpoch: time_t) -> [UInt8] {
+  package static func line(secondsSinceEpoch: time_t) -> [UInt8] {
     var time = secondsSinceEpoch
     var parts = tm()
     gmtime_r(&time, &parts)

@@ -2,14 +2,14 @@ import Foundation
 
 /// A point in time on a clock that never goes back. Whatever decides by time takes it as an
 /// argument, so that tests need not wait.
-struct MonotonicInstant: Comparable, Hashable, Sendable {
-  var nanoseconds: UInt64
+package struct MonotonicInstant: Comparable, Hashable, Sendable {
+  package var nanoseconds: UInt64
 
-  init(nanoseconds: UInt64) {
+  package init(nanoseconds: UInt64) {
     self.nanoseconds = nanoseconds
   }
 
-  static func now() -> MonotonicInstant {
+  package static func now() -> MonotonicInstant {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return MonotonicInstant(
@@ -18,7 +18,7 @@ struct MonotonicInstant: Comparable, Hashable, Sendable {
   }
 
   /// This instant and `duration` later; the far future rather than an overflow.
-  func advanced(by duration: Duration) -> MonotonicInstant {
+  package func advanced(by duration: Duration) -> MonotonicInstant {
     let (seconds, attoseconds) = duration.components
     guard seconds >= 0, attoseconds >= 0 else { return self }
     let (whole, tooLong) = UInt64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
@@ -27,7 +27,7 @@ struct MonotonicInstant: Comparable, Hashable, Sendable {
     return MonotonicInstant(nanoseconds: tooLong || beyond ? .max : sum)
   }
 
-  static func < (left: MonotonicInstant, right: MonotonicInstant) -> Bool {
+  package static func < (left: MonotonicInstant, right: MonotonicInstant) -> Bool {
     left.nanoseconds < right.nanoseconds
   }
 }

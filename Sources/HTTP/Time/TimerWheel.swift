@@ -2,41 +2,41 @@
 /// 16 ms. A token in a slot means "look at this connection then"; whether its deadline has really
 /// come, or has moved on since, is for the caller to see. So a deadline that moves back, as nearly
 /// all do, costs nothing until its slot comes around.
-struct TimerWheel {
+package struct TimerWheel {
   /// Nanoseconds of a tick, as a shift.
   private static let tickShift: UInt64 = 24
   private static let slotCount: UInt64 = 1024
 
   private var slots: [[UInt64]] = Array(repeating: [], count: Int(slotCount))
   /// Every slot up to this tick is empty.
-  private var current: UInt64
+  package private(set) var current: UInt64
   /// No token waits in a slot before this tick; nil where none waits at all.
   private var earliest: UInt64?
 
-  init(now: MonotonicInstant) {
+  package init(now: MonotonicInstant) {
     current = now.nanoseconds >> Self.tickShift
   }
 
   /// The tick at which `deadline` would be looked at: just after it, or earlier where it lies
   /// beyond the ring.
-  func tick(of deadline: MonotonicInstant) -> UInt64 {
+  package func tick(of deadline: MonotonicInstant) -> UInt64 {
     let tick = (deadline.nanoseconds >> Self.tickShift) &+ 1
     return min(max(tick, current + 1), current + Self.slotCount - 1)
   }
 
   /// Puts `token` at a tick from ``tick(of:)``.
-  mutating func schedule(_ token: UInt64, atTick tick: UInt64) {
+  package mutating func schedule(_ token: UInt64, atTick tick: UInt64) {
     slots[Int(tick % Self.slotCount)].append(token)
     earliest = min(earliest ?? tick, tick)
   }
 
   /// When the next token comes up, if any waits.
-  var next: MonotonicInstant? {
+  package var next: MonotonicInstant? {
     earliest.map { MonotonicInstant(nanoseconds: $0 << Self.tickShift) }
   }
 
   /// Takes out the tokens whose ticks have come.
-  mutating func expire(now: MonotonicInstant) -> [UInt64] {
+  package mutating func expire(now: MonotonicInstant) -> [UInt64] {
     let tick = now.nanoseconds >> Self.tickShift
     guard tick > current else { return [] }
     guard let first = earliest, first <= tick else {
