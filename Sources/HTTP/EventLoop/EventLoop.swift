@@ -13,6 +13,8 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     var jobs: [UnownedJob] = []
     var closures: [@Sendable () -> Void] = []
     var isSignalled = false
+    /// The thread has ended.
+    var isClosed = false
   }
 
   private static let wakeToken = UInt64.max
@@ -48,6 +50,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var listener: Listener?
   private var isDraining = false
   private var hasToldDrained = false
+  private var isOver = false
   private var graceDeadline: MonotonicInstant?
 
   init(
@@ -97,28 +100,33 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
-    if isCurrent {
+    if isCurrent, !isOver {
       jobs.append(job)
-    } else {
-      post { $0.jobs.append(job) }
+    } else if !post({ $0.jobs.append(job) }) {
+      // A task that outlived the server: it still must come to its end.
+      DispatchQueue.global().async { [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
     }
   }
 
   /// Runs `closure` on the loop's thread; at once where the caller is on it.
   func perform(_ closure: @escaping @Sendable () -> Void) {
-    if isCurrent { closure() } else { post { $0.closures.append(closure) } }
+    if isCurrent || !post({ $0.closures.append(closure) }) { closure() }
   }
 
-  private func post(_ add: (inout Inbox) -> Void) {
-    let mustWake = inbox.withLock { inbox in
+  /// Hands something to the loop's thread; false if that has ended.
+  private func post(_ add: (inout Inbox) -> Void) -> Bool {
+    let (isTaken, mustWake) = inbox.withLock { inbox in
+      guard !inbox.isClosed else { return (false, false) }
       add(&inbox)
       defer { inbox.isSignalled = true }
-      return !inbox.isSignalled
+      return (true, !inbox.isSignalled)
     }
-    guard mustWake else { return }
-    var one: UInt64 = 1
-    // A full counter is as good as one more: the loop wakes either way.
-    _ = write(wakeDescriptor, &one, 8)
+    if mustWake {
+      var one: UInt64 = 1
+      // A full counter is as good as one more: the loop wakes either way.
+      _ = write(wakeDescriptor, &one, 8)
+    }
+    return isTaken
   }
 
   // MARK: The loop
@@ -139,6 +147,19 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
       finishTurn(executor)
       if isDraining { checkDrained() }
     }
+    close(executor)
+  }
+
+  /// The thread's last act: what came in until now is still done.
+  private func close(_ executor: UnownedTaskExecutor) {
+    isOver = true
+    let left = inbox.withLock { inbox in
+      defer { inbox = Inbox(isClosed: true) }
+      return inbox
+    }
+    for closure in left.closures { closure() }
+    for job in jobs + left.jobs { job.runSynchronously(on: executor) }
+    jobs = []
   }
 
   private var isFinished: Bool { hasToldDrained && runningHandlers == 0 }

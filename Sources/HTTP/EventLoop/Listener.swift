@@ -20,7 +20,7 @@ final class Listener: @unchecked Sendable {
   private let logger: Logger
   private var loops: [EventLoop] = []
   private var turn = 0
-  private var hasWarned = false
+  private var quietUntil: MonotonicInstant?
   /// When to try again, while paused.
   private(set) var resumesAt: MonotonicInstant?
 
@@ -70,8 +70,8 @@ final class Listener: @unchecked Sendable {
 
   private func pause(now: MonotonicInstant, reason: String) -> Outcome {
     resumesAt = now.advanced(by: .milliseconds(50))
-    if !hasWarned {
-      hasWarned = true
+    if quietUntil.map({ $0 <= now }) ?? true {
+      quietUntil = now.advanced(by: .seconds(10))
       logger.warning("accepting is paused", metadata: ["reason": "\(reason)"])
     }
     return .pause
@@ -82,10 +82,7 @@ final class Listener: @unchecked Sendable {
     if resumesAt != nil { resumesAt = now }
   }
 
-  func resume() {
-    resumesAt = nil
-    hasWarned = false
-  }
+  func resume() { resumesAt = nil }
 
   func close() { systemClose(fileDescriptor) }
 

@@ -8,7 +8,7 @@ package struct HTTPResponse: Sendable {
     /// Written piece by piece, by a function that runs in the request's own task after the
     /// handler returned. Sent chunked to HTTP/1.1, and ended by closing to HTTP/1.0. If the
     /// function throws, the connection is cut without a proper end, so that no client takes the
-    /// part for the whole.
+    /// part for the whole. It is not run at all where the client has left before.
     case stream(@Sendable (HTTPBodyWriter) async throws -> Void)
   }
 
