@@ -45,6 +45,14 @@ import Tokenization
     }
   }
 
+  @Test func miniLM() throws {
+    let tokenizer = try WordPieceTokenizer(
+      vocabularyPath: ModelFolder.minilm + "/vocab.txt", maximumTokens: 10_000)
+    try compare("minilm.ids", Fixtures.lines) {
+      tokenizer.encode($0, addSpecial: true, parseSpecial: true)
+    }
+  }
+
   @Test(arguments: [
     ("gpt2.words", PreTokenizer.gpt2), ("llama3.words", .llama3), ("qwen2.words", .qwen2),
   ])

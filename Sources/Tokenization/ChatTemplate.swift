@@ -1,0 +1,104 @@
+import Foundation
+import ModelFiles
+
+/// How a model wants a conversation written, in the Jinja dialect that Hugging Face uses.
+///
+/// ```swift
+/// let template = try ChatTemplate(file: file) ?? ChatTemplate(.chatml)
+/// let prompt = try template.render(
+///   messages: [ChatMessage(role: "user", content: "Hello")], addGenerationPrompt: true,
+///   bosToken: "", eosToken: "<|im_end|>")
+/// ```
+package struct ChatTemplate: Sendable {
+  /// The template's text.
+  package let source: String
+  private let statements: [JinjaStatement]
+
+  package init(source: String) throws(ChatTemplateError) {
+    self.source = source
+    statements = try JinjaParser.statements(of: source)
+  }
+
+  /// The template in a GGUF file's metadata, or nil if it has none.
+  package init?(file: GGUFFile) throws(ChatTemplateError) {
+    guard let source = file.string("tokenizer.chat_template") else { return nil }
+    try self.init(source: source)
+  }
+
+  /// The conversation as the model wants it; encode it with `parseSpecial` on and `addSpecial`
+  /// off, since templates write the beginning token themselves.
+  ///
+  /// - Parameters:
+  ///   - addGenerationPrompt: end with the opening of the assistant's turn.
+  ///   - tools: descriptions of functions, for templates that know them.
+  ///   - variables: further names that the template sees, such as `enable_thinking`.
+  ///   - nowSeconds: seconds since 1970 for templates that write the date.
+  package func render(
+    messages: [ChatMessage], addGenerationPrompt: Bool, bosToken: String, eosToken: String,
+    tools: [TemplateValue]? = nil, variables: [String: TemplateValue] = [:],
+    nowSeconds: Int = Int(Date().timeIntervalSince1970)
+  ) throws(ChatTemplateError) -> String {
+    var converter = TemplateValueConverter()
+    var list: [JinjaValue] = []
+    for message in messages {
+      var pairs: [(key: String, value: JinjaValue)] = [
+        ("role", converter.string(message.role)), ("content", converter.string(message.content)),
+      ]
+      for key in message.fields.keys.sorted() where key != "role" {
+        pairs.append((key, try converter.value(message.fields[key] ?? .null)))
+      }
+      list.append(.dictionary(JinjaDictionary(pairs)))
+    }
+    var inputs: [String: JinjaValue] = [:]
+    for (name, value) in variables { inputs[name] = try converter.value(value) }
+    inputs["messages"] = .list(JinjaList(list))
+    inputs["add_generation_prompt"] = .bool(addGenerationPrompt)
+    inputs["bos_token"] = .string(bosToken)
+    inputs["eos_token"] = .string(eosToken)
+    inputs["tools"] =
+      try tools.map { tools throws(ChatTemplateError) in
+        try converter.value(.array(tools))
+      } ?? JinjaValue.none
+    inputs["documents"] = inputs["documents"] ?? JinjaValue.none
+    var interpreter = JinjaInterpreter(
+      inputs: inputs, inputBytes: converter.byteCount, nowSeconds: nowSeconds)
+    _ = try interpreter.run(statements)
+    return String(decoding: interpreter.output, as: UTF8.self)
+  }
+}
+
+/// Makes the interpreter's values of the caller's, and counts their size.
+private struct TemplateValueConverter {
+  private(set) var byteCount = 0
+  private var depth = 0
+
+  mutating func string(_ text: String) -> JinjaValue {
+    byteCount += text.utf8.count
+    return .string(text)
+  }
+
+  mutating func value(_ value: TemplateValue) throws(ChatTemplateError) -> JinjaValue {
+    depth += 1
+    defer { depth -= 1 }
+    guard depth < JinjaValue.maximumNesting - 8 else {
+      throw ChatTemplateError(
+        kind: .limit, message: "a message's fields nest too deep", line: 1)
+    }
+    byteCount += 8
+    switch value {
+    case .null: return .none
+    case .bool(let value): return .bool(value)
+    case .int(let value): return .int(value)
+    case .double(let value): return .float(value)
+    case .string(let text): return string(text)
+    case .array(let items):
+      var result: [JinjaValue] = []
+      for item in items { result.append(try self.value(item)) }
+      return .list(JinjaList(result))
+    case .object(let pairs):
+      var result: [(key: String, value: JinjaValue)] = []
+      for pair in pairs { result.append((pair.key, try self.value(pair.value))) }
+      return .dictionary(JinjaDictionary(result))
+    }
+  }
+}
