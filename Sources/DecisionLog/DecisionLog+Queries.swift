@@ -99,7 +99,7 @@ extension DecisionLog {
   ///
   /// - Parameter goal: the key under `goals` in ``DecisionRecord/expertsJSON``.
   package func aggregates(
-    goal: String, sinceMilliseconds: Int64? = nil, limit: Int = 10_000
+    goal: String, sinceMilliseconds: Int64? = nil, limit: Int = 5_000
   ) async throws(DecisionLogError) -> [ExpertAggregate] {
     guard goal.utf8.allSatisfy({ (97...122).contains($0) || $0 == 95 }), !goal.isEmpty else {
       throw .invalidRecord(field: "goal", value: goal, expected: "the name of a goal")

@@ -62,13 +62,12 @@ package enum ParetoChart {
 
   private static let style = """
     .page{fill:#ffffff}text{font:13px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;\
-    fill:#1f2933;paint-order:stroke;stroke:#ffffff;stroke-width:3px;\
-    stroke-linejoin:round}.heading{font-size:17px;font-weight:600}.note,.tick,.range{fill:#5f6c7b;\
+    fill:#1f2933}.heading{font-size:17px;font-weight:600}.note,.tick,.range{fill:#5f6c7b;\
     font-size:12px}.axis{stroke:#9aa5b1;fill:none}.grid{stroke:#e4e7eb;fill:none}\
     .front{stroke:#0b7285;stroke-width:2;fill:none}.on{fill:#0b7285}.off{fill:#aab4be}\
     .ring{fill:none;stroke:#d9480f;stroke-width:2}.dim{fill:#8a96a3}\
     .leader{stroke:#9aa5b1;fill:none}\
-    @media (prefers-color-scheme: dark){.page{fill:#15191e}text{fill:#e6e9ed;stroke:#15191e}\
+    @media (prefers-color-scheme: dark){.page{fill:#15191e}text{fill:#e6e9ed}\
     .note,.tick,.range{fill:#9aa5b1}.axis{stroke:#616e7c}.grid{stroke:#272e36}\
     .front{stroke:#3bc9db}.on{fill:#3bc9db}.off{fill:#52606d}.ring{stroke:#ff922b}\
     .dim{fill:#7b8794}.leader{stroke:#616e7c}}
