@@ -74,6 +74,35 @@ import Transformer
     #expect(decoder.pagePool.usedBlocks == 0)
   }
 
+  /// What an earlier request computed is taken over, and changes nothing.
+  @Test(arguments: ["tiny-llama", "tiny-gemma3"])
+  func sharedBeginningsAreComputedOnce(name: String) async throws {
+    let beginning = Fixture.prompt(150, seed: 5)
+    let prompts = [beginning, beginning + [1, 2, 3], beginning + [4], Array(beginning[..<128])]
+    let scheduler = Fixture.scheduler(try Fixture.decoder(name))
+    for (index, prompt) in prompts.enumerated() {
+      let fresh = try await Fixture.scheduler(try Fixture.decoder(name)).answer(prompt)
+      let answer = try await scheduler.answer(prompt)
+      #expect(answer.text == fresh.text)
+      #expect(fresh.summary?.reusedPromptTokens == 0)
+      // Whole blocks of 64, and at least one token is computed.
+      #expect(answer.summary?.reusedPromptTokens == [0, 128, 128, 64][index])
+    }
+    // Another beginning takes nothing over.
+    let other = try await scheduler.answer([9] + beginning)
+    #expect(other.summary?.reusedPromptTokens == 0)
+  }
+
+  /// A conversation's next turn takes the last answer over, too.
+  @Test func answersAreRemembered() async throws {
+    let scheduler = Fixture.scheduler(try Fixture.decoder())
+    let prompt = Fixture.prompt(30, seed: 6)
+    let answer = try await scheduler.answer(prompt, maxTokens: 60)
+    let tokens = answer.text.split(separator: " ").compactMap { Int32($0) }
+    let next = try await scheduler.answer(prompt + tokens + [1, 2])
+    #expect(next.summary?.reusedPromptTokens == 64)
+  }
+
   @Test func memoryForLessThanTheAnswer() async throws {
     let block = try Fixture.decoder().pagePool.bytesPerBlock
     let decoder = try Fixture.decoder { $0.keyValueLimitBytes = block }

@@ -12,6 +12,8 @@ package enum GenerationEvent: Sendable, Equatable {
 package struct GenerationSummary: Sendable, Equatable {
   package var finishReason: FinishReason
   package var promptTokens: Int
+  /// Tokens of the prompt that an earlier request had left in the cache.
+  package var reusedPromptTokens: Int
   /// Tokens that were generated, an end token included.
   package var completionTokens: Int
   package var timings: GenerationTimings

@@ -4,6 +4,8 @@ import Transformer
 final class GenerationState {
   let promptCount: Int
   let continuation: GenerationStream.Continuation
+  /// Tokens of the prompt that were in the cache from the start.
+  let reusedCount: Int
   private var sampler: Sampler
   private var stopRule: StopRule
   private var text: any TokenTextDecoder
@@ -16,10 +18,12 @@ final class GenerationState {
   private var completionTokens = 0
 
   init(
-    request: GenerationRequest, continuation: GenerationStream.Continuation, submitted: UInt64,
-    endTokens: Set<Int32>, contextLength: Int, text: any TokenTextDecoder
+    request: GenerationRequest, reusedCount: Int,
+    continuation: GenerationStream.Continuation, submitted: UInt64, endTokens: Set<Int32>,
+    contextLength: Int, text: any TokenTextDecoder
   ) {
     promptCount = request.promptTokens.count
+    self.reusedCount = reusedCount
     self.continuation = continuation
     self.submitted = submitted
     self.text = text
@@ -85,8 +89,8 @@ final class GenerationState {
     continuation.yield(
       .finished(
         GenerationSummary(
-          finishReason: reason, promptTokens: promptCount, completionTokens: completionTokens,
-          timings: timings)))
+          finishReason: reason, promptTokens: promptCount, reusedPromptTokens: reusedCount,
+          completionTokens: completionTokens, timings: timings)))
     continuation.finish()
   }
 

@@ -18,6 +18,8 @@ final class SchedulerLoop {
   /// In order of admission.
   private var running: [RunningSequence] = []
   private var statistics = SchedulerStatistics()
+  /// Past prompts and answers, for requests that begin alike.
+  private let prefixes: PrefixTree
 
   init(
     decoder: Decoder, inbox: Inbox, options: SchedulerOptions, endTokens: Set<Int32>,
@@ -28,6 +30,10 @@ final class SchedulerLoop {
     self.options = options
     self.endTokens = endTokens
     self.makeText = makeText
+    prefixes = PrefixTree(
+      blockLimit: min(
+        options.prefixCacheBytes / decoder.pagePool.bytesPerBlock,
+        decoder.pagePool.blockLimit / 2))
   }
 
   /// Runs until the inbox says that it is over.
@@ -48,6 +54,7 @@ final class SchedulerLoop {
       step()
       publish()
     }
+    prefixes.removeAll()
     inbox.markEnded()
   }
 
@@ -61,6 +68,7 @@ final class SchedulerLoop {
     }
     func fits(_ positions: Int) -> Bool {
       let needed = PagePool.blocks(forPositions: positions + 1)
+      while promised + needed > pool.availableBlocks, prefixes.evictOldest() {}
       guard promised + needed <= pool.availableBlocks || running.isEmpty else { return false }
       promised += needed
       return true
@@ -78,18 +86,25 @@ final class SchedulerLoop {
   }
 
   private func begin(_ job: Job) -> RunningSequence {
+    var cache = decoder.makeCache()
+    if case .generation(let request, _) = job.kind {
+      // Scoring needs the logits of every token, so that nothing can be left out.
+      cache = decoder.makeCache(adopting: prefixes.longestPrefix(of: request.promptTokens))
+      statistics.reusedPromptTokens += UInt64(cache.count)
+    }
     let role: RunningSequence.Role =
       switch job.kind {
       case .generation(let request, let continuation):
         .generation(
           GenerationState(
-            request: request, continuation: continuation, submitted: job.submitted,
+            request: request, reusedCount: cache.count, continuation: continuation,
+            submitted: job.submitted,
             endTokens: endTokens, contextLength: decoder.contextLength, text: makeText()))
       case .scoring(let tokens, _):
         .scoring(ScoringState(count: tokens.count))
       }
     return RunningSequence(
-      job: job, tokens: job.tokens, cache: decoder.makeCache(), role: role)
+      job: job, tokens: job.tokens, cache: cache, role: role)
   }
 
   private func dropCancelled() {
@@ -177,6 +192,7 @@ final class SchedulerLoop {
         try sequence.cache.reserve(positions: sequence.cache.count + rows)
         return true
       } catch {
+        if prefixes.evictOldest() { continue }
         guard let youngest = running.last, running.count > 1 else {
           endForMemory(sequence)
           return false
@@ -216,9 +232,11 @@ final class SchedulerLoop {
         }
         guard sequence.pendingCount == 0 else { continue }
         statistics.completionTokens += 1
+        if sequence.tokens.count == state.promptCount { remember(sequence) }
         if let token = state.takeSampled(now: now) {
           sequence.tokens.append(token)
         } else {
+          remember(sequence)
           finished.append(sequence)
         }
       case .scoring(let state):
@@ -231,6 +249,12 @@ final class SchedulerLoop {
       }
     }
     remove(finished)
+  }
+
+  /// Keeps a sequence's full blocks for requests to come.
+  private func remember(_ sequence: RunningSequence) {
+    prefixes.insert(
+      sequence.tokens.prefix(sequence.cache.count), blocks: sequence.cache.fullBlocks)
   }
 
   private func remove(_ finished: [RunningSequence]) {

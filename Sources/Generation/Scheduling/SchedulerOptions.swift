@@ -7,6 +7,8 @@ package struct SchedulerOptions: Sendable, Equatable {
   /// Rows of prompts that one step takes while other sequences wait for their next token. Smaller
   /// means steadier tokens for those, larger a sooner first token for new prompts.
   package var prefillRowsWhileDecoding = 128
+  /// Bytes of key-value memory that may keep past prompts, for requests that begin alike.
+  package var prefixCacheBytes = 64 << 20
 
   package init() {}
 }
@@ -17,8 +19,11 @@ package struct SchedulerStatistics: Sendable, Equatable {
   package var waiting = 0
   package var keyValueBytes = 0
   package var keyValueLimitBytes = 0
+  /// Tokens of prompts that were computed.
   package var promptTokens: UInt64 = 0
   package var completionTokens: UInt64 = 0
+  /// Tokens of prompts that did not have to be computed, because an earlier one began alike.
+  package var reusedPromptTokens: UInt64 = 0
   package var steps: UInt64 = 0
   /// Sequences that gave their key-value memory up for others and were computed again.
   package var preemptions: UInt64 = 0

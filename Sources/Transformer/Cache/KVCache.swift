@@ -19,7 +19,17 @@ package final class KVCache {
     table = .allocate(capacity: capacity * pool.layerCount)
   }
 
+  /// A cache that begins with full blocks of another sequence.
+  package convenience init(pool: PagePool, adopting blocks: [KVBlock]) {
+    self.init(pool: pool)
+    for block in blocks { append(block) }
+    count = blocks.count * KVLayout.positions
+  }
+
   deinit { table.deallocate() }
+
+  /// The blocks all of whose positions hold a token.
+  package var fullBlocks: ArraySlice<KVBlock> { blocks.prefix(count / KVLayout.positions) }
 
   /// Positions there is memory for.
   package var reservedPositions: Int { blocks.count * KVLayout.positions }
@@ -54,11 +64,8 @@ package final class KVCache {
   /// A cache that shares this one's full blocks below `position`. A block that is not full is
   /// never shared: two sequences would write to it.
   package func sharedPrefix(upTo position: Int) -> KVCache {
-    let shared = KVCache(pool: pool)
     let full = min(max(0, position), count) / KVLayout.positions
-    for block in blocks.prefix(full) { shared.append(block) }
-    shared.count = full * KVLayout.positions
-    return shared
+    return KVCache(pool: pool, adopting: Array(blocks.prefix(full)))
   }
 
   /// The pages of a layer, in the order of their positions. Valid until the next `reserve`.

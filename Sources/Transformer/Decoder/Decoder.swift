@@ -127,6 +127,11 @@ package final class Decoder: @unchecked Sendable {
   /// An empty cache for a new sequence.
   package func makeCache() -> KVCache { KVCache(pool: pagePool) }
 
+  /// The cache of a new sequence that begins with blocks of an earlier one.
+  package func makeCache(adopting blocks: [KVBlock]) -> KVCache {
+    KVCache(pool: pagePool, adopting: blocks)
+  }
+
   /// Runs the next tokens of all segments, and hands out the logits that they ask for.
   ///
   /// `receive` is called on the pool's threads, for different rows at the same time.

@@ -1,0 +1,71 @@
+import Kernels
+import Testing
+import Transformer
+
+@Suite struct PrefixTreeTests {
+  private static let positions = KVLayout.positions
+
+  private func pool(blocks: Int) throws -> PagePool {
+    let layout = try KVLayout(keyValueHeads: 1, headDim: 8, elementType: .f32)
+    let one = PagePool(layout: layout, layerCount: 1, limitBytes: 0).bytesPerBlock
+    return PagePool(layout: layout, layerCount: 1, limitBytes: blocks * one)
+  }
+
+  private func tokens(_ blocks: [Int32]) -> [Int32] {
+    blocks.flatMap { Array(repeating: $0, count: Self.positions) }
+  }
+
+  private func insert(_ ids: [Int32], into tree: PrefixTree, _ pool: PagePool) throws -> [KVBlock] {
+    let blocks = try ids.map { _ in try pool.allocate() }
+    tree.insert(tokens(ids)[...], blocks: blocks[...])
+    return blocks
+  }
+
+  @Test func findsTheLongestBeginning() throws {
+    let pool = try pool(blocks: 10)
+    let tree = PrefixTree(blockLimit: 10)
+    let first = try insert([1, 2, 3], into: tree, pool)
+    let second = try insert([1, 2, 4], into: tree, pool)
+    #expect(tree.blockCount == 4)
+    func found(_ tokens: [Int32]) -> [ObjectIdentifier] {
+      tree.longestPrefix(of: tokens).map { ObjectIdentifier($0) }
+    }
+    let names = first.map { ObjectIdentifier($0) }
+    #expect(found(tokens([1, 2, 3]) + [9]) == names)
+    // The last token is left to compute.
+    #expect(found(tokens([1, 2, 3])) == Array(names[..<2]))
+    #expect(found(tokens([1, 2, 4]) + [9]) == names[..<2] + [ObjectIdentifier(second[2])])
+    #expect(found(tokens([2, 2, 3]) + [9]).isEmpty)
+    #expect(found([]).isEmpty)
+    #expect(found([1]).isEmpty)
+  }
+
+  @Test func keepsItsLimitAndTheNewest() throws {
+    let pool = try pool(blocks: 20)
+    let tree = PrefixTree(blockLimit: 3)
+    for id: Int32 in 1...6 { _ = try insert([id], into: tree, pool) }
+    #expect(tree.blockCount == 3)
+    #expect(pool.usedBlocks == 3)
+    #expect(tree.longestPrefix(of: tokens([1]) + [0]).isEmpty)
+    #expect(tree.longestPrefix(of: tokens([6]) + [0]).count == 1)
+    // A text longer than the limit keeps its beginning.
+    _ = try insert([7, 8, 9, 10, 11], into: tree, pool)
+    #expect(tree.blockCount == 3)
+    #expect(tree.longestPrefix(of: tokens([7, 8, 9, 10, 11]) + [0]).count == 3)
+  }
+
+  @Test func evictsWhatNobodyHolds() throws {
+    let pool = try pool(blocks: 10)
+    let tree = PrefixTree(blockLimit: 10)
+    let held = try insert([1, 2], into: tree, pool)
+    _ = try insert([3, 4], into: tree, pool)
+    #expect(tree.evictOldest())
+    #expect(tree.longestPrefix(of: tokens([3, 4]) + [0]).count == 1)
+    #expect(tree.evictOldest())
+    #expect(!tree.evictOldest())
+    #expect(held.count == 2)
+    #expect(pool.usedBlocks == 2)
+    tree.removeAll()
+    #expect(tree.blockCount == 0)
+  }
+}
