@@ -4,7 +4,7 @@
 Both servers run on this machine and are measured in turn, round after round, with wrk; the medians
 and their ratio are printed. Builds both first.
 
-    python3 Benchmarks/http/compare.py [--seconds 3] [--rounds 5] [--loops 1] [--json]
+    python3 Benchmarks/http/compare.py [--seconds 3] [--rounds 5] [--loops N] [--json]
 
 With `.build/release/thalamus` present, `--thalamus` measures the whole server instead of the
 HTTP room alone.
@@ -59,7 +59,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=int, default=3, help="length of one measurement")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--loops", type=int, default=1, help="our event loops")
+    parser.add_argument("--loops", type=int, help="our event loops (else as configured)")
     parser.add_argument("--thalamus", action="store_true", help="measure the whole server")
     parser.add_argument("--skip-build", action="store_true")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
@@ -78,7 +78,9 @@ def main():
     if arguments.thalamus:
         ours_command = [ours, "serve", "--port", str(ports["ours"])]
     else:
-        ours_command = [ours, str(ports["ours"]), str(arguments.loops)]
+        ours_command = [ours, str(ports["ours"])]
+        if arguments.loops:
+            ours_command.append(str(arguments.loops))
     peer = [str(HERE / ".build/release/HummingbirdServer"), str(ports["hummingbird"])]
     servers = []
     found = {name: {count: [] for count in CONNECTIONS} for name in ports}

@@ -9,7 +9,7 @@ struct BenchmarkServer {
   static func main() async throws {
     let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
     var configuration = HTTPServerConfiguration(port: arguments.first ?? 8080)
-    configuration.eventLoopCount = arguments.count > 1 ? arguments[1] : 1
+    if arguments.count > 1 { configuration.eventLoopCount = arguments[1] }
     var router = HTTPRouter()
     router.on(.get, "/healthz") { _ in .text("ok\n") }
     router.on(.post, "/echo-length") { .text("\($0.body.count)\n") }

@@ -48,7 +48,8 @@ package struct HTTPResponse: Sendable {
 
 /// Answers requests. It runs on the event loop's own thread until it first waits for something
 /// that another thread does, and again whenever that is there: it must not block and must not
-/// compute for long. Long work belongs on another executor
+/// compute for long, and the same holds for the nonisolated functions and actors that it calls, for
+/// they run there too. Long work belongs on another executor
 /// (`withTaskExecutorPreference(globalConcurrentExecutor)`) or on threads of its own.
 ///
 /// When the client leaves, the task that the handler runs in is cancelled at once.

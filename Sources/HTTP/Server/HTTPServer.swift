@@ -109,7 +109,10 @@ package final class HTTPServer: Sendable {
       if state.loops.isEmpty { finish(&state) }
       return state.loops
     }
-    for loop in loops { loop.perform { loop.drain(graceDeadline: deadline) } }
+    // The first loop accepts: nothing more may come in once the first connection has been ended.
+    loops.first?.perform {
+      for loop in loops { loop.perform { loop.drain(graceDeadline: deadline) } }
+    }
   }
 
   private func waitUntilFinished() async {

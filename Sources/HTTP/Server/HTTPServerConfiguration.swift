@@ -1,3 +1,5 @@
+import Foundation
+
 /// Bounds on what a client can make the server hold.
 package struct HTTPLimits: Sendable {
   /// A longer body is refused with 413, from its Content-Length alone where there is one.
@@ -47,8 +49,9 @@ package struct HTTPServerConfiguration: Sendable {
   package var maximumConnections = 1024
   /// Connections that the kernel holds until they are accepted.
   package var backlog = 1024
-  /// Threads, each with its own connections.
-  package var eventLoopCount = 1
+  /// Threads, each with its own connections. Two, where there are two cores: a handler that takes
+  /// long then holds up half of the connections only.
+  package var eventLoopCount = min(2, ProcessInfo.processInfo.activeProcessorCount)
   /// How long running requests may go on when the task that awaits ``HTTPServer/run()`` is
   /// cancelled.
   package var graceTimeout: Duration = .seconds(30)
