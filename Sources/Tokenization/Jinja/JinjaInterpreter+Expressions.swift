@@ -93,7 +93,8 @@ extension JinjaInterpreter {
       return list.items.indices.contains(position)
         ? list.items[position] : .undefined("item \(index)")
     case (.string(let text), .int(let index)):
-      try charge(bytes: text.utf8.count)
+      // Taking a text apart costs several times what copying it does.
+      try charge(bytes: text.utf8.count * 8)
       let scalars = Array(text.unicodeScalars)
       let position = index < 0 ? index + scalars.count : index
       return scalars.indices.contains(position)
@@ -123,7 +124,7 @@ extension JinjaInterpreter {
     case .list(let list):
       return try self.list(Self.slice(list.items, start, stop, step))
     case .string(let text):
-      try charge(bytes: text.utf8.count)
+      try charge(bytes: text.utf8.count * 8)
       var view = String.UnicodeScalarView()
       view.append(contentsOf: Self.slice(Array(text.unicodeScalars), start, stop, step))
       return try string(String(view))
