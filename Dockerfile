@@ -21,6 +21,7 @@ COPY Package.swift Package.resolve[d] ./
 RUN swift package resolve
 COPY Sources Sources
 COPY Tests Tests
+COPY Benchmarks Benchmarks
 # With Swift's own libraries inside, the runtime stage needs no toolchain.
 RUN swift build -c release --product thalamus --static-swift-stdlib -Xlinker -s \
   && install -D .build/release/thalamus /out/thalamus
