@@ -12,6 +12,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -51,15 +52,18 @@ def run(command, timeout=1800):
         except OSError as error:
             raise Failed(f"{command[0]}: {error}") from error
         deadline = time.monotonic() + timeout
-        while True:
-            done, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if done:
-                break
-            if time.monotonic() > deadline:
+        done = 0
+        try:
+            # wait4, because it tells the memory of this child alone.
+            while not done:
+                done, status, usage = os.wait4(process.pid, os.WNOHANG)
+                if time.monotonic() > deadline:
+                    raise Failed(f"{' '.join(command)}: not done after {timeout} s")
+                time.sleep(0.01)
+        finally:
+            if not done:
                 process.kill()
-                os.wait4(process.pid, 0)
-                raise Failed(f"{' '.join(command)}: not done after {timeout} s")
-            time.sleep(0.01)
+                process.wait()
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0), errors.seek(0)
         if process.returncode != 0:
@@ -432,6 +436,8 @@ def main():
         parser.error(f"{options.binary} is missing: run `make build`")
     for name in ("OPENBLAS_CORETYPE", "OMP_NUM_THREADS"):
         os.environ.pop(name, None)
+    # Ended from outside, it ends its servers too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
     binaries = options.llama
     if binaries is None and {"decoder", "clients"} & set(options.parts):
