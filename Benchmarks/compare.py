@@ -177,13 +177,13 @@ def llama_decoder(options, binaries, file, attention):
     `thalamus bench decoder` does. llama-bench takes no time for sampling."""
     out, memory = run([
         binaries / "llama-bench", "-m", file, "-t", options.threads, "-b", 512, "-ub", 512,
-        "-fa", attention, "-mmp", 1, "-r", options.repetitions, "-o", "json",
+        "-fa", "on" if attention else "off", "-r", options.repetitions, "-o", "json",
         "-p", options.prompt_tokens, "-n", 0,
     ])
     prefill = json.loads(out)[0]["avg_ts"]
     out, _ = run([
         binaries / "llama-bench", "-m", file, "-t", options.threads, "-b", 512, "-ub", 512,
-        "-fa", attention, "-mmp", 1, "-r", options.repetitions, "-o", "json",
+        "-fa", "on" if attention else "off", "-r", options.repetitions, "-o", "json",
         "-p", 0, "-n", options.generated_tokens, "-d", options.prompt_tokens,
     ])
     return prefill, json.loads(out)[0]["avg_ts"], memory
