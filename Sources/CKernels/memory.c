@@ -5,19 +5,40 @@
 
 #include "CKernels.h"
 
-void *tk_allocate(size_t bytes) {
-  const size_t huge = (size_t)2 << 20;
-  size_t alignment = bytes >= 2 * huge ? huge : 64;
-  if (bytes > SIZE_MAX - huge) return NULL;
-  size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-  if (rounded == 0) rounded = alignment;
-  void *memory = NULL;
-  if (posix_memalign(&memory, alignment, rounded) != 0) return NULL;
+// Large memory comes from the system as it is, zeroed page by page when first touched, so that
+// the threads that fill it share that work too. Its alignment lets the system use huge pages.
+static const size_t large = (size_t)4 << 20, huge_page = (size_t)2 << 20;
+
+static size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+static void *map_large(size_t size) {
+  uint8_t *base = mmap(NULL, size + huge_page, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED) return NULL;
+  size_t before = round_up((uintptr_t)base, huge_page) - (uintptr_t)base;
+  if (before > 0) munmap(base, before);
+  if (before < huge_page) munmap(base + before + size, huge_page - before);
 #ifdef MADV_HUGEPAGE
-  if (alignment == huge) madvise(memory, rounded, MADV_HUGEPAGE);
+  madvise(base + before, size, MADV_HUGEPAGE);
 #endif
-  memset(memory, 0, rounded);
+  return base + before;
+}
+
+void *tk_allocate(size_t bytes) {
+  if (bytes > SIZE_MAX / 2) return NULL;
+  if (bytes >= large) return map_large(round_up(bytes, huge_page));
+  void *memory = NULL;
+  size_t size = round_up(bytes > 0 ? bytes : 1, 64);
+  if (posix_memalign(&memory, 64, size) != 0) return NULL;
+  memset(memory, 0, size);
   return memory;
 }
 
-void tk_free(void *memory) { free(memory); }
+void tk_free(void *memory, size_t bytes) {
+  if (!memory) return;
+  if (bytes >= large) {
+    munmap(memory, round_up(bytes, huge_page));
+  } else {
+    free(memory);
+  }
+}

@@ -40,5 +40,5 @@ package final class Activations: @unchecked Sendable {
     byteCount = bytes + floats.byteCount
   }
 
-  deinit { tk_free(blocks) }
+  deinit { tk_free(blocks, byteCount - floats.byteCount) }
 }

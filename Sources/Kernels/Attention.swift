@@ -57,7 +57,7 @@ package final class Attention: @unchecked Sendable {
       try checkedByteCount(rows: workers, width: scratchBytes, bytesPerElement: 1))
   }
 
-  deinit { tk_free(scratch) }
+  deinit { tk_free(scratch, workers * scratchBytes) }
 
   /// Causal attention of every span's rows, all workers together; a barrier must follow. // queries: (rows, heads, headDim), rows `stride` floats apart
   ///

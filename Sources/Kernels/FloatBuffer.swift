@@ -17,7 +17,7 @@ package final class FloatBuffer: @unchecked Sendable {
     pointer = try allocate(bytes).assumingMemoryBound(to: Float.self)
   }
 
-  deinit { tk_free(pointer) }
+  deinit { tk_free(pointer, byteCount) }
 
   @inline(__always)
   package func row(_ index: Int) -> UnsafeMutablePointer<Float> {

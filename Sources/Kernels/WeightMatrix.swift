@@ -68,7 +68,7 @@ package final class WeightMatrix: @unchecked Sendable {
     }
   }
 
-  deinit { tk_free(memory) }
+  deinit { tk_free(memory, byteCount) }
 
   /// Outputs of a tile of the packed layout.
   static let tile = Int(TK_TILE)

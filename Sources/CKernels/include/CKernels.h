@@ -60,7 +60,8 @@
 
 /// Zeroed memory on a 64-byte boundary (2 MiB and huge pages where it is large), or NULL.
 void *tk_allocate(size_t bytes);
-void tk_free(void *memory);
+/// `bytes` as they were asked for.
+void tk_free(void *memory, size_t bytes);
 
 // ---------------------------------------------------------------------------------------------
 // Weights
