@@ -211,7 +211,8 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
       TK(product_half)(queries, q, d, d, keys, 64, scores, 64, columns, 0);
     else
       TK(product_full)(queries, q, d, d, keys, 64, scores, 64, columns, 0);
-    TK(soften)(scores, queries, (int)(columns / 16), view, base, a->softcap, maximum, total, shrink);
+    TK(soften)(scores, queries, (int)(columns / 16), view, base, a->softcap, maximum, total,
+               shrink);
     if (a->layout.half)
       TK(product_half)(queries, scores, 64, filled, values, d, acc, d, d, shrink);
     else

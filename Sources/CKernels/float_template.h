@@ -36,10 +36,13 @@ static void TK(multiply_float)(const float *tiles, int64_t outputs, int64_t inpu
     float *o = out + t * 16;
     int64_t r = 0;
     for (; r + 8 <= row_count; r += 8)
-      TK(float_rows)(w, inputs, x + r * x_stride, x_stride, 8, o + r * stride, stride, columns, accumulate);
+      TK(float_rows)(w, inputs, x + r * x_stride, x_stride, 8, o + r * stride, stride,
+                     columns, accumulate);
     for (; r + 4 <= row_count; r += 4)
-      TK(float_rows)(w, inputs, x + r * x_stride, x_stride, 4, o + r * stride, stride, columns, accumulate);
+      TK(float_rows)(w, inputs, x + r * x_stride, x_stride, 4, o + r * stride, stride,
+                     columns, accumulate);
     for (; r < row_count; r++)
-      TK(float_rows)(w, inputs, x + r * x_stride, x_stride, 1, o + r * stride, stride, columns, accumulate);
+      TK(float_rows)(w, inputs, x + r * x_stride, x_stride, 1, o + r * stride, stride,
+                     columns, accumulate);
   }
 }

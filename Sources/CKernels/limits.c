@@ -48,7 +48,8 @@ int64_t tk_limit_read(const void *memory, int64_t bytes) {
   typedef int64_t v8 __attribute__((ext_vector_type(8), aligned(8)));
   const v8 *p = memory;
   v8 a = 0, b = 0, c = 0, d = 0;
-  for (int64_t i = 0; i + 4 <= bytes / 64; i += 4) a += p[i], b += p[i + 1], c += p[i + 2], d += p[i + 3];
+  for (int64_t i = 0; i + 4 <= bytes / 64; i += 4)
+    a += p[i], b += p[i + 1], c += p[i + 2], d += p[i + 3];
   a = a + b + c + d;
   return a[0] + a[1] + a[2] + a[3] + a[4] + a[5] + a[6] + a[7];
 }

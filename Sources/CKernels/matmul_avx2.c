@@ -131,7 +131,8 @@ FORMAT(rows_6_short, 6, false, 16)
 #pragma clang attribute pop
 
 static tk_tile_function function_for(tk_format f) {
-  if (f.group == 16) return f.bits == 6 ? rows_6_short : f.has_offset ? rows_4_offset_short : rows_4_short;
+  if (f.group == 16)
+    return f.bits == 6 ? rows_6_short : f.has_offset ? rows_4_offset_short : rows_4_short;
   switch (f.bits) {
     case 4: return f.has_offset ? rows_4_offset : rows_4;
     case 5: return f.has_offset ? rows_5_offset : rows_5;

@@ -265,9 +265,12 @@ TK_INLINE void TK(gated_quantize_kind)(const float *gate, const float *up, int64
 static void TK(gated_quantize)(const float *gate, const float *up, int64_t width, int32_t kind,
                                int64_t row, int64_t blocks, int64_t first_block,
                                int64_t last_block, tk_activation_block *out) {
-  if (kind == 0) TK(gated_quantize_kind)(gate, up, width, 0, row, blocks, first_block, last_block, out);
-  else if (kind == 1) TK(gated_quantize_kind)(gate, up, width, 1, row, blocks, first_block, last_block, out);
-  else TK(gated_quantize_kind)(gate, up, width, 2, row, blocks, first_block, last_block, out);
+  if (kind == 0)
+    TK(gated_quantize_kind)(gate, up, width, 0, row, blocks, first_block, last_block, out);
+  else if (kind == 1)
+    TK(gated_quantize_kind)(gate, up, width, 1, row, blocks, first_block, last_block, out);
+  else
+    TK(gated_quantize_kind)(gate, up, width, 2, row, blocks, first_block, last_block, out);
 }
 
 static void TK(rotary)(float *x, int64_t heads, int64_t head_dim, int64_t pairs,

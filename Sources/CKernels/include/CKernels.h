@@ -1,8 +1,8 @@
 // The C side of the Kernels room: everything that runs inside a token's time.
 //
 // Nothing here knows of threads: each function does the rows, tiles or units that it is told to,
-// and the Swift side shares them out. Nothing here trusts nobody either: sizes were checked in
-// Swift when the matrix or buffer was made.
+// and the Swift side shares them out. Nothing here checks sizes either: Swift did,
+// when the matrix or buffer was made.
 //
 // THE PACKED LAYOUT OF A QUANTISED MATRIX (outputs, inputs)
 //
