@@ -28,8 +28,7 @@ package final class Decoder: @unchecked Sendable {
   private let pool: ComputePool
   private let embedding: WeightMatrix  // (vocabulary, width)
   private let layers: [DecoderLayer]
-  private let finalNorm: FloatBuffer
-  private let head: WeightMatrix  // (vocabulary, width)
+  private let head: OutputHead
   private let pass: DecoderPass
   private let rotary: RotaryTables
 
@@ -74,12 +73,12 @@ package final class Decoder: @unchecked Sendable {
       layers.append(try family.layer(index, configuration: configuration, loader: loader))
     }
     self.layers = layers
-    finalNorm = try loader.vector("output_norm.weight", count: width)
-    head =
+    let finalNorm = try loader.vector("output_norm.weight", count: width)
+    let headMatrix =
       loader.contains("output.weight")
       ? try loader.matrix("output.weight", outputs: vocabulary, inputs: width) : embedding
     weightBytes =
-      embedding.byteCount + (head === embedding ? 0 : head.byteCount)
+      embedding.byteCount + (headMatrix === embedding ? 0 : headMatrix.byteCount)
       + layers.reduce(0) { $0 + $1.byteCount }
     rotary = try RotaryTables(configuration: configuration, limit: contextLength)
     let needsBranch = layers.contains {
@@ -94,11 +93,13 @@ package final class Decoder: @unchecked Sendable {
         limitBytes: max(0, options.keyValueLimitBytes))
       pass = try DecoderPass(
         configuration: configuration, precision: options.precision, maximumRows: maximumRows,
-        logitRowLimit: max(1, min(maximumRows, options.logitBytes / (vocabulary * 4))),
         layout: layout,
         attentions: try Self.attentions(
           configuration, layout: layout, workers: pool.threadCount),
         rotary: rotary, needsBranch: needsBranch)
+      head = try OutputHead(
+        norm: finalNorm, matrix: headMatrix, epsilon: configuration.normEpsilon,
+        rowLimit: min(maximumRows, options.logitBytes / (vocabulary * 4)))
     } catch {
       throw .invalidValue(
         key: "general.architecture", value: architecture, expected: "buildable buffers: \(error)")
@@ -150,7 +151,7 @@ package final class Decoder: @unchecked Sendable {
     pool.run { worker in
       embed(worker)
       for index in layers.indices { apply(layers[index], worker) }
-      giveLogits(to: receive, worker)
+      head.apply(pass, receive: receive, worker: worker)
     }
     for segment in batch { segment.cache.advance(by: segment.tokens.count) }
   }
@@ -228,36 +229,6 @@ package final class Decoder: @unchecked Sendable {
         width: configuration.width, worker: .alone)
       VectorOperations.add(
         x, to: pass.residual.row(row), count: configuration.width, worker: .alone)
-    }
-  }
-
-  private func giveLogits(to receive: (LogitRow) -> Void, _ worker: Worker) {
-    let rows = pass.logitRows
-    let vocabulary = configuration.vocabularySize
-    var first = 0
-    while first < rows.count {
-      // The last layer's result, or the slice before, is complete for all workers.
-      worker.barrier()
-      let count = min(pass.final.maxRows, rows.count - first)
-      for index in worker.range(of: count) {
-        pass.final.rmsNorm(
-          pass.residual.row(rows[first + index]), stride: configuration.width,
-          weight: finalNorm.pointer, epsilon: configuration.normEpsilon, rows: index..<index + 1,
-          worker: .alone)
-      }
-      worker.barrier()
-      head.multiply(
-        pass.final, rows: 0..<count, into: pass.logits.pointer, stride: vocabulary,
-        worker: worker)
-      worker.barrier()
-      for index in worker.range(of: count) {
-        let row = rows[first + index]
-        receive(
-          LogitRow(
-            segment: pass.segment(row: row), position: pass.position(row: row),
-            logits: UnsafeMutableBufferPointer(start: pass.logits.row(index), count: vocabulary)))
-      }
-      first += count
     }
   }
 }

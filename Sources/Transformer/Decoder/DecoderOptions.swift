@@ -11,7 +11,7 @@ package struct DecoderOptions: Sendable {
   /// Bytes that all sequences' keys and values may take together.
   package var keyValueLimitBytes = 512 << 20
   /// Bytes for the logits of one slice of rows; a large vocabulary has fewer rows to a slice.
-  package var logitBytes = 16 << 20
+  package var logitBytes = 24 << 20
 
   package init(precision: WeightMatrix.Precision = .quantized) { self.precision = precision }
 }

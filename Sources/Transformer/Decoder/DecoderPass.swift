@@ -31,9 +31,6 @@ package final class DecoderPass: @unchecked Sendable {
   let gate: FloatBuffer
   let up: FloatBuffer
   let gated: Activations
-  /// Final norms of the rows that need logits. // (logitRows, width)
-  let final: Activations
-  let logits: FloatBuffer  // (logitRows, vocabulary)
 
   // The batch, a row: its token, position and segment.
   let tokens: UnsafeMutablePointer<Int32>
@@ -50,7 +47,7 @@ package final class DecoderPass: @unchecked Sendable {
 
   init(
     configuration: DecoderConfiguration, precision: WeightMatrix.Precision, maximumRows: Int,
-    logitRowLimit: Int, layout: KVLayout, attentions: [Attention], rotary: RotaryTables,
+    layout: KVLayout, attentions: [Attention], rotary: RotaryTables,
     needsBranch: Bool
   ) throws(KernelError) {
     self.layout = layout
@@ -72,8 +69,6 @@ package final class DecoderPass: @unchecked Sendable {
     gate = try FloatBuffer(rows: rows, width: inner)
     up = try FloatBuffer(rows: rows, width: inner)
     gated = try Activations(maxRows: rows, width: inner, precision: precision)
-    final = try Activations(maxRows: logitRowLimit, width: width, precision: precision)
-    logits = try FloatBuffer(rows: logitRowLimit, width: configuration.vocabularySize)
     tokens = .allocate(capacity: rows)
     positions = .allocate(capacity: rows)
     segments = .allocate(capacity: rows)
