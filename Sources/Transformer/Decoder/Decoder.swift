@@ -99,6 +99,7 @@ package final class Decoder: @unchecked Sendable {
         rotary: rotary, needsBranch: needsBranch)
       head = try OutputHead(
         norm: finalNorm, matrix: headMatrix, epsilon: configuration.normEpsilon,
+        refines: options.refinesLogits ?? (2 * headMatrix.byteCount < weightBytes),
         rowLimit: min(maximumRows, options.logitBytes / (vocabulary * 4)))
     } catch {
       throw .invalidValue(

@@ -13,5 +13,10 @@ package struct DecoderOptions: Sendable {
   /// Bytes for the logits of one slice of rows; a large vocabulary has fewer rows to a slice.
   package var logitBytes = 24 << 20
 
+  /// Whether the output head takes its activations in twice the bits (see `OutputHead`): nearer to
+  /// the float truth, for more arithmetic where several sequences decode. nil does so where the
+  /// head is less than half of the model.
+  package var refinesLogits: Bool?
+
   package init(precision: WeightMatrix.Precision = .quantized) { self.precision = precision }
 }

@@ -5,10 +5,10 @@ import Kernels
 /// Logits are given out in slices, so that a text can be scored with a large vocabulary and little
 /// memory.
 ///
-/// With quantised weights the activations enter twice: rounded to int8, and what the rounding left,
-/// rounded once more. The weights are still read once, which is what this product costs, and the
-/// rounding error of the step that is nearest to the answer is gone: a fifth of the whole pass's
-/// distance from the float truth.
+/// If it refines, the activations of quantised weights enter twice: rounded to int8, and what the
+/// rounding left, rounded once more. The weights are still read once, which is what a single row
+/// costs, and the rounding error of the step that is nearest to the answer is gone: a fifth of the
+/// whole pass's distance from the float truth.
 struct OutputHead: Sendable {
   private let norm: FloatBuffer  // (width)
   private let matrix: WeightMatrix  // (vocabulary, width)
@@ -20,14 +20,16 @@ struct OutputHead: Sendable {
   private let normed: Activations
   private let logits: FloatBuffer  // (rows, vocabulary)
 
-  /// - Parameter rowLimit: Rows of logits there is memory for.
+  /// - Parameters:
+  ///   - refines: Whether activations enter twice; without effect on float weights.
+  ///   - rowLimit: Rows of logits there is memory for.
   init(
-    norm: FloatBuffer, matrix: WeightMatrix, epsilon: Float, rowLimit: Int
+    norm: FloatBuffer, matrix: WeightMatrix, epsilon: Float, refines: Bool, rowLimit: Int
   ) throws(KernelError) {
     self.norm = norm
     self.matrix = matrix
     self.epsilon = epsilon
-    isSplit = matrix.precision == .quantized
+    isSplit = refines && matrix.precision == .quantized
     let copies = isSplit ? 2 : 1
     self.rowLimit = max(1, rowLimit / copies)
     normed = try Activations(
@@ -76,7 +78,10 @@ struct OutputHead: Sendable {
     VectorOperations.rmsNorm(
       source, weight: norm.pointer, epsilon: epsilon, into: row, rows: 1, width: width,
       worker: .alone)
-    guard isSplit else { return }
+    guard isSplit else {
+      normed.quantize(rows: index..<index + 1, worker: .alone)
+      return
+    }
     let rest = normed.floats.row(count + index)
     for start in stride(from: 0, to: width, by: 32) {
       let block = start..<min(start + 32, width)
