@@ -23,12 +23,17 @@ let package = Package(
     .executableTarget(
       name: "ThalamusCLI",
       dependencies: [
-        "Server", "Thalamus",
+        "Server", "Thalamus", "Library", "Routing", "Generation", "Transformer", "Tokenization",
+        "DecisionLog",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
       name: "Server",
-      dependencies: ["HTTP", "Thalamus", .product(name: "Logging", package: "swift-log")]),
+      dependencies: [
+        "HTTP", "Thalamus", "Library", "Routing", "Generation", "Tokenization", "DecisionLog",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .target(
       name: "HTTP",
       dependencies: ["CSockets", .product(name: "Logging", package: "swift-log")]),
@@ -38,18 +43,19 @@ let package = Package(
     .target(
       name: "Thalamus",
       dependencies: [
-        "Library", "Routing", "Generation", "DecisionLog",
+        "Library", "Routing", "Generation", "Tokenization", "DecisionLog",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ]),
     .target(
       name: "Library",
       dependencies: [
-        "Routing", "Generation", .product(name: "Yams", package: "Yams"),
+        "Routing", "Generation", "Transformer", "Tokenization", "ModelFiles", "Kernels",
+        .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(name: "Routing"),
-    .target(name: "Generation", dependencies: ["Transformer", "Tokenization"]),
+    .target(name: "Generation", dependencies: ["Transformer", "Tokenization", "Kernels"]),
     .target(name: "Transformer", dependencies: ["Tokenization", "ModelFiles", "Kernels"]),
     .target(name: "Tokenization", dependencies: ["ModelFiles"]),
     .target(name: "ModelFiles", dependencies: ["Kernels"]),
@@ -79,7 +85,9 @@ let package = Package(
     .testTarget(
       name: "DecisionLogTests",
       dependencies: ["DecisionLog", .product(name: "GRDB", package: "GRDB.swift")]),
-    .testTarget(name: "EndToEndTests", dependencies: ["ThalamusCLI"]),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["ThalamusCLI"],
+      exclude: ["requirements.txt", "Clients"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -1,3 +1,5 @@
+import Kernels
+
 /// What log-probabilities need of one row of logits.
 package struct LogitDistribution: Sendable {
   /// log of the sum of exp(logit)
@@ -6,11 +8,8 @@ package struct LogitDistribution: Sendable {
   package let top: [TokenLogprob]
 
   package init(logits: UnsafeBufferPointer<Float>, topCount: Int) {
-    let best = Self.argmax(logits)
-    let largest = logits.isEmpty ? 0 : logits[Int(best)]
-    var sum = 0.0
-    for logit in logits { sum += Double(Exponential.of(logit - largest)) }
-    let logSum = largest + Float(Exponential.log(sum))
+    let logSum =
+      logits.baseAddress.map { Float(VectorOperations.logSumExp($0, count: logits.count)) } ?? 0
     logSumExp = logSum
     var found: [TokenLogprob] = []
     if topCount > 0 {

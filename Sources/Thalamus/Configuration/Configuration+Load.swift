@@ -1,4 +1,5 @@
 import Foundation
+import Routing
 import Yams
 
 extension Configuration {
@@ -69,7 +70,7 @@ extension Configuration {
     for (name, value) in environment.sorted(by: { $0.key < $1.key })
     where name.hasPrefix("THALAMUS_") && !Self.otherVariables.contains(name) {
       guard let key = byVariable[name] else {
-        let nearest = EditDistance.nearest(to: name, among: byVariable.keys.sorted())
+        let nearest = name.nearest(among: byVariable.keys.sorted())
         throw ConfigurationError(
           source: name,
           message: "no such setting" + (nearest.map { "; did you mean \($0)?" } ?? ""))
@@ -117,6 +118,6 @@ extension Configuration {
   private static func suggestion(for path: String) -> String {
     let sections = Set(keys.keys.compactMap { $0.split(separator: ".").first.map(String.init) })
     let candidates = keys.keys.sorted() + sections.sorted()
-    return EditDistance.nearest(to: path, among: candidates).map { "; did you mean '\($0)'?" } ?? ""
+    return path.nearest(among: candidates).map { "; did you mean '\($0)'?" } ?? ""
   }
 }

@@ -1,0 +1,39 @@
+import ModelFiles
+import Tokenization
+
+/// How an expert's chats are laid out, and which texts end its answer.
+package struct ChatLayout: Sendable {
+  package let template: ChatTemplate
+  /// For models that were never taught an end of turn.
+  package let stopTexts: [String]
+
+  /// The template that a card names, else the one in the weights.
+  static func of(_ manifest: ExpertManifest, file: GGUFFile) throws -> ChatLayout {
+    if manifest.chatTemplate == "plain" {
+      return ChatLayout(
+        template: try ChatTemplate(source: plainSource), stopTexts: ["\nQuestion:"])
+    }
+    if let name = manifest.chatTemplate {
+      guard let builtIn = ChatTemplate.BuiltIn(rawValue: name) else {
+        let known = ["plain"] + ChatTemplate.BuiltIn.allCases.map(\.rawValue)
+        throw LibraryError.invalidCard(
+          path: manifest.folder + "/expert.yaml",
+          problem: "unknown chat_template '\(name)'; known: \(known.joined(separator: ", "))")
+      }
+      return ChatLayout(template: try ChatTemplate(builtIn), stopTexts: [])
+    }
+    return ChatLayout(
+      template: try ChatTemplate(file: file) ?? ChatTemplate(.chatml), stopTexts: [])
+  }
+
+  /// A dialogue in plain words, for base models: they continue text, and follow no control tokens.
+  private static let plainSource = """
+    {%- for message in messages -%}
+    {%- if message.role == 'user' -%}Question: {{ message.content | trim }}
+    {% elif message.role == 'assistant' -%}Answer: {{ message.content | trim }}
+    {% else -%}{{ message.content | trim }}
+    {% endif -%}
+    {%- endfor -%}
+    {%- if add_generation_prompt -%}Answer:{%- endif -%}
+    """
+}

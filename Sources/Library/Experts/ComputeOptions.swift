@@ -1,0 +1,21 @@
+import Foundation
+import Kernels
+
+/// How local models are run.
+package struct ComputeOptions: Sendable {
+  /// Compute threads; 0 is one a processor.
+  package var threads = 0
+  /// `.float` is the slow truth, `.quantized` what serves.
+  package var precision: WeightMatrix.Precision = .quantized
+  /// Bytes of key-value cache for all running requests of one expert.
+  package var keyValueBytes = 512 << 20
+  package var waitingLimit = 256
+  package var runningLimit = 16
+
+  package init() {}
+
+  /// Threads, with 0 resolved.
+  package var threadCount: Int {
+    threads > 0 ? threads : max(1, ProcessInfo.processInfo.activeProcessorCount)
+  }
+}

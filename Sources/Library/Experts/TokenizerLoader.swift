@@ -1,0 +1,26 @@
+import Foundation
+import ModelFiles
+import Tokenization
+
+/// A tokenizer alone, without the weights beside it.
+package enum TokenizerLoader {
+  /// The tokenizer of an expert, or of the encoder.
+  package static func tokenizer(
+    named id: String, modelsDirectory: String
+  ) throws -> any Tokenizer {
+    let encoder = modelsDirectory + "/" + id
+    if FileManager.default.fileExists(atPath: encoder + "/encoder.yaml") {
+      let manifest = try EncoderManifest.load(folder: encoder)
+      return try WordPieceTokenizer(
+        vocabularyPath: encoder + "/" + manifest.vocabulary, maximumTokens: manifest.maxTokens)
+    }
+    let manifests = try ExpertLibrary.manifests(in: modelsDirectory)
+    guard let manifest = manifests.first(where: { $0.card.id == id }) else {
+      throw LibraryError.unknownExpert(id: id, known: manifests.map(\.card.id))
+    }
+    guard FileManager.default.fileExists(atPath: manifest.modelPath) else {
+      throw LibraryError.missingFile(expert: id, path: manifest.modelPath)
+    }
+    return try makeTokenizer(from: GGUFFile(path: manifest.modelPath))
+  }
+}

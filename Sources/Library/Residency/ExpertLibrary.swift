@@ -1,0 +1,86 @@
+import Foundation
+import Routing
+
+/// The experts that this server knows. Each is loaded at its first request, once, however many
+/// requests ask for it at the time.
+package actor ExpertLibrary {
+  /// In the order of their ids.
+  package nonisolated let manifests: [ExpertManifest]
+  private let load: @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
+  private var experts: [String: Task<any Expert, any Error>] = [:]
+  private var isShutDown = false
+
+  /// - Parameter load: makes an expert from its manifest; off the cooperative threads.
+  package init(
+    manifests: [ExpertManifest],
+    load: @escaping @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
+  ) {
+    self.manifests = manifests.sorted { $0.card.id < $1.card.id }
+    self.load = load
+  }
+
+  /// Reads the cards in a models folder: every folder in it that has an `expert.yaml`.
+  package static func manifests(in directory: String) throws(LibraryError) -> [ExpertManifest] {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+    } catch {
+      throw .unreadableFolder(path: directory)
+    }
+    var manifests: [ExpertManifest] = []
+    for name in names {
+      let folder = directory + "/" + name
+      guard FileManager.default.fileExists(atPath: folder + "/expert.yaml") else { continue }
+      manifests.append(try ExpertManifest.load(folder: folder))
+    }
+    return manifests
+  }
+
+  package nonisolated var ids: [String] { manifests.map(\.card.id) }
+
+  package nonisolated func manifest(_ id: String) throws(LibraryError) -> ExpertManifest {
+    guard let found = manifests.first(where: { $0.card.id == id }) else {
+      throw .unknownExpert(id: id, known: ids)
+    }
+    return found
+  }
+
+  /// Why an expert cannot answer now; nil where it can.
+  package nonisolated func obstacle(to manifest: ExpertManifest) -> String? {
+    FileManager.default.fileExists(atPath: manifest.modelPath)
+      ? nil : "\(manifest.modelPath) is missing; `make models` fetches it"
+  }
+
+  /// The expert, loaded if it was not.
+  package func expert(_ id: String) async throws -> any Expert {
+    let manifest = try manifest(id)
+    if let running = experts[id] { return try await running.value }
+    guard !isShutDown else {
+      throw LibraryError.unloadable(expert: id, problem: "the server is shutting down")
+    }
+    guard FileManager.default.fileExists(atPath: manifest.modelPath) else {
+      throw LibraryError.missingFile(expert: id, path: manifest.modelPath)
+    }
+    let load = self.load
+    let task = Task<any Expert, any Error> { try await load(manifest) }
+    experts[id] = task
+    do {
+      return try await task.value
+    } catch {
+      // The next request tries again: the file may have been mended.
+      experts[id] = nil
+      throw error
+    }
+  }
+
+  /// Ids of the experts that are loaded or being loaded.
+  package var resident: Set<String> { Set(experts.keys) }
+
+  /// Ends all experts; none is loaded any more.
+  package func shutDown(finishing: Bool) async {
+    isShutDown = true
+    for task in experts.values {
+      if let expert = try? await task.value { await expert.shutDown(finishing: finishing) }
+    }
+  }
+}
