@@ -1,0 +1,66 @@
+import Routing
+import Tokenization
+
+/// What a caller wants answered.
+package enum PromptInput: Sendable {
+  /// One question: `prompt` of `/route`. Experts see it as a user's message.
+  case prompt(String)
+  /// A chat, oldest message first.
+  case messages([ChatMessage])
+  /// A text to continue as it stands: `/v1/completions`.
+  case continuation(String)
+}
+
+/// A prompt with its flags taken out: what the router looks at and what the expert reads.
+package struct PreparedPrompt: Sendable {
+  package let flags: PromptFlags
+  /// What the expert reads.
+  package let expertInput: PromptInput
+  /// What the router embeds: the user's words, the latest first, since the encoder cuts off what
+  /// exceeds its length.
+  package let routingText: String
+  /// What the decision log keeps of it.
+  package let loggedText: String
+
+  package init(_ input: PromptInput) {
+    switch input {
+    case .prompt(let text):
+      let flags = PromptFlags.parse(text)
+      self.init(
+        flags: flags, expertInput: .prompt(flags.expertText), routingText: flags.expertText,
+        loggedText: text)
+    case .continuation(let text):
+      let flags = PromptFlags.parse(text)
+      self.init(
+        flags: flags, expertInput: .continuation(flags.expertText), routingText: flags.expertText,
+        loggedText: text)
+    case .messages(let messages):
+      // Only a user's own messages can carry flags: an answer that quotes one asks for nothing.
+      var found: [PromptFlags] = []
+      var cleaned: [ChatMessage] = []
+      for message in messages {
+        guard message.role == "user" else {
+          cleaned.append(message)
+          continue
+        }
+        let flags = PromptFlags.parse(message.content)
+        found.append(flags)
+        cleaned.append(ChatMessage(role: message.role, content: flags.expertText))
+      }
+      let words = cleaned.filter { $0.role == "user" }.map(\.content)
+      self.init(
+        flags: PromptFlags.merge(found), expertInput: .messages(cleaned),
+        routingText: words.reversed().joined(separator: "\n"),
+        loggedText: messages.map { "\($0.role): \($0.content)" }.joined(separator: "\n"))
+    }
+  }
+
+  private init(
+    flags: PromptFlags, expertInput: PromptInput, routingText: String, loggedText: String
+  ) {
+    self.flags = flags
+    self.expertInput = expertInput
+    self.routingText = routingText
+    self.loggedText = loggedText
+  }
+}

@@ -1,0 +1,107 @@
+import DecisionLog
+import Foundation
+import Library
+
+/// Measures the loss of every local expert on every prompt of a file.
+package struct OutcomeCollection: Sendable {
+  package let log: DecisionLog
+  package let loader: LocalExpertLoader
+  package let manifests: [ExpertManifest]
+
+  package init(log: DecisionLog, loader: LocalExpertLoader, manifests: [ExpertManifest]) {
+    self.log = log
+    self.loader = loader
+    self.manifests = manifests
+  }
+
+  /// How far a collection is.
+  package struct Progress: Sendable {
+    package let done: Int
+    package let total: Int
+    package let expert: String
+  }
+
+  /// Measures what has not been measured yet, expert by expert, and stores it as it goes: a run
+  /// that is ended goes on where it stopped.
+  ///
+  /// - Returns: prompts that an expert could not be measured on (longer than its context, say).
+  package func run(
+    _ rows: [PromptRow], source: String, progress: (Progress) -> Void
+  ) async throws -> [(prompt: String, expert: String, problem: String)] {
+    let known = try await log.outcomeKeys()
+    var problems: [(prompt: String, expert: String, problem: String)] = []
+    var done = 0
+    let total = rows.count * manifests.count
+    for manifest in manifests {
+      let id = manifest.card.id
+      let revision = try FileRevision.of(manifest.modelPath)
+      let missing = rows.filter {
+        !known.contains(OutcomeKey(promptSHA256: $0.hash, expert: id, revision: revision))
+      }
+      done += rows.count - missing.count
+      progress(Progress(done: done, total: total, expert: id))
+      guard !missing.isEmpty else { continue }
+      let expert = try await loader.load(manifest)
+      for start in stride(from: 0, to: missing.count, by: Self.batch) {
+        let batch = missing[start..<min(start + Self.batch, missing.count)]
+        let measured = await withTaskGroup(of: (PromptRow, Result<Double, any Error>).self) {
+          group in
+          for row in batch {
+            group.addTask {
+              do {
+                return (
+                  row, .success(try await expert.loss(prompt: row.prompt, answer: row.answer))
+                )
+              } catch {
+                return (row, .failure(error))
+              }
+            }
+          }
+          return await group.reduce(into: []) { $0.append($1) }
+        }
+        var records: [OutcomeRecord] = []
+        for (row, result) in measured {
+          switch result {
+          case .success(let loss):
+            records.append(
+              OutcomeRecord(
+                promptSHA256: row.hash, expert: id, revision: revision, domain: row.domain,
+                lossBitsPerByte: loss, bytes: (row.answer ?? row.prompt).utf8.count,
+                basis: row.answer == nil ? .prompt : .reference, source: source,
+                timeMilliseconds: Int64(Date().timeIntervalSince1970 * 1000)))
+          case .failure(let error):
+            problems.append((row.id, id, "\(error)"))
+          }
+        }
+        try await log.write(outcomes: records)
+        done += batch.count
+        progress(Progress(done: done, total: total, expert: id))
+      }
+      await expert.shutDown(finishing: true)
+    }
+    return problems
+  }
+
+  /// Prompts measured at a time: enough to fill the model's batches, few enough to lose little.
+  private static let batch = 16
+
+  /// The prompts with the losses that were measured of the experts as they are now.
+  package func export(_ rows: [PromptRow]) async throws -> [PromptRow] {
+    var revisions: [String: String] = [:]
+    for manifest in manifests {
+      revisions[manifest.card.id] = try FileRevision.of(manifest.modelPath)
+    }
+    var losses: [String: [String: Double]] = [:]
+    for outcome in try await log.outcomes(revisions: revisions) {
+      losses[outcome.promptSHA256, default: [:]][outcome.expert] = outcome.lossBitsPerByte
+    }
+    return rows.compactMap { row in
+      guard let found = losses[row.hash] else { return nil }
+      var row = row
+      row.split = row.effectiveSplit
+      // Six digits say more than the measurement does.
+      row.losses = found.mapValues { ($0 * 1e6).rounded() / 1e6 }
+      return row
+    }
+  }
+}

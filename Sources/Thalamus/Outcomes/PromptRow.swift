@@ -1,0 +1,64 @@
+import Foundation
+import Routing
+
+/// One line of a prompts file (JSON Lines): what experts are measured on.
+package struct PromptRow: Codable, Sendable {
+  package enum Split: String, Codable, Sendable { case train, heldout }
+
+  package var id: String
+  package var domain: String
+  package var prompt: String
+  /// Where there is one, experts are scored on it, given the prompt; else on the prompt.
+  package var answer: String?
+  /// Nil: by a hash of the prompt.
+  package var split: Split?
+  /// Loss of each expert in bits per byte; in an outcomes file.
+  package var losses: [String: Double]?
+
+  /// The split, with nil resolved.
+  package var effectiveSplit: Split {
+    split ?? (HeldOutSplit.holdsOut(prompt) ? .heldout : .train)
+  }
+
+  /// Tells this prompt and answer from any other.
+  package var hash: String {
+    SHA256.hex(of: prompt + "\u{0}" + (answer ?? ""))
+  }
+}
+
+/// Reads and writes such files.
+package enum PromptFile {
+  package struct Failure: Error, CustomStringConvertible {
+    package let description: String
+  }
+
+  package static func read(_ path: String) throws -> [PromptRow] {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw Failure(description: "\(path): cannot be read")
+    }
+    let decoder = JSONDecoder()
+    var rows: [PromptRow] = []
+    for (index, line) in data.split(separator: 10, omittingEmptySubsequences: false).enumerated()
+    where !line.isEmpty {
+      do {
+        let row = try decoder.decode(PromptRow.self, from: Data(line))
+        guard !row.prompt.isEmpty else {
+          throw Failure(description: "\(path):\(index + 1): prompt is empty")
+        }
+        rows.append(row)
+      } catch let error as DecodingError {
+        throw Failure(description: "\(path):\(index + 1): \(error)")
+      }
+    }
+    guard !rows.isEmpty else { throw Failure(description: "\(path): holds no prompts") }
+    return rows
+  }
+
+  package static func write(_ rows: [PromptRow], to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var data = Data()
+    for row in rows { data += try encoder.encode(row) + Data([10]) }
+    try data.write(to: URL(filePath: path), options: .atomic)
+  }
+}

@@ -1,0 +1,117 @@
+import Generation
+import Synchronization
+
+/// An answer on its way: the decision, and the chosen expert's events.
+package struct Answer: Sendable {
+  package let decision: Decision
+  package let events: AnswerEvents
+
+  /// Waits for the whole text.
+  package func collect() async throws -> (text: String, summary: GenerationSummary) {
+    var text = ""
+    for try await event in events {
+      switch event {
+      case .started: break
+      case .text(let piece, _): text += piece
+      case .finished(let summary): return (text, summary)
+      }
+    }
+    throw GenerationError.shutDown
+  }
+}
+
+/// The events of one answer; what came of them is recorded whichever way the reader leaves: at the
+/// end, by an error, or by letting go of the sequence. Read by one task, once.
+package struct AnswerEvents: AsyncSequence, Sendable {
+  package typealias Element = GenerationEvent
+
+  let base: GenerationStream
+  let recorder: AnswerRecorder
+
+  package struct AsyncIterator: AsyncIteratorProtocol {
+    var base: GenerationStream.AsyncIterator
+    let recorder: AnswerRecorder
+
+    package mutating func next() async throws -> GenerationEvent? {
+      do {
+        guard let event = try await base.next() else {
+          // A stream that ends without a summary was cancelled.
+          recorder.end(.cancelled)
+          return nil
+        }
+        recorder.note(event)
+        return event
+      } catch {
+        recorder.end(.failed(error))
+        throw error
+      }
+    }
+  }
+
+  package func makeAsyncIterator() -> AsyncIterator {
+    AsyncIterator(base: base.makeAsyncIterator(), recorder: recorder)
+  }
+}
+
+/// Gathers what came of an answer and reports it exactly once.
+final class AnswerRecorder: Sendable {
+  enum End: Sendable {
+    case finished(GenerationSummary)
+    case failed(any Error)
+    case cancelled
+  }
+
+  struct Outcome: Sendable {
+    let end: End
+    let text: String
+    /// Pieces of text that were sent before the end: about the tokens of a cancelled answer.
+    let pieces: Int
+    let promptTokens: Int?
+    let prefillMilliseconds: Double?
+  }
+
+  private struct State {
+    var text = ""
+    var pieces = 0
+    var promptTokens: Int?
+    var prefillMilliseconds: Double?
+    var isOver = false
+  }
+
+  private let state = Mutex(State())
+  private let report: @Sendable (Outcome) -> Void
+
+  init(report: @escaping @Sendable (Outcome) -> Void) {
+    self.report = report
+  }
+
+  deinit { end(.cancelled) }
+
+  func note(_ event: GenerationEvent) {
+    switch event {
+    case .started(let promptTokens, let prefillMilliseconds):
+      state.withLock {
+        $0.promptTokens = promptTokens
+        $0.prefillMilliseconds = prefillMilliseconds
+      }
+    case .text(let piece, _):
+      state.withLock {
+        $0.text += piece
+        $0.pieces += 1
+      }
+    case .finished(let summary):
+      end(.finished(summary))
+    }
+  }
+
+  func end(_ end: End) {
+    let outcome = state.withLock { state -> Outcome? in
+      guard !state.isOver else { return nil }
+      state.isOver = true
+      return Outcome(
+        end: end, text: state.text, pieces: state.pieces, promptTokens: state.promptTokens,
+        prefillMilliseconds: state.prefillMilliseconds)
+    }
+    if let outcome { report(outcome) }
+  }
+}

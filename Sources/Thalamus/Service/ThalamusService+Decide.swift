@@ -1,0 +1,76 @@
+import Foundation
+import Library
+import Routing
+
+extension ThalamusService {
+  /// Decides which expert should answer, and logs the decision.
+  package func decide(_ request: RoutingRequest) async throws -> Decision {
+    let decision = try await makeDecision(request)
+    record(decision, answering: false)
+    return decision
+  }
+
+  /// The decision alone; nothing is logged.
+  func makeDecision(_ request: RoutingRequest) async throws -> Decision {
+    let start = ContinuousClock.now
+    let prompt = PreparedPrompt(request.input)
+    let strategy = try strategy(of: request)
+    var preferences = RoutingPreferences.merge(
+      defaults: defaults, prompt: prompt.flags, jsonWeights: request.weights,
+      jsonConstraints: request.constraints)
+    if request.expert != nil {
+      // The caller has chosen: goals no longer do, limits still hold.
+      preferences.weights = GoalWeights()
+    }
+
+    var predictions: [LossPrediction] = []
+    var embeddingMilliseconds = 0.0
+    var routerVersion: String?
+    if RoutingStrategy.trained.contains(strategy) {
+      let router = try router(for: strategy)
+      routerVersion = router.manifest.version
+      let beforeEmbedding = ContinuousClock.now
+      let embedded = try await embed([prompt.routingText])
+      embeddingMilliseconds = beforeEmbedding.duration(to: .now).milliseconds
+      predictions = try router.predictor.predict(
+        RouterInput(embedding: embedded.vectors[0], text: prompt.routingText))
+    }
+    let context = GoalContext(
+      // An estimate will do: four bytes a token, as the experts' tokenizers have for English.
+      promptTokens: prompt.routingText.utf8.count / 4 + 1,
+      maximumOutputTokens: request.maxTokens, today: CalendarDate(Date()))
+    var routing = try Objective.decide(
+      Objective.Request(
+        candidates: candidates(), predictions: predictions, preferences: preferences,
+        context: context, strategy: strategy, routerVersion: routerVersion,
+        seed: request.seed ?? UInt64.random(in: .min ... .max)))
+    routing.milliseconds = start.duration(to: .now).milliseconds
+    return Decision(
+      id: ids.next(), time: Date(), prompt: prompt, routing: routing,
+      embeddingMilliseconds: embeddingMilliseconds)
+  }
+
+  private func strategy(of request: RoutingRequest) throws -> RoutingStrategy {
+    if let expert = request.expert {
+      // Named here first, so that an unknown model is told with the list of known ones.
+      _ = try library.manifest(expert)
+      return .single(expert)
+    }
+    return try RoutingStrategy(name: request.strategy ?? configuration.router.strategy)
+  }
+
+  /// The experts as the objective sees them now.
+  func candidates() -> [Candidate] {
+    library.manifests.map { manifest in
+      Candidate(
+        card: manifest.card, statistics: statistics.of(manifest.card.id),
+        unavailable: library.obstacle(to: manifest))
+    }
+  }
+}
+
+extension Duration {
+  package var milliseconds: Double {
+    Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
+  }
+}

@@ -1,0 +1,163 @@
+import DecisionLog
+import Foundation
+import Generation
+import Logging
+import Routing
+
+extension ThalamusService {
+  /// Opens the log where one is kept. A log that cannot be opened does not stop the server: it is
+  /// tried again with each batch, and `/readyz` says so.
+  static func openLog(_ configuration: Configuration, logger: Logger) async -> DecisionLog? {
+    let settings = configuration.log
+    guard !settings.database.isEmpty else { return nil }
+    let folder = URL(filePath: settings.database).deletingLastPathComponent()
+    try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let policy: PromptPolicy =
+      switch settings.prompts {
+      case .store: .store
+      case .hash: .hash
+      case .omit: .omit
+      }
+    let log = DecisionLog(.init(path: settings.database, promptPolicy: policy))
+    if let problem = log.health { logger.error("\(problem); it will be tried again") }
+    return log
+  }
+
+  /// What earlier runs measured of the experts.
+  static func storedStatistics(_ log: DecisionLog?) async -> StatisticsStore {
+    let rows = (try? await log?.statistics()) ?? []
+    let averages = rows.map { row in
+      (
+        row.expert,
+        ExpertStatistics(
+          answers: row.answers, firstTokenMilliseconds: row.firstTokenMilliseconds,
+          perTokenMilliseconds: row.perTokenMilliseconds, outputTokens: row.outputTokens,
+          readingEase: row.readingEase)
+      )
+    }
+    return StatisticsStore(Dictionary(averages) { $1 })
+  }
+
+  /// Marks decisions that an earlier server left unfinished. Not for tools beside a running server.
+  package func markInterruptedDecisions() async {
+    _ = try? await log?.markInterrupted()
+  }
+
+  func closeLog() async {
+    do {
+      try await log?.close()
+    } catch {
+      logger.error("\(error)")
+    }
+  }
+
+  var logState: String {
+    guard let log else { return "none is kept" }
+    return log.health.map(\.description) ?? "ok"
+  }
+
+  /// Logs a decision before its answer begins.
+  func record(_ decision: Decision, answering: Bool) {
+    guard let log else { return }
+    let routing = decision.routing
+    let text = decision.prompt.loggedText
+    write {
+      try log.append(
+        DecisionRecord(
+          id: decision.id, timeMilliseconds: Self.milliseconds(decision.time), promptText: text,
+          promptSHA256: SHA256.hex(of: decision.prompt.routingText),
+          promptBytes: text.utf8.count, expert: decision.expert,
+          strategy: routing.strategy.name, routerVersion: routing.routerVersion,
+          flagsJSON: Self.json(
+            FlagsColumn(inForce: routing.flags, ignored: routing.ignoredFlags)),
+          constraintsJSON: Self.json(routing.constraints),
+          expertsJSON: Self.json(routing.experts),
+          decisionMilliseconds: routing.milliseconds ?? 0,
+          status: answering ? .pending : .decided))
+    }
+  }
+
+  /// Logs what came of an answer, and lets the goals learn from it.
+  func recordOutcome(_ outcome: AnswerRecorder.Outcome, of decision: Decision) {
+    var completion = DecisionCompletion(
+      id: decision.id, status: .completed, promptTokens: outcome.promptTokens,
+      totalMilliseconds: Date().timeIntervalSince(decision.time) * 1000,
+      outputCharacters: outcome.text.count)
+    switch outcome.end {
+    case .finished(let summary):
+      completion.completionTokens = summary.completionTokens
+      completion.promptTokens = summary.promptTokens
+      completion.firstTokenMilliseconds = summary.timings.firstTokenMilliseconds
+      completion.finishReason = summary.finishReason.openAIName
+      if summary.finishReason == .cancelled {
+        completion.status = .cancelled
+      } else {
+        learn(from: summary, text: outcome.text, of: decision.expert)
+      }
+    case .failed(let error):
+      let isCancelled = error is CancellationError
+      completion.status = isCancelled ? .cancelled : .failed
+      completion.completionTokens = outcome.pieces
+      completion.error = isCancelled ? nil : "\(error)"
+    case .cancelled:
+      completion.status = .cancelled
+      completion.completionTokens = outcome.pieces
+      completion.firstTokenMilliseconds = outcome.prefillMilliseconds
+      completion.finishReason = "cancelled"
+    }
+    guard let log else { return }
+    let final = completion
+    write { try log.complete(final) }
+  }
+
+  private func learn(from summary: GenerationSummary, text: String, of expert: String) {
+    let timings = summary.timings
+    statistics.record(
+      expert, firstTokenMilliseconds: timings.firstTokenMilliseconds,
+      totalMilliseconds: timings.firstTokenMilliseconds + timings.decodeMilliseconds,
+      outputTokens: summary.completionTokens, text: text)
+    guard let log else { return }
+    let measured = statistics.of(expert)
+    write {
+      try log.update(
+        ExpertStatisticsRecord(
+          expert: expert, answers: measured.answers,
+          firstTokenMilliseconds: measured.firstTokenMilliseconds,
+          perTokenMilliseconds: measured.perTokenMilliseconds,
+          outputTokens: measured.outputTokens, readingEase: measured.readingEase,
+          timeMilliseconds: Self.milliseconds(Date())))
+    }
+  }
+
+  /// A log that takes no more must not fail the request, and must not go unnoticed either.
+  private func write(_ entry: () throws -> Void) {
+    do {
+      try entry()
+      logTrouble.withLock { $0 = false }
+    } catch {
+      let isNews = logTrouble.withLock { known in
+        defer { known = true }
+        return !known
+      }
+      if isNews { logger.error("\(error)") }
+    }
+  }
+
+  private struct FlagsColumn: Encodable {
+    let inForce: [RoutingDecision.WeightInForce]
+    let ignored: [PromptFlags.Ignored]
+
+    private enum CodingKeys: String, CodingKey {
+      case inForce = "in_force"
+      case ignored
+    }
+  }
+
+  private static func json(_ value: some Encodable) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
+  }
+
+  static func milliseconds(_ time: Date) -> Int64 { Int64(time.timeIntervalSince1970 * 1000) }
+}

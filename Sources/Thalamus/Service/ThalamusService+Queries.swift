@@ -1,0 +1,75 @@
+import Foundation
+import Library
+import Routing
+
+/// An expert as `/experts` shows it.
+package struct ExpertState: Sendable {
+  package enum State: String, Sendable {
+    /// Loaded, or being loaded.
+    case resident
+    /// Loaded at its first request.
+    case available
+    case unavailable
+  }
+
+  package let card: ExpertCard
+  package let state: State
+  /// Why it cannot answer.
+  package let obstacle: String?
+  package let statistics: ExpertStatistics
+}
+
+/// Whether the server can route, and what stands in its way.
+package struct Readiness: Sendable {
+  package let isReady: Bool
+  /// State by expert.
+  package let experts: [String: String]
+  package let encoder: String
+  package let router: String
+  package let decisionLog: String
+}
+
+extension ThalamusService {
+  package var cards: [ExpertCard] { library.manifests.map(\.card) }
+
+  package func experts() async -> [ExpertState] {
+    let resident = await library.resident
+    return library.manifests.map { manifest in
+      let id = manifest.card.id
+      let obstacle = library.obstacle(to: manifest)
+      return ExpertState(
+        card: manifest.card,
+        state: resident.contains(id) ? .resident : obstacle == nil ? .available : .unavailable,
+        obstacle: obstacle, statistics: statistics.of(id))
+    }
+  }
+
+  package func readiness() async -> Readiness {
+    let experts = await experts()
+    let strategy = (try? RoutingStrategy(name: configuration.router.strategy)) ?? .ridge
+    let router = routers[strategy]
+    return Readiness(
+      isReady: router != nil && experts.contains { $0.state != .unavailable },
+      experts: Dictionary(
+        uniqueKeysWithValues: experts.map { ($0.card.id, $0.obstacle ?? $0.state.rawValue) }),
+      encoder: encoder.id,
+      router: router?.manifest.version ?? "no trained router for '\(strategy.name)'",
+      decisionLog: logState)
+  }
+
+  package var encoderName: String { encoder.id }
+
+  /// Sentence embeddings of texts, in their order.
+  package func embed(_ texts: [String]) async throws -> SentenceEncoder.Embedded {
+    do {
+      return try await encoder.embed(texts)
+    } catch {
+      throw ServiceError.encoder(problem: "\(error)")
+    }
+  }
+
+  /// Predicted loss against a goal for one prompt; nothing is logged.
+  package func pareto(_ request: RoutingRequest, goal: Goal) async throws -> ParetoReport {
+    ParetoReport(goal: goal, decision: try await makeDecision(request).routing)
+  }
+}

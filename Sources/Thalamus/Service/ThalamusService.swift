@@ -1,0 +1,111 @@
+import DecisionLog
+import Foundation
+import Library
+import Logging
+import Routing
+import Synchronization
+
+/// The service itself: embeds a prompt, decides, dispatches to an expert, and logs. The server,
+/// the command line and any Swift program call this.
+package final class ThalamusService: Sendable {
+  package let configuration: Configuration
+  package let library: ExpertLibrary
+  let encoder: SentenceEncoder
+  let routers: [RoutingStrategy: LoadedRouter]
+  let routerFiles: RouterFiles
+  /// What the operator's configuration asks of every request.
+  let defaults: RoutingDefaults
+  let statistics: StatisticsStore
+  /// Nil where the configuration keeps no log.
+  let log: DecisionLog?
+  let logger: Logger
+  let ids = DecisionIDGenerator()
+  /// Says once, not a thousand times, that the log takes no more.
+  let logTrouble = Mutex(false)
+
+  private init(
+    configuration: Configuration, library: ExpertLibrary, encoder: SentenceEncoder,
+    routers: [RoutingStrategy: LoadedRouter], routerFiles: RouterFiles,
+    defaults: RoutingDefaults, statistics: StatisticsStore, log: DecisionLog?, logger: Logger
+  ) {
+    self.configuration = configuration
+    self.library = library
+    self.encoder = encoder
+    self.routers = routers
+    self.routerFiles = routerFiles
+    self.defaults = defaults
+    self.statistics = statistics
+    self.log = log
+    self.logger = logger
+  }
+
+  /// Reads cards, encoder and routers, opens the log, and loads the experts to be loaded at start.
+  package static func start(
+    _ configuration: Configuration, logger: Logger
+  ) async throws -> ThalamusService {
+    let models = configuration.models
+    let manifests = try ExpertLibrary.manifests(in: models.directory)
+    let loader = try LocalExpertLoader(ComputeOptions(configuration))
+    let library = ExpertLibrary(manifests: manifests) { manifest throws(LibraryError) in
+      logger.info("loading \(manifest.card.id)")
+      return try await loader.load(manifest)
+    }
+    let encoder = try await SentenceEncoder.load(
+      folder: models.directory + "/" + models.encoder, pool: loader.computePool)
+    let routerFiles = RouterFiles(configuration)
+    var routers: [RoutingStrategy: LoadedRouter] = [:]
+    for strategy in RoutingStrategy.trained {
+      guard let router = try routerFiles.load(strategy) else { continue }
+      guard router.manifest.encoder.revision == encoder.revision else {
+        logger.warning(
+          "router \(router.manifest.version) was trained on another encoder and is left out")
+        continue
+      }
+      routers[strategy] = router
+    }
+    let log = await openLog(configuration, logger: logger)
+    let service = ThalamusService(
+      configuration: configuration, library: library, encoder: encoder, routers: routers,
+      routerFiles: routerFiles, defaults: try RoutingDefaults(configuration),
+      statistics: await storedStatistics(log), log: log, logger: logger)
+    try await service.preload(models.preload)
+    return service
+  }
+
+  private func preload(_ ids: [String]) async throws {
+    for id in ids == ["all"] ? library.ids : ids { _ = try await library.expert(id) }
+  }
+
+  /// The trained router of a strategy.
+  func router(for strategy: RoutingStrategy) throws -> LoadedRouter {
+    guard let router = routers[strategy] else {
+      throw ServiceError.untrained(strategy: strategy.name, path: routerFiles.directory)
+    }
+    return router
+  }
+
+  /// Ends the experts and writes what the log still holds.
+  package func shutDown() async {
+    await library.shutDown(finishing: true)
+    await closeLog()
+  }
+}
+
+extension RoutingDefaults {
+  init(_ configuration: Configuration) throws {
+    let goals = configuration.goals
+    let limits = configuration.constraints
+    self.init(
+      weights: try GoalWeights(
+        [
+          .size: goals.size, .recency: goals.recency, .security: goals.security,
+          .latency: goals.latency, .cost: goals.cost, .verbosity: goals.verbosity,
+          .readability: goals.readability,
+        ].filter { $0.value > 0 }),
+      limits: Constraints(
+        maxParameters: limits.maxParameters > 0 ? limits.maxParameters : nil,
+        localOnly: limits.localOnly ? true : nil,
+        licenses: limits.licenses.isEmpty ? nil : Set(limits.licenses.map { $0.lowercased() })),
+      obeysPromptFlags: configuration.router.promptFlags)
+  }
+}
