@@ -1,0 +1,73 @@
+import Generation
+import Routing
+import Thalamus
+
+/// The answer of `POST /route`.
+struct AnswerBody: Encodable {
+  struct Completion: Encodable {
+    let text: String
+    let finish_reason: String
+  }
+
+  let id: String
+  let expert: String
+  let decision: RoutingDecision
+  /// Absent where only the decision was asked for.
+  var completion: Completion?
+  var usage: UsageBody?
+  var timings: TimingsBody
+
+  init(_ decision: Decision) {
+    id = decision.id
+    expert = decision.expert
+    self.decision = decision.routing
+    timings = TimingsBody(decision)
+  }
+}
+
+/// Tokens of a request, with OpenAI's names.
+struct UsageBody: Encodable {
+  let prompt_tokens: Int
+  let completion_tokens: Int
+  let total_tokens: Int
+
+  init(_ summary: GenerationSummary) {
+    prompt_tokens = summary.promptTokens
+    completion_tokens = summary.completionTokens
+    total_tokens = summary.promptTokens + summary.completionTokens
+  }
+}
+
+/// Where the time of a request went, in milliseconds.
+struct TimingsBody: Encodable {
+  let decision_ms: Double
+  let embedding_ms: Double
+  var queue_ms: Double?
+  var prefill_ms: Double?
+  var decode_ms: Double?
+  var first_token_ms: Double?
+  var decode_tokens_per_second: Double?
+
+  init(_ decision: Decision) {
+    decision_ms = (decision.routing.milliseconds ?? 0).roundedToMicroseconds
+    embedding_ms = decision.embeddingMilliseconds.roundedToMicroseconds
+  }
+
+  init(_ decision: Decision, _ summary: GenerationSummary) {
+    self.init(decision)
+    let timings = summary.timings
+    queue_ms = timings.queueMilliseconds.roundedToMicroseconds
+    prefill_ms = timings.prefillMilliseconds.roundedToMicroseconds
+    decode_ms = timings.decodeMilliseconds.roundedToMicroseconds
+    first_token_ms = timings.firstTokenMilliseconds.roundedToMicroseconds
+    if summary.completionTokens > 1, timings.decodeMilliseconds > 0 {
+      let perSecond = Double(summary.completionTokens - 1) / timings.decodeMilliseconds * 1000
+      decode_tokens_per_second = (perSecond * 10).rounded() / 10
+    }
+  }
+}
+
+extension Double {
+  /// Milliseconds without digits that no clock can tell.
+  var roundedToMicroseconds: Double { (self * 1000).rounded() / 1000 }
+}

@@ -1,0 +1,92 @@
+import Routing
+import Thalamus
+
+/// The body of `POST /v1/chat/completions`, as OpenAI's API has it. Keys that this server does not
+/// know are ignored, as other servers do; those that it could not honour are refused.
+struct ChatCompletionBody: Decodable, Sendable {
+  let model: String
+  let messages: [MessageBody]
+  let streams: Bool
+  let includesUsage: Bool
+  let routing: RoutingExtension
+  let fields: GenerationFields
+
+  private enum CodingKeys: String, CodingKey {
+    case model, messages, stream, n, tools, functions, thalamus
+    case streamOptions = "stream_options"
+    case responseFormat = "response_format"
+  }
+
+  private struct StreamOptions: Decodable {
+    let include_usage: Bool?
+  }
+
+  private struct ResponseFormat: Decodable {
+    let type: String
+  }
+
+  init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    model = try values.decode(String.self, forKey: .model)
+    messages = try values.decode([MessageBody].self, forKey: .messages)
+    guard !messages.isEmpty else {
+      throw APIError.badRequest("'messages' is empty", param: "messages")
+    }
+    streams = try values.decodeIfPresent(Bool.self, forKey: .stream) ?? false
+    includesUsage =
+      try values.decodeIfPresent(StreamOptions.self, forKey: .streamOptions)?.include_usage ?? false
+    guard try (values.decodeIfPresent(Int.self, forKey: .n) ?? 1) == 1 else {
+      throw APIError.badRequest("'n' must be 1", code: "unsupported_value", param: "n")
+    }
+    for key in [CodingKeys.tools, .functions] where try Self.isFilled(values, key) {
+      throw APIError.badRequest(
+        "'\(key.rawValue)' is not supported", code: "unsupported_parameter", param: key.rawValue)
+    }
+    if let format = try values.decodeIfPresent(ResponseFormat.self, forKey: .responseFormat),
+      format.type != "text"
+    {
+      throw APIError.badRequest(
+        "response_format '\(format.type.prefix(40))' is not supported",
+        code: "unsupported_parameter", param: "response_format")
+    }
+    routing =
+      try values.decodeIfPresent(RoutingExtension.self, forKey: .thalamus) ?? RoutingExtension()
+    fields = try GenerationFields(from: decoder)
+  }
+
+  private static func isFilled(
+    _ values: KeyedDecodingContainer<CodingKeys>, _ key: CodingKeys
+  ) throws -> Bool {
+    guard values.contains(key), try !values.decodeNil(forKey: key) else { return false }
+    return try values.nestedUnkeyedContainer(forKey: key).count != 0
+  }
+}
+
+/// `"thalamus": {...}` in an OpenAI-compatible request: what `/route` takes besides.
+struct RoutingExtension: Decodable, Sendable {
+  var weights = GoalWeights()
+  var constraints = Constraints()
+  var strategy: String?
+
+  private enum CodingKeys: String, CodingKey, CaseIterable { case flags, constraints, strategy }
+
+  init() {}
+
+  init(from decoder: any Decoder) throws {
+    try decoder.rejectUnknownKeys(CodingKeys.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    weights = try values.decodeIfPresent(GoalWeights.self, forKey: .flags) ?? GoalWeights()
+    constraints =
+      try values.decodeIfPresent(Constraints.self, forKey: .constraints) ?? Constraints()
+    strategy = try values.decodeIfPresent(String.self, forKey: .strategy)
+  }
+
+  /// A request for the expert that `model` names, or for the router's choice where it is `auto`.
+  func routingRequest(
+    model: String, input: PromptInput, maxTokens: Int, seed: UInt64?
+  ) -> RoutingRequest {
+    RoutingRequest(
+      input: input, weights: weights, constraints: constraints, strategy: strategy,
+      expert: model == "auto" ? nil : model, maxTokens: maxTokens, seed: seed)
+  }
+}

@@ -1,0 +1,47 @@
+import Thalamus
+
+/// The body of `POST /v1/completions`: a text to continue as it stands.
+struct CompletionBody: Decodable, Sendable {
+  let model: String
+  let prompt: String
+  let streams: Bool
+  let includesUsage: Bool
+  let echoes: Bool
+  let routing: RoutingExtension
+  let fields: GenerationFields
+
+  private enum CodingKeys: String, CodingKey {
+    case model, prompt, stream, n, echo, thalamus
+    case streamOptions = "stream_options"
+  }
+
+  private struct StreamOptions: Decodable {
+    let include_usage: Bool?
+  }
+
+  init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    model = try values.decode(String.self, forKey: .model)
+    if let one = try? values.decode(String.self, forKey: .prompt) {
+      prompt = one
+    } else {
+      let several = try values.decode([String].self, forKey: .prompt)
+      guard several.count == 1, let only = several.first else {
+        throw APIError.badRequest(
+          "'prompt' must be one text", code: "unsupported_value", param: "prompt")
+      }
+      prompt = only
+    }
+    guard !prompt.isEmpty else { throw APIError.badRequest("'prompt' is empty", param: "prompt") }
+    guard try (values.decodeIfPresent(Int.self, forKey: .n) ?? 1) == 1 else {
+      throw APIError.badRequest("'n' must be 1", code: "unsupported_value", param: "n")
+    }
+    streams = try values.decodeIfPresent(Bool.self, forKey: .stream) ?? false
+    includesUsage =
+      try values.decodeIfPresent(StreamOptions.self, forKey: .streamOptions)?.include_usage ?? false
+    echoes = try values.decodeIfPresent(Bool.self, forKey: .echo) ?? false
+    routing =
+      try values.decodeIfPresent(RoutingExtension.self, forKey: .thalamus) ?? RoutingExtension()
+    fields = try GenerationFields(from: decoder)
+  }
+}

@@ -1,0 +1,106 @@
+import Foundation
+import HTTP
+import Routing
+
+/// JSON bodies in and out, with errors that name the field.
+package enum JSONCoding {
+  /// Encodes a response; keys are sorted so that equal answers are equal bytes.
+  package static func encode(_ value: some Encodable) -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    do {
+      return Array(try encoder.encode(value))
+    } catch {
+      return Array(
+        #"{"error":{"message":"the answer could not be written as JSON","type":"server_error","code":"encoding_failed","param":null}}"#
+          .utf8)
+    }
+  }
+
+  /// A response with a JSON body.
+  package static func response(_ value: some Encodable, status: HTTPStatus = .ok) -> HTTPResponse {
+    .json(encode(value), status: status)
+  }
+
+  /// Decodes a request's body.
+  package static func decode<Body: Decodable>(
+    _ type: Body.Type, from request: HTTPRequest
+  ) throws(APIError) -> Body {
+    guard !request.body.isEmpty else {
+      throw .badRequest("the request has no body; expected a JSON object", code: "missing_body")
+    }
+    do {
+      return try JSONDecoder().decode(type, from: Data(request.body))
+    } catch let error as APIError {
+      throw error
+    } catch let error as RoutingError {
+      throw APIError(error)
+    } catch let error as DecodingError {
+      throw APIError(error)
+    } catch {
+      throw .badRequest("the body is not valid JSON: \(error)", code: "invalid_json")
+    }
+  }
+}
+
+extension APIError {
+  init(_ error: DecodingError) {
+    switch error {
+    case .keyNotFound(let key, let context):
+      let path = Self.path(context.codingPath + [key])
+      self = .badRequest("'\(path)' is missing", code: "missing_field", param: path)
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      let path = Self.path(context.codingPath)
+      self = .badRequest(
+        path.isEmpty ? context.debugDescription : "'\(path)': \(context.debugDescription)",
+        code: "invalid_type", param: path.isEmpty ? nil : path)
+    case .dataCorrupted(let context):
+      let path = Self.path(context.codingPath)
+      if path.isEmpty {
+        self = .badRequest("the body is not valid JSON", code: "invalid_json")
+      } else {
+        self = .badRequest("'\(path)': \(context.debugDescription)", param: path)
+      }
+    @unknown default:
+      self = .badRequest("the body could not be read", code: "invalid_json")
+    }
+  }
+
+  private static func path(_ keys: [any CodingKey]) -> String {
+    keys.map { key in key.intValue.map { "[\($0)]" } ?? key.stringValue }
+      .joined(separator: ".").replacing(".[", with: "[")
+  }
+}
+
+/// A key of any name, to find keys that a body should not have.
+struct AnyCodingKey: CodingKey {
+  let stringValue: String
+  let intValue: Int?
+
+  init?(stringValue: String) {
+    self.stringValue = stringValue
+    intValue = nil
+  }
+
+  init?(intValue: Int) {
+    stringValue = "\(intValue)"
+    self.intValue = intValue
+  }
+}
+
+extension Decoder {
+  /// Throws if the object has a key that is not in `known`: a misspelt constraint that is silently
+  /// ignored could send a private prompt away.
+  func rejectUnknownKeys(_ known: [String]) throws {
+    for key in try container(keyedBy: AnyCodingKey.self).allKeys
+    where !known.contains(key.stringValue) {
+      let nearest = key.stringValue.nearest(among: known)
+      throw APIError.badRequest(
+        "unknown key '\(key.stringValue.prefix(100))'"
+          + (nearest.map { "; did you mean '\($0)'?" } ?? ""),
+        code: "unknown_key", param: String(key.stringValue.prefix(100)))
+    }
+  }
+}

@@ -1,0 +1,13 @@
+/// `stop`: one text or a list of them.
+struct StopBody: Decodable, Sendable {
+  let texts: [String]
+
+  init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    if let one = try? value.decode(String.self) {
+      texts = [one]
+    } else {
+      texts = try value.decode([String].self)
+    }
+  }
+}

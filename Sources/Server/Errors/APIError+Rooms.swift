@@ -1,0 +1,104 @@
+import Generation
+import HTTP
+import Library
+import Routing
+import Thalamus
+import Tokenization
+
+extension APIError {
+  /// The API's error for any error of the rooms below.
+  package init(any error: any Error) {
+    switch error {
+    case let error as APIError: self = error
+    case let error as RoutingError: self.init(error)
+    case let error as LibraryError: self.init(error)
+    case let error as GenerationError: self.init(error)
+    case let error as ServiceError: self.init(error)
+    case let error as ChatTemplateError:
+      self = .badRequest("the chat template refuses these messages: \(error)", param: "messages")
+    case is CancellationError:
+      self.init(
+        status: .clientClosedRequest, message: "the request was cancelled", code: "cancelled")
+    default:
+      self.init(
+        status: .internalServerError, message: "unexpected: \(error)", code: "internal_error")
+    }
+  }
+
+  package init(_ error: RoutingError) {
+    let message = error.description
+    switch error {
+    case .invalidValue(let field, _, _):
+      self = .badRequest(message, param: field)
+    case .unknownKey(let field, _):
+      self = .badRequest(message, code: "unknown_key", param: field)
+    case .noEligibleExpert:
+      // Never silently widened: the caller learns which limit shut out whom.
+      self.init(
+        status: .unprocessableContent, message: message, code: "no_eligible_expert",
+        param: "constraints")
+    case .unknownExpert:
+      self.init(status: .notFound, message: message, code: "model_not_found", param: "model")
+    case .unknownStrategy:
+      self = .badRequest(message, code: "unknown_strategy", param: "strategy")
+    case .wrongDimension, .notEnoughData, .damagedRouter, .numericalFailure:
+      self.init(status: .internalServerError, message: message, code: "router_error")
+    }
+  }
+
+  package init(_ error: LibraryError) {
+    let message = error.description
+    switch error {
+    case .unknownExpert:
+      self.init(status: .notFound, message: message, code: "model_not_found", param: "model")
+    case .missingFile, .unloadable:
+      self.init(status: .serviceUnavailable, message: message, code: "model_unavailable")
+    case .unreadableFolder, .invalidCard:
+      self.init(status: .internalServerError, message: message, code: "library_error")
+    }
+  }
+
+  package init(_ error: GenerationError) {
+    let message = error.description
+    switch error {
+    case .invalidParameter(let name, _, _):
+      self = .badRequest(message, param: name)
+    case .emptyPrompt:
+      self = .badRequest(message, param: "prompt")
+    case .promptTooLong:
+      self = .badRequest(message, code: "context_length_exceeded", param: "messages")
+    case .keyValueMemoryTooSmall:
+      self = .badRequest(message, code: "context_length_exceeded", param: "messages")
+    case .tokenOutOfRange:
+      self = .badRequest(message, param: "prompt")
+    case .queueFull:
+      self.init(
+        status: .serviceUnavailable, message: message, code: "overloaded", retryAfterSeconds: 1)
+    case .cancelled:
+      self.init(status: .clientClosedRequest, message: message, code: "cancelled")
+    case .shutDown:
+      self.init(
+        status: .serviceUnavailable, message: message, code: "shutting_down", retryAfterSeconds: 5)
+    case .model:
+      self.init(status: .internalServerError, message: message, code: "model_failed")
+    }
+  }
+
+  package init(_ error: ServiceError) {
+    let message = error.description
+    switch error {
+    case .unknownDecision:
+      self.init(status: .notFound, message: message, code: "decision_not_found", param: "id")
+    case .noLog:
+      self.init(status: .notFound, message: message, code: "no_decision_log")
+    case .log:
+      self.init(status: .serviceUnavailable, message: message, code: "decision_log_failed")
+    case .untrained:
+      self.init(status: .serviceUnavailable, message: message, code: "router_untrained")
+    case .encoder:
+      self.init(status: .serviceUnavailable, message: message, code: "encoder_failed")
+    case .invalidQuery(let name, _):
+      self = .badRequest(message, param: name)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import HTTP
+import Thalamus
+
+/// All routes of the server, with authorisation and errors around them.
+package struct APIRoutes: Sendable {
+  private let router: HTTPRouter
+
+  package init(service: ThalamusService) {
+    let authorization = Authorization(keys: service.configuration.server.apiKeys)
+    var router = HTTPRouter()
+
+    func open(
+      _ path: String, _ handle: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
+    ) {
+      router.on(.get, path) { request in await Self.answer(request, handle) }
+    }
+    // Reading a large body, tokenising and embedding take time that the event loop's thread does
+    // not have: such handlers run elsewhere.
+    func guarded(
+      _ method: HTTPMethod, _ path: String,
+      _ handle: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
+    ) {
+      router.on(method, path) { request in
+        await withTaskExecutorPreference(globalConcurrentExecutor) {
+          await Self.answer(request) { request in
+            try authorization.check(request)
+            return try await handle(request)
+          }
+        }
+      }
+    }
+
+    open("/healthz") { _ in HealthRoutes.alive }
+    open("/readyz") { _ in await HealthRoutes.ready(service) }
+
+    guarded(.post, "/route", RouteRoute(service: service).handle)
+    let pareto = ParetoRoute(service: service)
+    guarded(.get, "/pareto", pareto.handle)
+    guarded(.post, "/pareto", pareto.handle)
+    let library = LibraryRoutes(service: service)
+    guarded(.get, "/experts", library.experts)
+    guarded(.get, "/v1/models", library.models)
+    guarded(.get, "/v1/models/{id}", library.model)
+    let decisions = DecisionRoutes(service: service)
+    guarded(.get, "/decisions", decisions.list)
+    guarded(.get, "/decisions/{id}", decisions.one)
+    guarded(.post, "/v1/chat/completions", ChatCompletionsRoute(service: service).handle)
+    guarded(.post, "/v1/completions", CompletionsRoute(service: service).handle)
+    guarded(.post, "/v1/embeddings", EmbeddingsRoute(service: service).handle)
+    self.router = router
+  }
+
+  package var handler: HTTPHandler { router.handler }
+
+  private static func answer(
+    _ request: HTTPRequest, _ handle: @Sendable (HTTPRequest) async throws -> HTTPResponse
+  ) async -> HTTPResponse {
+    do {
+      return try await handle(request)
+    } catch {
+      return APIError(any: error).response
+    }
+  }
+}

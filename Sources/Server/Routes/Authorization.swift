@@ -1,0 +1,35 @@
+import HTTP
+
+/// Checks the key that a client sends, where the configuration asks for one.
+struct Authorization: Sendable {
+  private let keys: [[UInt8]]
+
+  init(keys: [String]) {
+    self.keys = keys.map { Array($0.utf8) }
+  }
+
+  func check(_ request: HTTPRequest) throws(APIError) {
+    guard !keys.isEmpty else { return }
+    let header = request.headers["Authorization"] ?? ""
+    let words = header.split(separator: " ", maxSplits: 1)
+    let sent =
+      words.count == 2 && words[0].lowercased() == "bearer" ? Array(words[1].utf8) : []
+    var accepted = false
+    for key in keys where Self.equal(sent, key) { accepted = true }
+    guard accepted else {
+      throw APIError(
+        status: .unauthorized,
+        message: header.isEmpty
+          ? "a key is needed: Authorization: Bearer KEY" : "the key is not one of this server's",
+        code: header.isEmpty ? "missing_api_key" : "invalid_api_key")
+    }
+  }
+
+  /// Takes as long whether keys differ early or late, so that timing does not tell a key.
+  private static func equal(_ first: [UInt8], _ second: [UInt8]) -> Bool {
+    guard first.count == second.count else { return false }
+    var difference: UInt8 = 0
+    for index in first.indices { difference |= first[index] ^ second[index] }
+    return difference == 0
+  }
+}

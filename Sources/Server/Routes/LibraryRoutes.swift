@@ -1,0 +1,77 @@
+import HTTP
+import Library
+import Routing
+import Thalamus
+
+/// `/experts`, and the same in OpenAI's words at `/v1/models`.
+struct LibraryRoutes: Sendable {
+  let service: ThalamusService
+
+  private struct ExpertReply: Encodable {
+    let card: ExpertCard
+    let state: String
+    let obstacle: String?
+    let measured: ExpertStatistics
+
+    private enum CodingKeys: String, CodingKey { case state, obstacle, measured }
+
+    func encode(to encoder: any Encoder) throws {
+      try card.encode(to: encoder)
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(state, forKey: .state)
+      try values.encodeIfPresent(obstacle, forKey: .obstacle)
+      try values.encode(measured, forKey: .measured)
+    }
+  }
+
+  private struct ExpertsReply: Encodable {
+    let experts: [ExpertReply]
+  }
+
+  func experts(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let experts = await service.experts().map { expert in
+      ExpertReply(
+        card: expert.card, state: expert.state.rawValue, obstacle: expert.obstacle,
+        measured: expert.statistics)
+    }
+    return JSONCoding.response(ExpertsReply(experts: experts))
+  }
+
+  private struct ModelReply: Encodable {
+    let id: String
+    let object = "model"
+    let created: Int
+    let owned_by: String
+
+    private enum CodingKeys: String, CodingKey { case id, object, created, owned_by }
+  }
+
+  private struct ModelsReply: Encodable {
+    let object = "list"
+    let data: [ModelReply]
+
+    private enum CodingKeys: String, CodingKey { case object, data }
+  }
+
+  /// `auto` first, so that a client's list shows the router as a model like any other.
+  private func allModels() -> [ModelReply] {
+    [ModelReply(id: "auto", created: 0, owned_by: "thalamus")]
+      + service.cards.map { card in
+        ModelReply(
+          id: card.id, created: (card.released?.daysSince1970 ?? 0) * 86_400,
+          owned_by: card.runs == .leavesMachine ? "remote" : "local")
+      }
+  }
+
+  func models(_ request: HTTPRequest) async throws -> HTTPResponse {
+    JSONCoding.response(ModelsReply(data: allModels()))
+  }
+
+  func model(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let id = request.pathParameters["id"] ?? ""
+    guard let found = allModels().first(where: { $0.id == id }) else {
+      throw LibraryError.unknownExpert(id: id, known: service.cards.map(\.id))
+    }
+    return JSONCoding.response(found)
+  }
+}

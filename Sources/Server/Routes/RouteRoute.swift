@@ -1,0 +1,76 @@
+import Generation
+import HTTP
+import Routing
+import Thalamus
+
+/// `POST /route`: a prompt in, the decision and the chosen expert's answer out.
+struct RouteRoute: Sendable {
+  let service: ThalamusService
+
+  private struct DecisionEvent: Encodable {
+    let id: String
+    let expert: String
+    let decision: RoutingDecision
+  }
+
+  private struct TextEvent: Encodable {
+    let text: String
+  }
+
+  private struct EndEvent: Encodable {
+    let finish_reason: String
+    let usage: UsageBody
+    let timings: TimingsBody
+  }
+
+  func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let body = try JSONCoding.decode(RouteBody.self, from: request)
+    let generation = service.configuration.generation
+    let routing = body.routingRequest(defaultMaxTokens: generation.defaultMaxTokens)
+    guard body.generates else {
+      let decision = try await service.decide(routing)
+      return .answered(by: decision, JSONCoding.response(AnswerBody(decision)))
+    }
+    let parameters = body.fields.parameters(
+      defaultMaxTokens: generation.defaultMaxTokens,
+      defaultTemperature: generation.defaultTemperature)
+    let answer = try await service.answer(routing, parameters: parameters)
+    if body.streams {
+      return .answered(by: answer.decision, Self.stream(answer))
+    }
+    let (text, summary) = try await answer.collect()
+    var reply = AnswerBody(answer.decision)
+    reply.completion = .init(text: text, finish_reason: summary.finishReason.openAIName)
+    reply.usage = UsageBody(summary)
+    reply.timings = TimingsBody(answer.decision, summary)
+    return .answered(by: answer.decision, JSONCoding.response(reply))
+  }
+
+  private static func stream(_ answer: Answer) -> HTTPResponse {
+    let decision = answer.decision
+    return AnswerStreaming(
+      opening: ServerSentEvents.event(
+        DecisionEvent(id: decision.id, expert: decision.expert, decision: decision.routing),
+        name: "decision"),
+      text: { ServerSentEvents.event(TextEvent(text: $0), name: "text") },
+      end: { summary in
+        ServerSentEvents.event(
+          EndEvent(
+            finish_reason: summary.finishReason.openAIName, usage: UsageBody(summary),
+            timings: TimingsBody(decision, summary)),
+          name: "end")
+      },
+      failureName: "error"
+    ).response(to: answer)
+  }
+}
+
+extension HTTPResponse {
+  /// Names the expert and the decision in the headers.
+  static func answered(by decision: Decision, _ response: HTTPResponse) -> HTTPResponse {
+    var response = response
+    response.headers.set("X-Thalamus-Expert", decision.expert)
+    response.headers.set("X-Thalamus-Decision", decision.id)
+    return response
+  }
+}

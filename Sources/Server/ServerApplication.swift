@@ -1,0 +1,52 @@
+import Foundation
+import HTTP
+import Logging
+import Thalamus
+
+/// The server from start to end: service, HTTP, signals.
+package enum ServerApplication {
+  /// Serves until SIGTERM or SIGINT, then lets what runs finish.
+  package static func run(_ configuration: Configuration) async throws {
+    let level = configuration.log.level
+    let logger = Self.logger(level: level)
+    let service = try await ThalamusService.start(configuration, logger: logger)
+    let server = HTTPServer(
+      configuration: httpConfiguration(configuration.server),
+      handler: APIRoutes(service: service).handler, logger: logger)
+    try server.start()
+    // People copy this line, and the tests wait for it.
+    logger.info("listening on http://\(configuration.server.host):\(server.port ?? 0)")
+    let grace = Duration.seconds(configuration.server.shutdownGraceSeconds)
+    let signals = TerminationSignals {
+      logger.info("shutting down: finishing running requests")
+      await server.shutdown(graceTimeout: grace)
+    }
+    try await server.run()
+    signals.cancel()
+    await service.shutDown()
+    logger.info("ended")
+  }
+
+  private static func logger(level: Configuration.Log.Level) -> Logger {
+    var logger = Logger(label: "thalamus") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel =
+      switch level {
+      case .debug: .debug
+      case .info: .info
+      case .warning: .warning
+      case .error: .error
+      }
+    return logger
+  }
+
+  private static func httpConfiguration(_ server: Configuration.Server) -> HTTPServerConfiguration {
+    var http = HTTPServerConfiguration(host: server.host, port: server.port)
+    http.limits.maximumBodyBytes = server.maxBodyBytes
+    http.maximumConnections = server.maxConnections
+    http.timeouts.header = .seconds(server.headerTimeoutSeconds)
+    http.timeouts.body = .seconds(server.bodyTimeoutSeconds)
+    http.timeouts.idle = .seconds(server.idleTimeoutSeconds)
+    http.timeouts.write = .seconds(server.writeTimeoutSeconds)
+    return http
+  }
+}

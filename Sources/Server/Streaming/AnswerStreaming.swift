@@ -1,0 +1,35 @@
+import Generation
+import HTTP
+import Thalamus
+
+/// How an interface words the events of an answer.
+struct AnswerStreaming: Sendable {
+  /// Sent at once, before the expert has begun.
+  let opening: [UInt8]
+  let text: @Sendable (String) -> [UInt8]
+  let end: @Sendable (GenerationSummary) -> [UInt8]
+  /// Name of the event that reports a failure midway, where events have names.
+  var failureName: String?
+
+  /// The streamed response. When the client leaves, the write throws, the loop is left, and with
+  /// it the generation stops.
+  func response(to answer: Answer) -> HTTPResponse {
+    ServerSentEvents.response { writer in
+      if !opening.isEmpty { try await writer.write(opening) }
+      do {
+        for try await event in answer.events {
+          switch event {
+          case .started: break
+          case .text(let piece, _): try await writer.write(text(piece))
+          case .finished(let summary): try await writer.write(end(summary))
+          }
+        }
+      } catch let error where !(error is HTTPWriteError) && !(error is CancellationError) {
+        // The status is long sent: the error travels as an event.
+        try await writer.write(
+          ServerSentEvents.event(
+            APIError.Envelope(error: APIError(any: error)), name: failureName))
+      }
+    }
+  }
+}
