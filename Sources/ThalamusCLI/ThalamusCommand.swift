@@ -1,1 +1,13 @@
-@main struct ThalamusCommand { static func main() {} }
+import ArgumentParser
+
+@main
+struct ThalamusCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "thalamus",
+    abstract: "Sends each prompt to the model that will do best on it, and answers.",
+    subcommands: [
+      ServeCommand.self, RouteCommand.self, ParetoCommand.self, ExpertsCommand.self,
+      OutcomesCommand.self, RouterCommand.self, BenchCommand.self, ScoreCommand.self,
+      GenerateCommand.self, EmbedCommand.self, TokenizeCommand.self,
+    ])
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Generation
+import Library
+import Tokenization
+
+struct GenerateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate", abstract: "Let one expert answer a prompt, without the router.")
+
+  @OptionGroup var expert: ExpertOptions
+
+  @Option(help: "The prompt; - reads standard input.")
+  var prompt: String
+
+  @Option(help: "Tokens to generate at most.")
+  var maxTokens = 256
+
+  @Flag(help: "Continue the text as it stands, without the chat template.")
+  var raw = false
+
+  @Option(help: "Sampling temperature; 0 is greedy.")
+  var temperature: Float = 0.7
+
+  @Option(help: "Seed of the random numbers.")
+  var seed: UInt64?
+
+  func run() async throws {
+    let text = prompt == "-" ? try Output.read(nil) : prompt
+    let model = try await expert.load()
+    let input: ExpertInput =
+      raw ? .continuation(text) : .messages([ChatMessage(role: "user", content: text)])
+    let parameters = SamplingParameters(
+      temperature: temperature, seed: seed, maxTokens: maxTokens)
+    for try await event in try await model.answer(input, parameters: parameters) {
+      if case .text(let piece, _) = event { Output.text(piece, terminator: "") }
+    }
+    Output.text("")
+  }
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import DecisionLog
+import Foundation
+import Library
+import Thalamus
+
+struct OutcomesCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "outcomes", abstract: "Measure experts on prompts: what routers are trained on.",
+    subcommands: [OutcomesCollectCommand.self, OutcomesExportCommand.self])
+}
+
+/// What both commands need.
+struct OutcomesOptions: ParsableArguments {
+  @Option(
+    help: "JSON Lines with id, domain, prompt, and perhaps answer and split (train or heldout).")
+  var file: String
+
+  @Option(help: "Only these experts, separated by commas.")
+  var experts: String?
+
+  @OptionGroup var configuration: ConfigurationOptions
+
+  func open() throws -> (OutcomeCollection, [PromptRow]) {
+    let settings = try configuration.load()
+    guard !settings.log.database.isEmpty else {
+      throw CommandFailure("outcomes are kept in the database; log.database is empty")
+    }
+    let folder = URL(filePath: settings.log.database).deletingLastPathComponent()
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    var manifests = try ExpertLibrary.manifests(in: settings.models.directory)
+    if let experts {
+      let names = experts.split(separator: ",").map(String.init)
+      for name in names where !manifests.contains(where: { $0.card.id == name }) {
+        throw LibraryError.unknownExpert(id: name, known: manifests.map(\.card.id))
+      }
+      manifests = manifests.filter { names.contains($0.card.id) }
+    }
+    let log = DecisionLog(.init(path: settings.log.database))
+    if let problem = log.health { throw CommandFailure("\(problem)") }
+    let collection = OutcomeCollection(
+      log: log, loader: try LocalExpertLoader(ComputeOptions(settings)), manifests: manifests)
+    return (collection, try PromptFile.read(file))
+  }
+}
+
+struct OutcomesCollectCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "collect",
+    abstract: "Measure every local expert's loss on a file of prompts; goes on where it stopped.")
+
+  @OptionGroup var options: OutcomesOptions
+
+  func run() async throws {
+    let (collection, rows) = try options.open()
+    var bar: ProgressBar?
+    let source = URL(filePath: options.file).lastPathComponent
+    let problems = try await collection.run(rows, source: source) { progress in
+      if bar == nil { bar = ProgressBar(total: progress.total) }
+      bar?.show(progress.done, progress.expert)
+    }
+    for problem in problems.prefix(20) {
+      Output.note("\(problem.prompt), \(problem.expert): \(problem.problem)")
+    }
+    let count = rows.count * collection.manifests.count
+    Output.text("\(count - problems.count) outcomes in the database, \(problems.count) failed")
+    try await collection.log.close()
+  }
+}
+
+struct OutcomesExportCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Write the prompts with their measured losses, for `router train` and `evaluate`.")
+
+  @OptionGroup var options: OutcomesOptions
+
+  @Option(help: "File to write, JSON Lines.")
+  var output: String
+
+  @Option(help: "Only the prompts of this split: train or heldout.")
+  var split: String?
+
+  func run() async throws {
+    let (collection, rows) = try options.open()
+    var found = try await collection.export(rows)
+    if let split {
+      guard let wanted = PromptRow.Split(rawValue: split) else {
+        throw CommandFailure("--split is train or heldout")
+      }
+      found = found.filter { $0.effectiveSplit == wanted }
+    }
+    try PromptFile.write(found, to: output)
+    Output.text("\(found.count) prompts with outcomes in \(output)")
+    try await collection.log.close()
+  }
+}

@@ -1,0 +1,37 @@
+import Foundation
+
+/// What commands print: results to standard output, everything else to standard error.
+enum Output {
+  static func json(_ value: some Encodable, pretty: Bool = false) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting =
+      pretty
+      ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+      : [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+  }
+
+  static func text(_ text: String, terminator: String = "\n") {
+    FileHandle.standardOutput.write(Data((text + terminator).utf8))
+  }
+
+  static func note(_ text: String, terminator: String = "\n") {
+    FileHandle.standardError.write(Data((text + terminator).utf8))
+  }
+
+  /// All of standard input, or a file.
+  static func read(_ path: String?) throws -> String {
+    let data: Data
+    if let path, path != "-" {
+      guard let contents = FileManager.default.contents(atPath: path) else {
+        throw CommandFailure("\(path): cannot be read")
+      }
+      data = contents
+    } else {
+      data = FileHandle.standardInput.readDataToEndOfFile()
+    }
+    return String(decoding: data, as: UTF8.self)
+  }
+}
