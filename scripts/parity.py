@@ -244,14 +244,14 @@ class Thalamus:
         ):
             if abs(answer[field] - want) > slack:
                 raise Unmeasurable(f"{field} is {answer[field]}, the logits say {want}")
-        if worst > 1e-2:
+        if worst > 5e-2:
             raise Unmeasurable(f"logprobs differ from the logits by up to {worst}")
         best = logits.argmax(axis=1).tolist()
         same = max(
             sum(a == b for a, b in zip(answer["top"], best)),
             sum(a == b for a, b in zip(answer["top"][1:], best)),
         )
-        if same < len(ids) - 3:
+        if same < 0.99 * len(ids) - 2:
             raise Unmeasurable(f"top agrees with the logits at {same} of {len(ids)} places only")
 
     def greedy(self, prompt):
@@ -418,23 +418,26 @@ def without_beginning(ids, beginning):
 
 
 def tokenizer_differences(thalamus, truth, lines):
-    """Lines whose ids differ. `tokenize --json-lines` reads one JSON string a line and prints one
-    JSON array of ids a line."""
-    stdin = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
-    out = thalamus.call(
-        "tokenize", "--models", str(thalamus.models), "--expert", thalamus.expert, "--json-lines",
-        stdin=stdin,
-    )
-    found = [json.loads(line) for line in out.decode().splitlines() if line.strip()]
-    if len(found) != len(lines):
-        raise Unmeasurable(f"tokenize printed {len(found)} lines for {len(lines)}")
+    """[(text, reference ids, Thalamus' ids)] where they differ. Lines without line ends in them go
+    through `tokenize --lines`; the others are joined and compared as one text."""
     beginning = truth.tokenizer.beginning
-    different = []
-    for line, ids in zip(lines, found):
-        want = without_beginning(truth.ids(line), beginning)
-        if without_beginning(ids, beginning) != want:
-            different.append((line, want, ids))
-    return different
+
+    def ids(text, *options):
+        out = thalamus.call(
+            "tokenize", "--models", str(thalamus.models), "--expert", thalamus.expert, *options,
+            stdin=text.encode(),
+        )
+        found = [[int(i) for i in line.split()] for line in out.decode().split("\n")[:-1]]
+        return [without_beginning(one, beginning) for one in found]
+
+    single = [line for line in lines if not {"\n", "\r"} & set(line)]
+    several = "\n".join(line for line in lines if {"\n", "\r"} & set(line))
+    found = ids("".join(line + "\n" for line in single), "--lines")
+    if len(found) != len(single):
+        raise Unmeasurable(f"tokenize printed {len(found)} lines for {len(single)}")
+    texts, found = single + [several], found + ids(several)
+    wanted = [without_beginning(truth.ids(text), beginning) for text in texts]
+    return [(t, w, f) for t, w, f in zip(texts, wanted, found) if w != f]
 
 
 def encoder_cosines(binary, models):
@@ -610,7 +613,7 @@ def main():
                     if apart:
                         failures.append(f"{expert}: token ids differ on {len(apart)} lines")
                         for line, want, have in apart[:5]:
-                            say(f"    {line!r}: {have} instead of {want}")
+                            say(f"    {line[:60]!r}: {have[:20]} instead of {want[:20]}")
                 except Unmeasurable as error:
                     gaps.append(f"{expert}, tokenizer: {error}")
         del truth, candidates, peer, results
