@@ -250,9 +250,12 @@ def write(out, name, options, model, record):
     out.mkdir(parents=True, exist_ok=True)
     state = {
         key: value.detach().to(torch.float16).contiguous()
-        for key, value in get_peft_model_state_dict(model).items()
+        for key, value in get_peft_model_state_dict(
+            model, save_embedding_layers=False
+        ).items()
     }
     save_file(state, out / "adapter_model.safetensors", metadata={"format": "pt"})
+    (out / "adapter_model.safetensors").chmod(0o644)
     config = model.peft_config["default"].to_dict()
     config = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
     config["inference_mode"] = True
