@@ -425,6 +425,7 @@ def main():
     parser.add_argument("--peers-only", action="store_true", help="leave Thalamus out")
     parser.add_argument("--json", type=pathlib.Path, help="also write every figure to this file")
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # each table as soon as it is known
     known = ("limits", "decoder", "encoder", "clients")
     for part in options.parts:
         if part not in known:

@@ -543,6 +543,7 @@ def main():
     parser.add_argument("--no-encoder", action="store_true")
     parser.add_argument("--json", type=pathlib.Path, help="also write the figures to this file")
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # each table as soon as it is known
     options.binary, options.models = options.binary.resolve(), options.models.resolve()
 
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
