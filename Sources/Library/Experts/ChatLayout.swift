@@ -8,7 +8,7 @@ package struct ChatLayout: Sendable {
   package let stopTexts: [String]
 
   /// The template that a card names, else the one in the weights.
-  static func of(_ manifest: ExpertManifest, file: GGUFFile) throws -> ChatLayout {
+  package static func of(_ manifest: ExpertManifest, file: GGUFFile) throws -> ChatLayout {
     if manifest.chatTemplate == "plain" {
       return ChatLayout(
         template: try ChatTemplate(source: plainSource), stopTexts: ["\nQuestion:"])

@@ -67,16 +67,27 @@ package final class LocalExpert: Expert {
   }
 
   /// The expert's loss in bits per byte: of the reference answer given the prompt where there is
-  /// an answer, else of the prompt's own text.
+  /// an answer, else of the prompt's own text, as far as the context reaches.
   package func loss(prompt: String, answer: String?) async throws -> Double {
     guard let answer else {
       let tokens = tokenizer.encode(prompt, addSpecial: true, parseSpecial: false)
       let limited = Array(tokens.prefix(scheduler.contextLength))
       let scores = try await scheduler.score(limited)
-      // Without a beginning token the first token has no loss; its bytes do not count then.
+      // Only what was scored counts: without a beginning token the first token has no loss, and
+      // of a longer prompt the rest was not read.
       let firstIsScored = limited.first == tokenizer.beginningOfText
       let unscored = firstIsScored ? 0 : limited.first.map { tokenizer.bytes(of: $0).count } ?? 0
-      return scores.lossBitsPerByte(byteCount: max(1, prompt.utf8.count - unscored))
+      let read =
+        limited.count < tokens.count ? tokenizer.decode(limited).utf8.count : prompt.utf8.count
+      guard limited.count > 1, read > unscored else {
+        throw GenerationError.invalidParameter(
+          name: "prompt", value: "too short to be scored", expected: "at least two tokens")
+      }
+      return scores.lossBitsPerByte(byteCount: read - unscored)
+    }
+    guard !answer.isEmpty else {
+      throw GenerationError.invalidParameter(
+        name: "answer", value: "empty", expected: "at least one byte")
     }
     let question = try promptTokens(.messages([ChatMessage(role: "user", content: prompt)]))
     let reply = tokenizer.encode(answer, addSpecial: false, parseSpecial: false)

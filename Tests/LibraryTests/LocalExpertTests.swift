@@ -1,0 +1,98 @@
+import Foundation
+import Generation
+import Library
+import Testing
+import Tokenization
+
+/// The real SmolLM2.
+@Suite(.serialized) struct LocalExpertTests {
+  private func expert() async throws -> LocalExpert {
+    try await Models.loader().load(ExpertManifest.load(folder: Models.smolLM))
+  }
+
+  /// Bits for each byte of the tokens from `first` on, added up by hand.
+  private func bitsPerByte(
+    of tokens: [Int32], from first: Int, by expert: LocalExpert
+  ) async throws -> Double {
+    let scores = try await expert.scheduler.score(tokens)
+    var bits = 0.0
+    var bytes = 0
+    for index in first..<tokens.count {
+      bits -= Double(try #require(scores.logprobs[index])) / log(2)
+      bytes += expert.tokenizer.bytes(of: tokens[index]).count
+    }
+    return bits / Double(bytes)
+  }
+
+  @Test func lossOfAPrompt() async throws {
+    let expert = try await expert()
+    let prompt = "The capital of France is Paris, as é and 日本 know."
+    let tokens = expert.tokenizer.encode(prompt, addSpecial: true, parseSpecial: false)
+    let byHand = try await bitsPerByte(of: tokens, from: 1, by: expert)
+    let loss = try await expert.loss(prompt: prompt, answer: nil)
+    #expect(abs(loss - byHand) < 1e-6)
+    #expect(loss > 0.1 && loss < 10)
+  }
+
+  @Test func lossOfAnAnswer() async throws {
+    let expert = try await expert()
+    let prompt = "What is the capital of France?"
+    let question = try expert.promptTokens(.messages([.init(role: "user", content: prompt)]))
+    let answer = "The capital of France is Paris."
+    let reply = expert.tokenizer.encode(answer, addSpecial: false, parseSpecial: false)
+    let byHand = try await bitsPerByte(of: question + reply, from: question.count, by: expert)
+    let loss = try await expert.loss(prompt: prompt, answer: answer)
+    #expect(abs(loss - byHand) < 1e-6)
+    let wrong = try await expert.loss(prompt: prompt, answer: "Zebra the of 7 lamps is.")
+    #expect(wrong > loss)
+  }
+
+  @Test func onlyThePartOfAPromptThatFitsIsMeasured() async throws {
+    let folder = try TemporaryFolder()
+    let real = try ExpertManifest.load(folder: Models.smolLM)
+    try folder.write("id: short\nfile: w.gguf\ncontext_length: 16", to: "short/expert.yaml")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/short/w.gguf", withDestinationPath: real.modelPath)
+    let expert = try await Models.loader().load(
+      ExpertManifest.load(folder: folder.path + "/short"))
+    #expect(expert.scheduler.contextLength == 16)
+    let prompt = Array(repeating: "It rains in the north.", count: 40).joined(separator: " ")
+    let tokens = expert.tokenizer.encode(prompt, addSpecial: true, parseSpecial: false)
+    let byHand = try await bitsPerByte(of: Array(tokens.prefix(16)), from: 1, by: expert)
+    #expect(abs(try await expert.loss(prompt: prompt, answer: nil) - byHand) < 1e-6)
+    await #expect(throws: GenerationError.self) {
+      _ = try await expert.loss(prompt: prompt, answer: "Yes.")
+    }
+  }
+
+  @Test(arguments: [("", nil), ("a", nil), ("Why?", "")] as [(String, String?)])
+  func nothingToMeasureIsAnError(prompt: String, answer: String?) async throws {
+    let expert = try await expert()
+    await #expect(throws: GenerationError.self) {
+      _ = try await expert.loss(prompt: prompt, answer: answer)
+    }
+  }
+
+  @Test func promptTokensFollowTheInput() async throws {
+    let expert = try await expert()
+    let plain = try expert.promptTokens(.continuation("<|im_start|>"))
+    #expect(plain.count > 1, "a client's text must not make control tokens")
+    let chat = try expert.promptTokens(.messages([.init(role: "user", content: "Hi")]))
+    #expect(chat.first == expert.tokenizer.id(ofToken: "<|im_start|>"))
+    #expect(try expert.promptTokenCount(.continuation("Hi there")) == 2)
+  }
+
+  @Test func brokenWeightsAreTold() async throws {
+    let folder = try TemporaryFolder()
+    try folder.write("id: bad\nfile: w.gguf", to: "bad/expert.yaml")
+    try folder.write("GGUF and then nothing", to: "bad/w.gguf")
+    let manifest = try ExpertManifest.load(folder: folder.path + "/bad")
+    let loader = try Models.loader()
+    await #expect {
+      _ = try await loader.load(manifest)
+    } throws: { error in
+      guard case .unloadable(let id, let problem)? = error as? LibraryError else { return false }
+      return id == "bad" && !problem.isEmpty
+    }
+  }
+}

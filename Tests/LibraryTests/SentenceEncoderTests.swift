@@ -1,0 +1,65 @@
+import Library
+import Testing
+
+/// The real MiniLM; that its vectors are right is TransformerTests' matter.
+@Suite struct SentenceEncoderTests {
+  private func encoder() async throws -> SentenceEncoder {
+    try await SentenceEncoder.load(folder: Models.miniLM, pool: Models.loader().computePool)
+  }
+
+  private func largestDifference(_ first: [Float], _ second: [Float]) -> Float {
+    zip(first, second).reduce(0) { max($0, abs($1.0 - $1.1)) }
+  }
+
+  @Test func manyAtOnceEqualOneByOne() async throws {
+    let encoder = try await encoder()
+    let texts = (0..<48).map { index in
+      "Text \(index): "
+        + Array(repeating: "some words", count: index % 7 * 3).joined(separator: " ")
+    }
+    var single: [[Float]] = []
+    for text in texts {
+      let embedded = try await encoder.embed([text])
+      #expect(embedded.vectors.count == 1)
+      single.append(try #require(embedded.vectors.first))
+    }
+    let alone = single
+    try await withThrowingTaskGroup(of: (Int, SentenceEncoder.Embedded).self) { group in
+      // Callers with one to three texts each, so that a mix-up of their shares would show.
+      var start = 0
+      while start < texts.count {
+        let range = start..<min(start + 1 + start % 3, texts.count)
+        group.addTask { (range.lowerBound, try await encoder.embed(Array(texts[range]))) }
+        start = range.upperBound
+      }
+      for try await (start, embedded) in group {
+        for (offset, vector) in embedded.vectors.enumerated() {
+          #expect(vector.count == encoder.dimension)
+          #expect(largestDifference(vector, alone[start + offset]) < 1e-5)
+        }
+      }
+    }
+    #expect(largestDifference(alone[0], alone[6]) > 1e-3)
+  }
+
+  @Test func longTextIsCutAtTheLimit() async throws {
+    let encoder = try await encoder()
+    let words = Array(repeating: "the quick brown fox", count: 20_000).joined(separator: " ")
+    let long = try await encoder.embed([words])
+    #expect(long.tokenCount == 256)
+    let cut = try await encoder.embed([String(words.prefix(4000))])
+    #expect(largestDifference(long.vectors[0], cut.vectors[0]) < 1e-5)
+  }
+
+  @Test func emptyTextHasAVectorToo() async throws {
+    let encoder = try await encoder()
+    let embedded = try await encoder.embed(["", "x", ""])
+    #expect(embedded.vectors.count == 3)
+    #expect(embedded.tokenCount == 2 + 3 + 2)
+    for vector in embedded.vectors {
+      let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      #expect(abs(length - 1) < 1e-4)
+    }
+    #expect(try await encoder.embed([]).vectors.isEmpty)
+  }
+}
