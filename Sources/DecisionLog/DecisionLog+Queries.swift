@@ -50,12 +50,18 @@ extension DecisionLog {
     let fetch: @Sendable (Database) throws -> DecisionRecord? = { db in
       try DecisionRecord.fetchOne(db, sql: "SELECT * FROM decisions WHERE id = ?", arguments: [id])
     }
-    // Asked before reading: it may be written between the two.
-    let someWait = counters.waiting > 0
+    // What waits may be the decision, or what came of one that is written.
+    var problem: DecisionLogError?
+    if counters.waiting > 0 {
+      do {
+        try await flush()
+      } catch {
+        problem = error
+      }
+    }
     if let found = try await read(fetch) { return found }
-    guard someWait else { return nil }
-    try await flush()
-    return try await read(fetch)
+    if let problem { throw problem }
+    return nil
   }
 
   /// A page of decisions, newest first.
