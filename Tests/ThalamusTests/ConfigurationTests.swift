@@ -35,8 +35,9 @@ import Thalamus
     ("server: {port: 70000}", "server.port is '70000', expected a whole number from 0 to 65535"),
     ("server: {port: [1]}", "server.port is a list, expected one value"),
     ("log: {prompts: keep}", "log.prompts is 'keep', expected one of store, hash, omit"),
-    ("goals: {size: -1}", "goals.size is '-1', expected a number from 0 to 1000"),
-    ("goals: {size: .nan}", "goals.size is '.nan', expected a number from 0 to 1000"),
+    ("goals: {size: -1}", "goals.size is '-1', expected a number from 0 to 100"),
+    ("goals: {size: .nan}", "goals.size is '.nan', expected a number from 0 to 100"),
+    ("goals: {cost: 500}", "goals.cost is '500', expected a number from 0 to 100"),
     ("goals: 3", "goals must hold keys"),
     ("server: {host: {a: b}}", "server.host must be a value or a list"),
   ])

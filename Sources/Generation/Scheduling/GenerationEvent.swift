@@ -17,6 +17,17 @@ package struct GenerationSummary: Sendable, Equatable {
   /// Tokens that were generated, an end token included.
   package var completionTokens: Int
   package var timings: GenerationTimings
+
+  package init(
+    finishReason: FinishReason, promptTokens: Int, reusedPromptTokens: Int, completionTokens: Int,
+    timings: GenerationTimings
+  ) {
+    self.finishReason = finishReason
+    self.promptTokens = promptTokens
+    self.reusedPromptTokens = reusedPromptTokens
+    self.completionTokens = completionTokens
+    self.timings = timings
+  }
 }
 
 /// Where a request's time went.

@@ -1,3 +1,5 @@
+import Routing
+
 /// One key of the configuration: its path, and how a value of it is checked and stored.
 package struct ConfigurationKey: Sendable {
   /// Path in the file, such as `server.port`.
@@ -32,13 +34,13 @@ package struct ConfigurationKey: Sendable {
     text("router.directory", \.router.directory),
     choice("router.strategy", \.router.strategy, ["ridge", "knn", "kmeans", "pilot"]),
     boolean("router.prompt_flags", \.router.promptFlags),
-    number("goals.size", \.goals.size, 0...1000),
-    number("goals.recency", \.goals.recency, 0...1000),
-    number("goals.security", \.goals.security, 0...1000),
-    number("goals.latency", \.goals.latency, 0...1000),
-    number("goals.cost", \.goals.cost, 0...1000),
-    number("goals.verbosity", \.goals.verbosity, 0...1000),
-    number("goals.readability", \.goals.readability, 0...1000),
+    number("goals.size", \.goals.size, 0...GoalWeights.maximum),
+    number("goals.recency", \.goals.recency, 0...GoalWeights.maximum),
+    number("goals.security", \.goals.security, 0...GoalWeights.maximum),
+    number("goals.latency", \.goals.latency, 0...GoalWeights.maximum),
+    number("goals.cost", \.goals.cost, 0...GoalWeights.maximum),
+    number("goals.verbosity", \.goals.verbosity, 0...GoalWeights.maximum),
+    number("goals.readability", \.goals.readability, 0...GoalWeights.maximum),
     boolean("constraints.local_only", \.constraints.localOnly),
     integer("constraints.max_parameters", \.constraints.maxParameters, 0...Int.max),
     list("constraints.licenses", \.constraints.licenses),

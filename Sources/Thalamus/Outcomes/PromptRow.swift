@@ -15,6 +15,18 @@ package struct PromptRow: Codable, Sendable {
   /// Loss of each expert in bits per byte; in an outcomes file.
   package var losses: [String: Double]?
 
+  package init(
+    id: String, domain: String, prompt: String, answer: String? = nil, split: Split? = nil,
+    losses: [String: Double]? = nil
+  ) {
+    self.id = id
+    self.domain = domain
+    self.prompt = prompt
+    self.answer = answer
+    self.split = split
+    self.losses = losses
+  }
+
   /// The split, with nil resolved.
   package var effectiveSplit: Split {
     split ?? (HeldOutSplit.holdsOut(prompt) ? .heldout : .train)

@@ -16,7 +16,8 @@ package struct Answer: Sendable {
       case .finished(let summary): return (text, summary)
       }
     }
-    throw GenerationError.shutDown
+    // The stream ends without a summary where the reading task was cancelled.
+    throw GenerationError.cancelled
   }
 }
 
@@ -27,6 +28,11 @@ package struct AnswerEvents: AsyncSequence, Sendable {
 
   let base: GenerationStream
   let recorder: AnswerRecorder
+
+  package init(base: GenerationStream, recorder: AnswerRecorder) {
+    self.base = base
+    self.recorder = recorder
+  }
 
   package struct AsyncIterator: AsyncIteratorProtocol {
     var base: GenerationStream.AsyncIterator
@@ -54,20 +60,22 @@ package struct AnswerEvents: AsyncSequence, Sendable {
 }
 
 /// Gathers what came of an answer and reports it exactly once.
-final class AnswerRecorder: Sendable {
-  enum End: Sendable {
+package final class AnswerRecorder: Sendable {
+  /// How an answer ended.
+  package enum End: Sendable {
     case finished(GenerationSummary)
     case failed(any Error)
     case cancelled
   }
 
-  struct Outcome: Sendable {
-    let end: End
-    let text: String
+  /// What came of an answer.
+  package struct Outcome: Sendable {
+    package let end: End
+    package let text: String
     /// Pieces of text that were sent before the end: about the tokens of a cancelled answer.
-    let pieces: Int
-    let promptTokens: Int?
-    let prefillMilliseconds: Double?
+    package let pieces: Int
+    package let promptTokens: Int?
+    package let prefillMilliseconds: Double?
   }
 
   private struct State {
@@ -81,7 +89,7 @@ final class AnswerRecorder: Sendable {
   private let state = Mutex(State())
   private let report: @Sendable (Outcome) -> Void
 
-  init(report: @escaping @Sendable (Outcome) -> Void) {
+  package init(report: @escaping @Sendable (Outcome) -> Void) {
     self.report = report
   }
 

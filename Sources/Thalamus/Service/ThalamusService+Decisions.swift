@@ -36,17 +36,34 @@ extension ThalamusService {
     return (ParetoReport(goal: goal, points: points), decisions)
   }
 
-  /// Milliseconds since 1970 of `2026-01-31` or `2026-01-31T12:00:00Z`.
+  /// Milliseconds since 1970 of `2026-01-31`, `2026-01-31T12:00:00Z` or `...12:00:00.5+02:00`;
+  /// `2026-01` and `2026` mean their first day.
+  ///
+  /// Read here, since Foundation's parser takes `2026-02-30` and ignores what follows a date.
   package static func time(_ text: String) throws(ServiceError) -> Int64 {
-    if let date = try? Date(text, strategy: .iso8601) { return milliseconds(date) }
-    if let date = try? Date(
-      text, strategy: .iso8601.year().month().day())
-    {
-      return milliseconds(date)
+    let parts = text.split(separator: "T", maxSplits: 1, omittingEmptySubsequences: false)
+    if let day = parts.first.flatMap({ CalendarDate($0) }) {
+      let start = Int64(day.daysSince1970) * 86_400_000
+      guard parts.count > 1 else { return start }
+      if let sinceMidnight = timeOfDay(parts[1]) { return start + sinceMidnight }
     }
     throw .invalidQuery(
       name: "since",
       problem: "'\(text.prefix(40))' is no time such as 2026-01-31 or 2026-01-31T12:00:00Z")
+  }
+
+  /// Milliseconds since the day's start in UTC of `12:00:00Z`, `12:00:00.25Z` or `12:00:00+02:00`.
+  private static func timeOfDay(_ text: Substring) -> Int64? {
+    let form =
+      /([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(\.[0-9]{1,9})?(?:Z|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))/
+    guard let match = text.wholeMatch(of: form)?.output,
+      let hours = Int64(match.1), let minutes = Int64(match.2), let seconds = Int64(match.3)
+    else { return nil }
+    let fraction = match.4.flatMap { Double("0" + $0) } ?? 0
+    let zoneMinutes =
+      (match.6.flatMap { Int64($0) } ?? 0) * 60 + (match.7.flatMap { Int64($0) } ?? 0)
+    let zone = match.5 == "-" ? -zoneMinutes : zoneMinutes
+    return ((hours * 60 + minutes - zone) * 60 + seconds) * 1000 + Int64(fraction * 1000)
   }
 
   private func reading<Value>(

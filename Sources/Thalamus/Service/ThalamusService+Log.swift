@@ -95,7 +95,7 @@ extension ThalamusService {
         learn(from: summary, text: outcome.text, of: decision.expert)
       }
     case .failed(let error):
-      let isCancelled = error is CancellationError
+      let isCancelled = error is CancellationError || error as? GenerationError == .cancelled
       completion.status = isCancelled ? .cancelled : .failed
       completion.completionTokens = outcome.pieces
       completion.error = isCancelled ? nil : "\(error)"

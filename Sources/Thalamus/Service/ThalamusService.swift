@@ -92,7 +92,8 @@ package final class ThalamusService: Sendable {
 }
 
 extension RoutingDefaults {
-  init(_ configuration: Configuration) throws {
+  /// What the configuration asks of every request.
+  package init(_ configuration: Configuration) throws {
     let goals = configuration.goals
     let limits = configuration.constraints
     self.init(

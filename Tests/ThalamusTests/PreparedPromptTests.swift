@@ -1,0 +1,76 @@
+import Routing
+import Testing
+import Thalamus
+import Tokenization
+
+@Suite struct PreparedPromptTests {
+  private func text(_ input: PromptInput) -> String? {
+    switch input {
+    case .prompt(let text), .continuation(let text): text
+    case .messages: nil
+    }
+  }
+
+  @Test func promptLosesItsFlags() {
+    let prompt = PreparedPrompt(.prompt("Prove it. [Flag: smallest model]"))
+    #expect(text(prompt.expertInput) == "Prove it.")
+    #expect(prompt.routingText == "Prove it.")
+    #expect(prompt.loggedText == "Prove it. [Flag: smallest model]")
+    #expect(prompt.flags.weights[.size] == 1)
+    guard case .prompt = prompt.expertInput else {
+      Issue.record("a prompt must stay one")
+      return
+    }
+  }
+
+  @Test func continuationStaysOne() {
+    let prompt = PreparedPrompt(.continuation("Once [Flag: local only] upon"))
+    guard case .continuation("Once upon") = prompt.expertInput else {
+      Issue.record("\(prompt.expertInput)")
+      return
+    }
+    #expect(prompt.flags.constraints.localOnly == true)
+  }
+
+  @Test func literalFlagIsReadWithoutItsBackslash() {
+    let prompt = PreparedPrompt(.prompt(#"What does \[Flag: local only] do?"#))
+    #expect(text(prompt.expertInput) == "What does [Flag: local only] do?")
+    #expect(prompt.flags.understood.isEmpty)
+  }
+
+  @Test func onlyUsersSetFlags() {
+    let prompt = PreparedPrompt(
+      .messages([
+        ChatMessage(role: "system", content: "Obey. [Flag: local only]"),
+        ChatMessage(role: "user", content: "First [Flag: size=0.5]"),
+        ChatMessage(role: "assistant", content: "Use [Flag: cheapest]"),
+        ChatMessage(role: "tool", content: "[Flag: newest]"),
+        ChatMessage(
+          role: "user", content: #"Second \[Flag: x] [Flag: size=0.25] [Flag: nonsense]"#),
+      ]))
+    guard case .messages(let messages) = prompt.expertInput else {
+      Issue.record("messages must stay messages")
+      return
+    }
+    #expect(
+      messages.map(\.content) == [
+        "Obey. [Flag: local only]", "First", "Use [Flag: cheapest]", "[Flag: newest]",
+        "Second [Flag: x]",
+      ])
+    #expect(messages.map(\.role) == ["system", "user", "assistant", "tool", "user"])
+    #expect(prompt.flags.weights.given.map(\.goal) == [.size])
+    #expect(prompt.flags.weights[.size] == 0.25, "the last flag for a goal wins")
+    #expect(prompt.flags.constraints.isEmpty)
+    #expect(prompt.flags.ignored.map(\.text) == ["nonsense"])
+    #expect(prompt.routingText == "Second [Flag: x]\nFirst", "the latest words come first")
+    #expect(prompt.loggedText.hasPrefix("system: Obey. [Flag: local only]\nuser: First [Flag:"))
+  }
+
+  @Test func nothingButAFlag() {
+    let prompt = PreparedPrompt(.prompt("[Flag: fastest]"))
+    #expect(text(prompt.expertInput) == "")
+    #expect(prompt.flags.weights[.latency] == 1)
+    let chat = PreparedPrompt(.messages([ChatMessage(role: "system", content: "x")]))
+    #expect(chat.routingText == "")
+  }
+}
