@@ -3,13 +3,13 @@ import Thalamus
 
 /// The body of `POST /v1/chat/completions`, as OpenAI's API has it. Keys that this server does not
 /// know are ignored, as other servers do; those that it could not honour are refused.
-struct ChatCompletionBody: Decodable, Sendable {
-  let model: String
-  let messages: [MessageBody]
-  let streams: Bool
-  let includesUsage: Bool
-  let routing: RoutingExtension
-  let fields: GenerationFields
+package struct ChatCompletionBody: Decodable, Sendable {
+  package let model: String
+  package let messages: [MessageBody]
+  package let streams: Bool
+  package let includesUsage: Bool
+  package let routing: RoutingExtension
+  package let fields: GenerationFields
 
   private enum CodingKeys: String, CodingKey {
     case model, messages, stream, n, tools, functions, thalamus
@@ -25,7 +25,7 @@ struct ChatCompletionBody: Decodable, Sendable {
     let type: String
   }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     model = try values.decode(String.self, forKey: .model)
     messages = try values.decode([MessageBody].self, forKey: .messages)
@@ -35,7 +35,7 @@ struct ChatCompletionBody: Decodable, Sendable {
     streams = try values.decodeIfPresent(Bool.self, forKey: .stream) ?? false
     includesUsage =
       try values.decodeIfPresent(StreamOptions.self, forKey: .streamOptions)?.include_usage ?? false
-    guard try (values.decodeIfPresent(Int.self, forKey: .n) ?? 1) == 1 else {
+    guard try (values.wholeNumberIfPresent(forKey: .n) ?? 1) == 1 else {
       throw APIError.badRequest("'n' must be 1", code: "unsupported_value", param: "n")
     }
     for key in [CodingKeys.tools, .functions] where try Self.isFilled(values, key) {
@@ -63,16 +63,16 @@ struct ChatCompletionBody: Decodable, Sendable {
 }
 
 /// `"thalamus": {...}` in an OpenAI-compatible request: what `/route` takes besides.
-struct RoutingExtension: Decodable, Sendable {
-  var weights = GoalWeights()
-  var constraints = Constraints()
-  var strategy: String?
+package struct RoutingExtension: Decodable, Sendable {
+  package var weights = GoalWeights()
+  package var constraints = Constraints()
+  package var strategy: String?
 
   private enum CodingKeys: String, CodingKey, CaseIterable { case flags, constraints, strategy }
 
-  init() {}
+  package init() {}
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     try decoder.rejectUnknownKeys(CodingKeys.allCases.map(\.rawValue))
     let values = try decoder.container(keyedBy: CodingKeys.self)
     weights = try values.decodeIfPresent(GoalWeights.self, forKey: .flags) ?? GoalWeights()
@@ -82,7 +82,7 @@ struct RoutingExtension: Decodable, Sendable {
   }
 
   /// A request for the expert that `model` names, or for the router's choice where it is `auto`.
-  func routingRequest(
+  package func routingRequest(
     model: String, input: PromptInput, maxTokens: Int, seed: UInt64?
   ) -> RoutingRequest {
     RoutingRequest(

@@ -1,14 +1,14 @@
 import Thalamus
 
 /// The body of `POST /v1/completions`: a text to continue as it stands.
-struct CompletionBody: Decodable, Sendable {
-  let model: String
-  let prompt: String
-  let streams: Bool
-  let includesUsage: Bool
-  let echoes: Bool
-  let routing: RoutingExtension
-  let fields: GenerationFields
+package struct CompletionBody: Decodable, Sendable {
+  package let model: String
+  package let prompt: String
+  package let streams: Bool
+  package let includesUsage: Bool
+  package let echoes: Bool
+  package let routing: RoutingExtension
+  package let fields: GenerationFields
 
   private enum CodingKeys: String, CodingKey {
     case model, prompt, stream, n, echo, thalamus
@@ -19,7 +19,7 @@ struct CompletionBody: Decodable, Sendable {
     let include_usage: Bool?
   }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     model = try values.decode(String.self, forKey: .model)
     if let one = try? values.decode(String.self, forKey: .prompt) {
@@ -33,7 +33,7 @@ struct CompletionBody: Decodable, Sendable {
       prompt = only
     }
     guard !prompt.isEmpty else { throw APIError.badRequest("'prompt' is empty", param: "prompt") }
-    guard try (values.decodeIfPresent(Int.self, forKey: .n) ?? 1) == 1 else {
+    guard try (values.wholeNumberIfPresent(forKey: .n) ?? 1) == 1 else {
       throw APIError.badRequest("'n' must be 1", code: "unsupported_value", param: "n")
     }
     streams = try values.decodeIfPresent(Bool.self, forKey: .stream) ?? false

@@ -2,8 +2,12 @@ import DecisionLog
 import Foundation
 
 /// A logged decision, as `/decisions` shows it: columns as fields, JSON columns as JSON.
-struct DecisionReply: Encodable {
+package struct DecisionReply: Encodable {
   let record: DecisionRecord
+
+  package init(record: DecisionRecord) {
+    self.record = record
+  }
 
   private enum CodingKeys: String, CodingKey {
     case id, time, prompt, expert, strategy, status, error, experts, flags, constraints
@@ -19,7 +23,7 @@ struct DecisionReply: Encodable {
     case outputCharacters = "output_characters"
   }
 
-  func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(record.id, forKey: .id)
     let time = Date(timeIntervalSince1970: Double(record.timeMilliseconds) / 1000)
@@ -50,14 +54,14 @@ struct DecisionReply: Encodable {
 }
 
 /// JSON that was stored as text, encoded as what it says.
-struct JSONText: Encodable {
+package struct JSONText: Encodable {
   private let value: JSONValue
 
-  init(_ text: String) {
+  package init(_ text: String) {
     value = (try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))) ?? .null
   }
 
-  func encode(to encoder: any Encoder) throws { try value.encode(to: encoder) }
+  package func encode(to encoder: any Encoder) throws { try value.encode(to: encoder) }
 }
 
 /// Any JSON value.

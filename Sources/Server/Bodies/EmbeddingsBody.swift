@@ -1,20 +1,20 @@
 /// The body of `POST /v1/embeddings`.
-struct EmbeddingsBody: Decodable, Sendable {
-  enum Format: String, Decodable { case float, base64 }
+package struct EmbeddingsBody: Decodable, Sendable {
+  package enum Format: String, Decodable { case float, base64 }
 
-  let texts: [String]
-  let model: String?
-  let format: Format
+  package let texts: [String]
+  package let model: String?
+  package let format: Format
 
   /// Texts of one request; the next would make others wait too long.
-  static let maximumTexts = 2048
+  package static let maximumTexts = 2048
 
   private enum CodingKeys: String, CodingKey {
     case input, model
     case encodingFormat = "encoding_format"
   }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     if let one = try? values.decode(String.self, forKey: .input) {
       texts = [one]

@@ -1,17 +1,17 @@
 import Generation
 
 /// The sampling fields that `/route` and the OpenAI-compatible routes share.
-struct GenerationFields: Decodable, Sendable {
-  var maxTokens: Int?
-  var temperature: Float?
-  var topP: Float?
-  var topK: Int?
-  var minP: Float?
-  var repetitionPenalty: Float?
-  var frequencyPenalty: Float?
-  var presencePenalty: Float?
-  var seed: UInt64?
-  var stop: StopBody?
+package struct GenerationFields: Decodable, Sendable {
+  package var maxTokens: Int?
+  package var temperature: Float?
+  package var topP: Float?
+  package var topK: Int?
+  package var minP: Float?
+  package var repetitionPenalty: Float?
+  package var frequencyPenalty: Float?
+  package var presencePenalty: Float?
+  package var seed: UInt64?
+  package var stop: StopBody?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case temperature, seed, stop
@@ -25,14 +25,14 @@ struct GenerationFields: Decodable, Sendable {
     case presencePenalty = "presence_penalty"
   }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     maxTokens =
-      try values.decodeIfPresent(Int.self, forKey: .maxCompletionTokens)
-      ?? values.decodeIfPresent(Int.self, forKey: .maxTokens)
+      try values.wholeNumberIfPresent(forKey: .maxCompletionTokens)
+      ?? values.wholeNumberIfPresent(forKey: .maxTokens)
     temperature = try values.decodeIfPresent(Float.self, forKey: .temperature)
     topP = try values.decodeIfPresent(Float.self, forKey: .topP)
-    topK = try values.decodeIfPresent(Int.self, forKey: .topK)
+    topK = try values.wholeNumberIfPresent(forKey: .topK)
     minP = try values.decodeIfPresent(Float.self, forKey: .minP)
     repetitionPenalty = try values.decodeIfPresent(Float.self, forKey: .repetitionPenalty)
     frequencyPenalty = try values.decodeIfPresent(Float.self, forKey: .frequencyPenalty)
@@ -41,13 +41,15 @@ struct GenerationFields: Decodable, Sendable {
     if let signed = try? values.decodeIfPresent(Int64.self, forKey: .seed) {
       seed = UInt64(bitPattern: signed)
     } else {
-      seed = try values.decodeIfPresent(UInt64.self, forKey: .seed)
+      seed = try values.wholeNumberIfPresent(forKey: .seed)
     }
     stop = try values.decodeIfPresent(StopBody.self, forKey: .stop)
   }
 
   /// The parameters of the generation; what is not given keeps the server's defaults.
-  func parameters(defaultMaxTokens: Int?, defaultTemperature: Double) -> SamplingParameters {
+  package func parameters(
+    defaultMaxTokens: Int?, defaultTemperature: Double
+  ) -> SamplingParameters {
     var parameters = SamplingParameters(
       temperature: temperature ?? Float(defaultTemperature), seed: seed,
       maxTokens: maxTokens ?? defaultMaxTokens)

@@ -31,13 +31,20 @@ package enum JSONCoding {
     guard !request.body.isEmpty else {
       throw .badRequest("the request has no body; expected a JSON object", code: "missing_body")
     }
+    let data = Data(request.body)
     do {
-      return try JSONDecoder().decode(type, from: Data(request.body))
+      return try JSONDecoder().decode(type, from: data)
     } catch let error as APIError {
       throw error
     } catch let error as RoutingError {
       throw APIError(error)
     } catch let error as DecodingError {
+      // Foundation calls a number that does not fit its field broken JSON.
+      if case .dataCorrupted(let context) = error, context.codingPath.isEmpty,
+        (try? JSONSerialization.jsonObject(with: data)) != nil
+      {
+        throw .badRequest("a number in the body is too large or not whole")
+      }
       throw APIError(error)
     } catch {
       throw .badRequest("the body is not valid JSON: \(error)", code: "invalid_json")
@@ -101,6 +108,22 @@ extension Decoder {
         "unknown key '\(key.stringValue.prefix(100))'"
           + (nearest.map { "; did you mean '\($0)'?" } ?? ""),
         code: "unknown_key", param: String(key.stringValue.prefix(100)))
+    }
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// A whole number, if there is one. Foundation's own error for a number that does not fit calls
+  /// the whole body broken and names no field.
+  func wholeNumberIfPresent<Number: FixedWidthInteger & Decodable>(
+    forKey key: Key
+  ) throws -> Number? {
+    do {
+      return try decodeIfPresent(Number.self, forKey: key)
+    } catch  where (try? decode(Double.self, forKey: key)) != nil {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription: "expected a whole number of at most \(Number.bitWidth) bits")
     }
   }
 }

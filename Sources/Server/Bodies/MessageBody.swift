@@ -1,9 +1,9 @@
 import Tokenization
 
 /// One message of a chat: `content` is a text, or a list of parts of which only text is understood.
-struct MessageBody: Codable, Sendable {
-  let role: String
-  let content: String
+package struct MessageBody: Codable, Sendable {
+  package let role: String
+  package let content: String
 
   private enum CodingKeys: String, CodingKey { case role, content }
 
@@ -12,12 +12,12 @@ struct MessageBody: Codable, Sendable {
     let text: String?
   }
 
-  init(role: String, content: String) {
+  package init(role: String, content: String) {
     self.role = role
     self.content = content
   }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     role = try values.decode(String.self, forKey: .role)
     guard ["system", "developer", "user", "assistant", "tool"].contains(role) else {
@@ -42,7 +42,7 @@ struct MessageBody: Codable, Sendable {
     }
   }
 
-  var chatMessage: ChatMessage {
+  package var chatMessage: ChatMessage {
     ChatMessage(role: role == "developer" ? "system" : role, content: content)
   }
 }

@@ -2,20 +2,20 @@ import Routing
 import Thalamus
 
 /// The body of `POST /route`.
-struct RouteBody: Decodable, Sendable {
-  let input: PromptInput
-  let weights: GoalWeights
-  let constraints: Constraints
-  let strategy: String?
-  let generates: Bool
-  let streams: Bool
-  let fields: GenerationFields
+package struct RouteBody: Decodable, Sendable {
+  package let input: PromptInput
+  package let weights: GoalWeights
+  package let constraints: Constraints
+  package let strategy: String?
+  package let generates: Bool
+  package let streams: Bool
+  package let fields: GenerationFields
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case prompt, messages, flags, constraints, strategy, generate, stream
   }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     try decoder.rejectUnknownKeys(
       CodingKeys.allCases.map(\.rawValue) + GenerationFields.CodingKeys.allCases.map(\.rawValue))
     let values = try decoder.container(keyedBy: CodingKeys.self)
@@ -47,7 +47,7 @@ struct RouteBody: Decodable, Sendable {
     fields = try GenerationFields(from: decoder)
   }
 
-  func routingRequest(defaultMaxTokens: Int) -> RoutingRequest {
+  package func routingRequest(defaultMaxTokens: Int) -> RoutingRequest {
     RoutingRequest(
       input: input, weights: weights, constraints: constraints, strategy: strategy,
       maxTokens: fields.maxTokens ?? defaultMaxTokens, seed: fields.seed)

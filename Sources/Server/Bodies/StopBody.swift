@@ -1,8 +1,8 @@
 /// `stop`: one text or a list of them.
-struct StopBody: Decodable, Sendable {
-  let texts: [String]
+package struct StopBody: Decodable, Sendable {
+  package let texts: [String]
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()
     if let one = try? value.decode(String.self) {
       texts = [one]

@@ -1,6 +1,6 @@
 /// Text made safe to stand in HTML, between tags or in a quoted attribute.
-enum HTMLText {
-  static func escape(_ text: String) -> String {
+package enum HTMLText {
+  package static func escape(_ text: String) -> String {
     var escaped = ""
     escaped.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars {

@@ -1,22 +1,26 @@
 import HTTP
 
 /// Checks the key that a client sends, where the configuration asks for one.
-struct Authorization: Sendable {
+package struct Authorization: Sendable {
   private let keys: [[UInt8]]
 
-  init(keys: [String]) {
+  /// - Parameter keys: those accepted; none turns the check off.
+  package init(keys: [String]) {
     self.keys = keys.map { Array($0.utf8) }
   }
 
-  func check(_ request: HTTPRequest) throws(APIError) {
+  /// Throws 401 where the request carries none of the keys.
+  package func check(_ request: HTTPRequest) throws(APIError) {
     guard !keys.isEmpty else { return }
     let header = request.headers["Authorization"] ?? ""
     let words = header.split(separator: " ", maxSplits: 1)
     let sent =
-      words.count == 2 && words[0].lowercased() == "bearer" ? Array(words[1].utf8) : []
+      words.count == 2 && words[0].lowercased() == "bearer"
+      ? Array(words[1].utf8.drop { $0 == 0x20 }) : []
     var accepted = false
     for key in keys where Self.equal(sent, key) { accepted = true }
-    guard accepted else {
+    // An empty key in the configuration, left by an unset variable say, lets nobody in.
+    guard accepted, !sent.isEmpty else {
       throw APIError(
         status: .unauthorized,
         message: header.isEmpty

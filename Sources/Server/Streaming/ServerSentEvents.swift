@@ -1,11 +1,11 @@
 import HTTP
 
 /// The text of server-sent events, one JSON value each.
-enum ServerSentEvents {
-  static let contentType = "text/event-stream"
+package enum ServerSentEvents {
+  package static let contentType = "text/event-stream"
 
   /// `data: {json}`, with the event's name where it has one.
-  static func event(_ value: some Encodable, name: String? = nil) -> [UInt8] {
+  package static func event(_ value: some Encodable, name: String? = nil) -> [UInt8] {
     var bytes: [UInt8] = []
     if let name { bytes += Array("event: \(name)\n".utf8) }
     bytes += Array("data: ".utf8)
@@ -15,10 +15,10 @@ enum ServerSentEvents {
   }
 
   /// How OpenAI's API ends a stream.
-  static let done = Array("data: [DONE]\n\n".utf8)
+  package static let done = Array("data: [DONE]\n\n".utf8)
 
   /// A streamed response that proxies are asked not to buffer.
-  static func response(
+  package static func response(
     _ produce: @escaping @Sendable (HTTPBodyWriter) async throws -> Void
   ) -> HTTPResponse {
     var response = HTTPResponse.stream(contentType: contentType, produce)

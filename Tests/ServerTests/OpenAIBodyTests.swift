@@ -1,0 +1,122 @@
+import Server
+import Testing
+
+/// Messages of a body that lacks nothing else.
+private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
+
+/// The bodies of the OpenAI-compatible routes.
+@Suite struct OpenAIBodyTests {
+  @Test func chat() throws {
+    let body = try decode(
+      ChatCompletionBody.self,
+      """
+      {"model": "auto", "stream": true, "stream_options": {"include_usage": true}, "user": "me",
+       "tools": [], "functions": null, "n": 1, "response_format": {"type": "text"},
+       "messages": [{"role": "developer", "content": "Be brief", "name": "x"},
+                    {"role": "user", "content": [{"type": "text", "text": "Hel"},
+                                                 {"type": "text", "text": "lo"}]},
+                    {"role": "assistant", "content": null}],
+       "thalamus": {"flags": {"cost": 2}, "constraints": {"experts": ["a"]}, "strategy": "pilot"}}
+      """)
+    #expect(body.streams && body.includesUsage)
+    #expect(body.messages.map(\.content) == ["Be brief", "Hello", ""])
+    #expect(body.messages.map(\.chatMessage.role) == ["system", "user", "assistant"])
+    let request = body.routing.routingRequest(
+      model: body.model, input: .prompt("x"), maxTokens: 5, seed: nil)
+    #expect(request.expert == nil)
+    #expect(request.weights[.cost] == 2 && request.constraints.experts == ["a"])
+    #expect(request.strategy == "pilot")
+    let direct = body.routing.routingRequest(
+      model: "a", input: .prompt("x"), maxTokens: 5, seed: nil)
+    #expect(direct.expert == "a")
+  }
+
+  @Test(
+    arguments: [
+      (#"{"model": "auto"}"#, "missing_field", "messages"),
+      ("{\(hi)}", "missing_field", "model"),
+      (#"{"model": "auto", "messages": []}"#, "invalid_value", "messages"),
+      (#"{"model": 4, \#(hi)}"#, "invalid_type", "model"),
+      (#"{"model": "auto", "n": 2, \#(hi)}"#, "unsupported_value", "n"),
+      (
+        #"{"model": "auto", "tools": [{"type": "function"}], \#(hi)}"#, "unsupported_parameter",
+        "tools"
+      ),
+      (#"{"model": "auto", "functions": [{}], \#(hi)}"#, "unsupported_parameter", "functions"),
+      (#"{"model": "auto", "tools": {}, \#(hi)}"#, "invalid_type", "tools"),
+      (
+        #"{"model": "auto", "response_format": {"type": "json_object"}, \#(hi)}"#,
+        "unsupported_parameter", "response_format"
+      ),
+      (#"{"model": "auto", "thalamus": {"flag": {}}, \#(hi)}"#, "unknown_key", "flag"),
+      (
+        #"{"model": "auto", "thalamus": {"flags": {"size": 1e9}}, \#(hi)}"#, "invalid_value",
+        "flags.size"
+      ),
+      (
+        #"{"model": "auto", "messages": [{"role": "user", "content": [{"type": "image_url"}]}]}"#,
+        "invalid_value", "messages[0].content"
+      ),
+      (
+        #"{"model": "auto", "messages": [{"role": "user", "content": [{"type": "text"}]}]}"#,
+        "invalid_value", "messages[0].content"
+      ),
+      (
+        #"{"model": "auto", "messages": [{"role": "user", "content": [{}]}]}"#,
+        "missing_field", "messages[0].content[0].type"
+      ),
+    ] as [(String, String, String?)])
+  func chatRefused(json: String, code: String, param: String?) {
+    #expect(refusal(of: ChatCompletionBody.self, json) == Refusal(400, code, param))
+  }
+
+  @Test func completion() throws {
+    let body = try decode(
+      CompletionBody.self, #"{"model": "a", "prompt": ["Once"], "echo": true, "max_tokens": 2}"#)
+    #expect(body.prompt == "Once" && body.echoes && !body.streams && !body.includesUsage)
+    #expect(body.fields.maxTokens == 2)
+    #expect(try decode(CompletionBody.self, #"{"model": "a", "prompt": "Once"}"#).prompt == "Once")
+  }
+
+  @Test(
+    arguments: [
+      (#"{"prompt": "a"}"#, "missing_field", "model"),
+      (#"{"model": "a"}"#, "missing_field", "prompt"),
+      (#"{"model": "a", "prompt": ""}"#, "invalid_value", "prompt"),
+      (#"{"model": "a", "prompt": []}"#, "unsupported_value", "prompt"),
+      (#"{"model": "a", "prompt": ["a", "b"]}"#, "unsupported_value", "prompt"),
+      (#"{"model": "a", "prompt": [1, 2]}"#, "invalid_type", "prompt[0]"),
+      (#"{"model": "a", "prompt": "a", "n": 0}"#, "unsupported_value", "n"),
+    ] as [(String, String, String?)])
+  func completionRefused(json: String, code: String, param: String?) {
+    #expect(refusal(of: CompletionBody.self, json) == Refusal(400, code, param))
+  }
+
+  @Test func embeddings() throws {
+    let one = try decode(EmbeddingsBody.self, #"{"input": "a"}"#)
+    #expect(one.texts == ["a"] && one.model == nil && one.format == .float)
+    let two = try decode(
+      EmbeddingsBody.self, #"{"input": ["a", ""], "model": "m", "encoding_format": "base64"}"#)
+    #expect(two.texts == ["a", ""] && two.model == "m" && two.format == .base64)
+    let most = Array(repeating: #""x""#, count: EmbeddingsBody.maximumTexts)
+    #expect(
+      try decode(EmbeddingsBody.self, "{\"input\": [\(most.joined(separator: ","))]}").texts.count
+        == most.count)
+    let more = (most + [#""x""#]).joined(separator: ",")
+    #expect(
+      refusal(of: EmbeddingsBody.self, "{\"input\": [\(more)]}")
+        == Refusal(400, "invalid_value", "input"))
+  }
+
+  @Test(
+    arguments: [
+      ("{}", "missing_field", "input"),
+      (#"{"input": []}"#, "invalid_value", "input"),
+      (#"{"input": [1, 2]}"#, "invalid_type", "input[0]"),
+      (#"{"input": 3}"#, "invalid_type", "input"),
+      (#"{"input": "a", "encoding_format": "hex"}"#, "invalid_value", "encoding_format"),
+    ] as [(String, String, String?)])
+  func embeddingsRefused(json: String, code: String, param: String?) {
+    #expect(refusal(of: EmbeddingsBody.self, json) == Refusal(400, code, param))
+  }
+}
