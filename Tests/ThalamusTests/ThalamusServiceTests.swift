@@ -169,6 +169,52 @@ import Thalamus
     await service.shutDown()
   }
 
+  @Test(arguments: Configuration.Log.Prompts.allCases)
+  func logKeepsNoMoreOfAPromptThanItMay(policy: Configuration.Log.Prompts) async throws {
+    var fixture = try await ServiceFixture(router: false)
+    fixture.configuration.log.prompts = policy
+    let service = try await fixture.start()
+    _ = try await service.decide(
+      RoutingRequest(input: .prompt("my secret [Flag: another secret]"), strategy: "random"))
+    await service.shutDown()
+    let row = try #require(try await fixture.logged().first)
+    #expect((row.promptText != nil) == (policy == .store))
+    #expect((row.promptSHA256 != nil) == (policy != .omit))
+    #expect(row.promptBytes == 32)
+    #expect(row.flagsJSON.contains("another secret") == (policy == .store))
+    #expect(row.flagsJSON.contains("unknown flag"))
+    let folder = fixture.configuration.log.database
+    let bytes = try Data(contentsOf: URL(filePath: folder))
+    #expect((bytes.range(of: Data("secret".utf8)) != nil) == (policy == .store))
+  }
+
+  @Test func routerOfAnotherEncoderIsLeftOut() async throws {
+    let fixture = try await ServiceFixture()
+    let files = RouterFiles(fixture.configuration)
+    let manifest = URL(filePath: files.directory + "/ridge/router.json")
+    let text = try String(contentsOf: manifest, encoding: .utf8)
+    let revision = try #require(try files.load(.ridge)).manifest.encoder.revision
+    try Data(text.replacing(revision, with: "0123456789abcdef").utf8).write(to: manifest)
+    let service = try await fixture.start()
+    #expect(await !service.readiness().isReady)
+    await #expect(throws: ServiceError.self) { _ = try await service.decide(Self.code) }
+    await service.shutDown()
+  }
+
+  @Test func logThatCannotBeOpenedDoesNotStopTheService() async throws {
+    var fixture = try await ServiceFixture()
+    fixture.configuration.log.database = "/proc/there/is/no/place"
+    let service = try await fixture.start()
+    let readiness = await service.readiness()
+    #expect(readiness.isReady)
+    #expect(readiness.decisionLog != "ok")
+    #expect(try await service.decide(Self.code).expert == "smollm2-135m")
+    await #expect(throws: ServiceError.self) {
+      _ = try await service.decisions(DecisionFilter())
+    }
+    await service.shutDown()
+  }
+
   @Test func withoutALog() async throws {
     var fixture = try await ServiceFixture()
     fixture.configuration.log.database = ""

@@ -61,6 +61,11 @@ extension ThalamusService {
     guard let log else { return }
     let routing = decision.routing
     let text = decision.prompt.loggedText
+    // A flag that could not be read is a piece of the prompt, and kept only where prompts are.
+    var ignored = routing.ignoredFlags
+    if configuration.log.prompts != .store {
+      for index in ignored.indices { ignored[index].text = "" }
+    }
     write {
       try log.append(
         DecisionRecord(
@@ -69,7 +74,7 @@ extension ThalamusService {
           promptBytes: text.utf8.count, expert: decision.expert,
           strategy: routing.strategy.name, routerVersion: routing.routerVersion,
           flagsJSON: Self.json(
-            FlagsColumn(inForce: routing.flags, ignored: routing.ignoredFlags)),
+            FlagsColumn(inForce: routing.flags, ignored: ignored)),
           constraintsJSON: Self.json(routing.constraints),
           expertsJSON: Self.json(routing.experts),
           decisionMilliseconds: routing.milliseconds ?? 0,
