@@ -19,6 +19,7 @@ package final class LocalExpert: Expert {
   /// The special tokens as text, for templates that write them.
   private let beginningText: String
   private let endText: String
+  private let controlTokens: ControlTokenGuard
 
   package init(
     card: ExpertCard, tokenizer: any Tokenizer, layout: ChatLayout, scheduler: Scheduler,
@@ -30,6 +31,7 @@ package final class LocalExpert: Expert {
     self.scheduler = scheduler
     self.decoder = decoder
     self.threadCount = threadCount
+    controlTokens = ControlTokenGuard(tokenizer)
     let name = { (id: Int32?) in
       id.map { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) } ?? ""
     }
@@ -57,6 +59,11 @@ package final class LocalExpert: Expert {
     case .continuation(let text):
       return tokenizer.encode(text, addSpecial: true, parseSpecial: false)
     case .messages(let messages):
+      let messages = messages.map { message in
+        var message = message
+        message.content = controlTokens.clean(message.content)
+        return message
+      }
       let text = try layout.template.render(
         messages: messages, addGenerationPrompt: true, bosToken: beginningText,
         eosToken: endText)
