@@ -10,6 +10,7 @@ package enum ServerApplication {
     let level = configuration.log.level
     let logger = Self.logger(level: level)
     let service = try await ThalamusService.start(configuration, logger: logger)
+    await service.markInterruptedDecisions()
     let server = HTTPServer(
       configuration: httpConfiguration(configuration.server),
       handler: APIRoutes(service: service).handler, logger: logger)
