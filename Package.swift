@@ -24,6 +24,7 @@ let package = Package(
       name: "ThalamusCLI",
       dependencies: [
         "Server", "Thalamus", "Library", "Routing", "Generation", "Transformer", "Tokenization",
+        "Kernels",
         "DecisionLog",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),

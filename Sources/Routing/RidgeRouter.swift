@@ -29,11 +29,10 @@ package struct RidgeRouter: LossPredictor, Equatable {
       let scaled = scaler.scale(FeatureScaler.columns(of: example.input))
       for column in scaled.indices { matrix[row, column] = scaled[column] }
     }
-    let targets = set.experts.map { expert in
+    let losses = set.experts.map { expert in
       set.examples.map { $0.losses[expert] ?? .nan }
     }
-    let fits = try RidgeRegression.fit(
-      matrix: matrix, targets: targets, folds: set.folds(folds), lambdas: lambdas)
+    let fits = try Self.fit(matrix, losses: losses, folds: set.folds(folds), lambdas: lambdas)
     experts = set.experts
     self.scaler = scaler
     weights = fits.map { $0.weights.map(Float.init) }
@@ -43,6 +42,40 @@ package struct RidgeRouter: LossPredictor, Equatable {
     trainedRows = set.examples.count
     let meanLog = fits.reduce(0) { $0 + log($1.lambda) } / Double(max(1, fits.count))
     leverage = try Self.leverageMatrix(matrix, lambda: exp(meanLog))
+  }
+
+  /// One fit an expert.
+  ///
+  /// A choice depends on the differences between experts alone, and those are small beside what
+  /// the experts share, how hard a text is: one penalty for both would fit the noise of the one or
+  /// miss the signal of the other. So the mean over experts and each expert's distance from it are
+  /// fitted by themselves, each with its own penalty; an expert's weights are the sum. Where some
+  /// outcomes are missing there is no such mean, and each expert is fitted alone.
+  private static func fit(
+    _ matrix: Matrix, losses: [[Double]], folds: [Int], lambdas: [Double]
+  ) throws(RoutingError) -> [RidgeRegression.Fit] {
+    let isComplete = losses.allSatisfy { column in column.allSatisfy { !$0.isNaN } }
+    guard losses.count > 1, isComplete else {
+      return try RidgeRegression.fit(
+        matrix: matrix, targets: losses, folds: folds, lambdas: lambdas)
+    }
+    let mean = (0..<matrix.rows).map { row in
+      losses.reduce(0) { $0 + $1[row] } / Double(losses.count)
+    }
+    let distances = losses.map { column in zip(column, mean).map { $0 - $1 } }
+    let fits = try RidgeRegression.fit(
+      matrix: matrix, targets: [mean] + distances, folds: folds, lambdas: lambdas)
+    let shared = fits[0]
+    return fits.dropFirst().map { fit in
+      var sum = fit
+      sum.weights = zip(fit.weights, shared.weights).map { $0 + $1 }
+      sum.intercept += shared.intercept
+      sum.leaveOneOutResiduals = zip(fit.leaveOneOutResiduals, shared.leaveOneOutResiduals)
+        .map { $0 + $1 }
+      sum.residualVariance =
+        sum.leaveOneOutResiduals.reduce(0) { $0 + $1 * $1 } / Double(max(1, matrix.rows))
+      return sum
+    }
   }
 
   /// From stored numbers, which the caller has checked to fit together.

@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Kernels
 import ModelFiles
 import Routing
 import Synchronization
@@ -98,20 +99,24 @@ package final class SentenceEncoder: Sendable {
 
 extension SentenceEncoder {
   /// Loads an encoder from its folder, on a thread that may block.
-  package static func load(folder: String, pool: ComputePool) async throws(LibraryError)
-    -> SentenceEncoder
-  {
+  ///
+  /// - Parameter precision: `.float` is the slow truth, `.quantized` what serves.
+  package static func load(
+    folder: String, pool: ComputePool, precision: WeightMatrix.Precision = .quantized
+  ) async throws(LibraryError) -> SentenceEncoder {
     let manifest = try EncoderManifest.load(folder: folder)
     let result: Result<SentenceEncoder, LibraryError> = await withCheckedContinuation { caller in
       DispatchQueue.global().async {
-        caller.resume(returning: loadNow(manifest, folder: folder, pool: pool))
+        caller.resume(
+          returning: loadNow(manifest, folder: folder, pool: pool, precision: precision))
       }
     }
     return try result.get()
   }
 
   private static func loadNow(
-    _ manifest: EncoderManifest, folder: String, pool: ComputePool
+    _ manifest: EncoderManifest, folder: String, pool: ComputePool,
+    precision: WeightMatrix.Precision
   ) -> Result<SentenceEncoder, LibraryError> {
     for name in [manifest.weights, manifest.vocabulary, manifest.configuration] {
       let path = folder + "/" + name
@@ -124,7 +129,7 @@ extension SentenceEncoder {
       let encoder = try Encoder(
         configuration: EncoderConfiguration(
           json: try Data(contentsOf: URL(filePath: folder + "/" + manifest.configuration))),
-        tensors: try SafetensorsFile(path: path), pool: pool)
+        tensors: try SafetensorsFile(path: path), pool: pool, precision: precision)
       let tokenizer = try WordPieceTokenizer(
         vocabularyPath: folder + "/" + manifest.vocabulary, maximumTokens: manifest.maxTokens)
       return .success(

@@ -124,6 +124,9 @@ struct BenchEncoderCommand: AsyncParsableCommand {
   @Option(help: "Compute threads; 0 is one a processor.")
   var threads = 0
 
+  @Option(help: "fast: what serves. generic: float32.")
+  var kernels = KernelChoice.fast
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -148,7 +151,7 @@ struct BenchEncoderCommand: AsyncParsableCommand {
     if threads > 0 { compute.threads = threads }
     let encoder = try await SentenceEncoder.load(
       folder: settings.models.directory + "/" + settings.models.encoder,
-      pool: try LocalExpertLoader(compute).computePool)
+      pool: try LocalExpertLoader(compute).computePool, precision: kernels.precision)
     var times: [Double] = []
     for repetition in 0..<repetitions + 10 {
       let milliseconds = try encoder.measure(tokenCount: tokens)

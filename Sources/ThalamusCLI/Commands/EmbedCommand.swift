@@ -9,13 +9,17 @@ struct EmbedCommand: AsyncParsableCommand {
   @Option(help: "The lines; without it, standard input.")
   var file: String?
 
+  @Option(help: "fast: what serves. generic: float32.")
+  var kernels = KernelChoice.fast
+
   @OptionGroup var configuration: ConfigurationOptions
 
   func run() async throws {
     let settings = try configuration.load()
     let encoder = try await SentenceEncoder.load(
       folder: settings.models.directory + "/" + settings.models.encoder,
-      pool: try LocalExpertLoader(ComputeOptions(settings)).computePool)
+      pool: try LocalExpertLoader(ComputeOptions(settings)).computePool,
+      precision: kernels.precision)
     let lines = try Output.read(file).split(separator: "\n").map(String.init)
     // In groups, so that a long file shows its first vectors soon.
     var start = 0
