@@ -16,7 +16,7 @@ enum Command {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     let paths = ["in", "out", "err"].map { folder.appending(path: $0) }
-    for path in paths { FileManager.default.createFile(atPath: path.path, contents: nil) }
+    for path in paths { _ = FileManager.default.createFile(atPath: path.path, contents: nil) }
     try Data((input ?? "").utf8).write(to: paths[0])
     let process = Process()
     process.executableURL = executable

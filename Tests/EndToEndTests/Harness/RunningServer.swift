@@ -39,7 +39,7 @@ final class RunningServer: @unchecked Sendable {
     process.environment = ProcessInfo.processInfo.environment
       .filter { !$0.key.hasPrefix("THALAMUS_") }.merging(environment) { $1 }
     let errors = folder.appending(path: "stderr.txt")
-    FileManager.default.createFile(atPath: errors.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
     process.standardError = try FileHandle(forWritingTo: errors)
     process.standardOutput = try FileHandle(forWritingTo: errors)
     try process.run()
