@@ -33,7 +33,7 @@ import Tokenization
     let dialogue = "Be brief.\nQuestion: Hi\nAnswer: Hello\nQuestion: Bye\n"
     #expect(try render(layout) == dialogue + "Answer:")
     #expect(try render(layout, opening: false) == dialogue)
-    #expect(layout.stopTexts == ["\nQuestion:"])
+    #expect(layout.stopTexts == ["\nQuestion:", "\nAnswer:"])
   }
 
   @Test func templateOfTheWeights() throws {

@@ -11,7 +11,7 @@ package struct ChatLayout: Sendable {
   package static func of(_ manifest: ExpertManifest, file: GGUFFile) throws -> ChatLayout {
     if manifest.chatTemplate == "plain" {
       return ChatLayout(
-        template: try ChatTemplate(source: plainSource), stopTexts: ["\nQuestion:"])
+        template: try ChatTemplate(source: plainSource), stopTexts: ["\nQuestion:", "\nAnswer:"])
     }
     if let name = manifest.chatTemplate {
       guard let builtIn = ChatTemplate.BuiltIn(rawValue: name) else {

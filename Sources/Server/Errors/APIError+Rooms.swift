@@ -32,6 +32,9 @@ extension APIError {
       self = .badRequest(message, param: field)
     case .unknownKey(let field, _):
       self = .badRequest(message, code: "unknown_key", param: field)
+    case .noEligibleExpert(let reasons) where Self.onlyContextIsMissing(reasons):
+      // What OpenAI's clients look for when a prompt is too long.
+      self = .badRequest(message, code: "context_length_exceeded", param: "messages")
     case .noEligibleExpert:
       // Never silently widened: the caller learns which limit shut out whom.
       self.init(
@@ -44,6 +47,13 @@ extension APIError {
     case .wrongDimension, .notEnoughData, .damagedRouter, .numericalFailure:
       self.init(status: .internalServerError, message: message, code: "router_error")
     }
+  }
+
+  /// Whether every expert that the caller would have is shut out by its context length alone.
+  private static func onlyContextIsMissing(_ reasons: [ExpertIneligibility]) -> Bool {
+    let others = reasons.filter { $0.reason != .notAmongNamedExperts }
+    return !others.isEmpty
+      && others.allSatisfy { if case .contextTooShort = $0.reason { true } else { false } }
   }
 
   package init(_ error: LibraryError) {

@@ -36,8 +36,9 @@ extension ThalamusService {
         RouterInput(embedding: embedded.vectors[0], text: prompt.routingText))
     }
     let context = GoalContext(
-      // An estimate will do: four bytes a token, as the experts' tokenizers have for English.
-      promptTokens: prompt.routingText.utf8.count / 4 + 1,
+      // An estimate, rather too few than too many: too many would shut out an expert whose context
+      // the prompt fits. The expert itself counts exactly.
+      promptTokens: prompt.routingText.utf8.count / 5 + 1,
       maximumOutputTokens: request.maxTokens, today: CalendarDate(Date()))
     var routing = try Objective.decide(
       Objective.Request(

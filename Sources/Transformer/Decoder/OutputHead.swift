@@ -82,21 +82,6 @@ struct OutputHead: Sendable {
       normed.quantize(rows: index..<index + 1, worker: .alone)
       return
     }
-    let rest = normed.floats.row(count + index)
-    for start in stride(from: 0, to: width, by: 32) {
-      let block = start..<min(start + 32, width)
-      var largest: Float = 0
-      for i in block { largest = max(largest, abs(row[i])) }
-      // As the kernels round a block: their result of `row` is `row` itself.
-      let step = largest / 127
-      let inverse = largest > 0 ? 1 / step : 0
-      for i in block {
-        let rounded = (row[i] * inverse).rounded(.toNearestOrEven) * step
-        rest[i] = row[i] - rounded
-        row[i] = rounded
-      }
-    }
-    normed.quantize(rows: index..<index + 1, worker: .alone)
-    normed.quantize(rows: count + index..<count + index + 1, worker: .alone)
+    normed.quantizeSplit(row: index, rest: count + index)
   }
 }

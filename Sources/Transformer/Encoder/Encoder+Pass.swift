@@ -11,7 +11,7 @@ extension Encoder {
 
   private func embed(_ worker: Worker) {
     for row in worker.range(of: pass.rowCount) {
-      let x = pass.hidden.floats.row(row)
+      let x = pass.hidden.row(row)
       // The query buffer is free yet: the addends go through it.
       let addend = pass.query.row(row)
       words.copyRow(Int(pass.tokens[row]), into: x)
@@ -25,14 +25,18 @@ extension Encoder {
 
   private func apply(_ layer: EncoderLayer, _ worker: Worker) {
     let rows = 0..<pass.rowCount
+    let copiedRows = 0..<pass.copies * pass.rowCount
     for (projection, destination) in [
       (layer.query, pass.query), (layer.key, pass.key), (layer.value, pass.value),
     ] {
       projection.matrix.multiply(
-        pass.hidden, rows: rows, into: destination.pointer, stride: width, worker: worker)
+        pass.normed, rows: copiedRows, into: destination.pointer, stride: width, worker: worker)
     }
     worker.barrier()
     for row in worker.range(of: pass.rowCount) {
+      join(pass.query, row: row, width: width)
+      join(pass.key, row: row, width: width)
+      join(pass.value, row: row, width: width)
       add(layer.query.bias, to: pass.query.row(row), count: width)
       add(layer.key.bias, to: pass.key.row(row), count: width)
       add(layer.value.bias, to: pass.value.row(row), count: width)
@@ -52,19 +56,20 @@ extension Encoder {
       worker.barrier()
     }
     layer.output.matrix.multiply(
-      pass.attended, rows: rows, into: pass.hidden.floats.pointer, stride: width,
+      pass.attended, rows: rows, into: pass.hidden.pointer, stride: width,
       accumulate: true, worker: worker)
     worker.barrier()
     for row in worker.range(of: pass.rowCount) {
-      add(layer.output.bias, to: pass.hidden.floats.row(row), count: width)
+      add(layer.output.bias, to: pass.hidden.row(row), count: width)
       normalise(row: row, layer.attentionNorm)
     }
     worker.barrier()
     let inner = configuration.feedForwardWidth
     layer.intermediate.matrix.multiply(
-      pass.hidden, rows: rows, into: pass.inner.pointer, stride: inner, worker: worker)
+      pass.normed, rows: copiedRows, into: pass.inner.pointer, stride: inner, worker: worker)
     worker.barrier()
     for row in worker.range(of: pass.rowCount) {
+      join(pass.inner, row: row, width: inner)
       add(layer.intermediate.bias, to: pass.inner.row(row), count: inner)
       pass.activated.gated(
         pass.inner.row(row), nil, stride: inner, function: .geluErf, rows: row..<row + 1,
@@ -72,23 +77,35 @@ extension Encoder {
     }
     worker.barrier()
     layer.contraction.matrix.multiply(
-      pass.activated, rows: rows, into: pass.hidden.floats.pointer, stride: width,
+      pass.activated, rows: rows, into: pass.hidden.pointer, stride: width,
       accumulate: true, worker: worker)
     worker.barrier()
     for row in worker.range(of: pass.rowCount) {
-      add(layer.contraction.bias, to: pass.hidden.floats.row(row), count: width)
+      add(layer.contraction.bias, to: pass.hidden.row(row), count: width)
       normalise(row: row, layer.outputNorm)
     }
     worker.barrier()
   }
 
-  /// Layer norm of a row of the residual stream, in place, and its quantised form.
+  /// Layer norm of a row of the residual stream, in place, and its form for the products behind.
   private func normalise(row: Int, _ weights: LayerNormWeights) {
-    let x = pass.hidden.floats.row(row)
+    let x = pass.hidden.row(row)
     VectorOperations.layerNorm(
       x, weight: weights.weight.pointer, bias: weights.bias.pointer,
       epsilon: configuration.normEpsilon, into: x, rows: 1, width: width, worker: .alone)
-    pass.hidden.quantize(rows: row..<row + 1, worker: .alone)
+    pass.normed.floats.row(row).update(from: x, count: width)
+    if pass.copies == 2 {
+      pass.normed.quantizeSplit(row: row, rest: pass.rowCount + row)
+    } else {
+      pass.normed.quantize(rows: row..<row + 1, worker: .alone)
+    }
+  }
+
+  /// Adds to a row of a product what the rest of its activations gave.
+  private func join(_ product: FloatBuffer, row: Int, width: Int) {
+    guard pass.copies == 2 else { return }
+    VectorOperations.add(
+      product.row(pass.rowCount + row), to: product.row(row), count: width, worker: .alone)
   }
 
   private func add(_ bias: FloatBuffer?, to x: UnsafeMutablePointer<Float>, count: Int) {

@@ -91,7 +91,7 @@ package final class Encoder: @unchecked Sendable {
           [Float](unsafeUninitializedCapacity: width) { buffer, initialized in
             guard let base = buffer.baseAddress else { return }
             VectorOperations.meanPool(
-              pass.hidden.floats.row(text.firstRow), rows: text.count, width: width, into: base)
+              pass.hidden.row(text.firstRow), rows: text.count, width: width, into: base)
             initialized = width
           })
       }

@@ -13,8 +13,14 @@ final class EncoderPass: @unchecked Sendable {
   }
 
   let layout: KVLayout
-  let hidden: Activations  // (rows, width); its floats are the residual stream
-  let query: FloatBuffer
+  let hidden: FloatBuffer  // (rows, width), the residual stream
+  /// The residual stream as the products behind a norm take it. Where weights are quantised, what
+  /// rounding left of each row follows as a row of its own: int8 activations alone would cost more
+  /// of the embedding's direction than all other roundings together. // (copies x rows, width)
+  let normed: Activations
+  /// Rows of `normed`, and of the products with it, for each row of the pass.
+  let copies: Int
+  let query: FloatBuffer  // (copies x rows, width), as are key, value and, wider, inner
   let key: FloatBuffer
   let value: FloatBuffer
   let attended: Activations
@@ -40,12 +46,15 @@ final class EncoderPass: @unchecked Sendable {
     layout = try KVLayout(
       keyValueHeads: configuration.headCount, headDim: configuration.headDim,
       elementType: precision == .float ? .f32 : .f16)
-    hidden = try Activations(maxRows: rows, width: width, precision: precision)
-    query = try FloatBuffer(rows: rows, width: width)
-    key = try FloatBuffer(rows: rows, width: width)
-    value = try FloatBuffer(rows: rows, width: width)
+    hidden = try FloatBuffer(rows: rows, width: width)
+    copies = precision == .quantized ? 2 : 1
+    let copied = rows * copies
+    normed = try Activations(maxRows: copied, width: width, precision: precision)
+    query = try FloatBuffer(rows: copied, width: width)
+    key = try FloatBuffer(rows: copied, width: width)
+    value = try FloatBuffer(rows: copied, width: width)
     attended = try Activations(maxRows: rows, width: width, precision: precision)
-    inner = try FloatBuffer(rows: rows, width: configuration.feedForwardWidth)
+    inner = try FloatBuffer(rows: copied, width: configuration.feedForwardWidth)
     activated = try Activations(
       maxRows: rows, width: configuration.feedForwardWidth, precision: precision)
     // A short text takes a page of its own: allow for some beyond what full pages need.
