@@ -132,8 +132,8 @@ package enum ParetoChart {
     let boxes = ChartLabels.place(
       anchors: marks.map { ($0.x, $0.y) },
       sizes: texts.map { text in
-        // System fonts are about 7 units a character wide at this size.
-        let longest = max(Double(text.name.count) * 7.3, Double(text.range?.count ?? 0) * 6.3)
+        // Wide fonts are about 8 units a character at this size.
+        let longest = max(Double(text.name.count) * 8.2, Double(text.range?.count ?? 0) * 7.2)
         return (longest + 4, text.range == nil ? 17 : 31)
       },
       lines: zip(steps(marks), steps(marks).dropFirst()).map { from, to in
@@ -146,12 +146,16 @@ package enum ParetoChart {
       let box = boxes[index]
       let mark = marks[index]
       let tone = mark.point.onParetoFront ? "" : " class=\"dim\""
+      // Left of its mark a label ends at it, whatever the font's real width.
+      let isLeft = box.x + box.width <= mark.x
+      let x = f(isLeft ? box.x + box.width - 2 : box.x + 2)
+      let end = isLeft ? " text-anchor=\"end\"" : ""
       var text =
-        "<text\(tone) x=\"\(f(box.x + 2))\" y=\"\(f(box.y + 13))\">"
+        "<text\(tone) x=\"\(x)\" y=\"\(f(box.y + 13))\"\(end)>"
         + "\(texts[index].name.xmlEscaped)</text>"
       if let range = texts[index].range {
         text +=
-          "<text class=\"range\" x=\"\(f(box.x + 2))\" y=\"\(f(box.y + 27))\">"
+          "<text class=\"range\" x=\"\(x)\" y=\"\(f(box.y + 27))\"\(end)>"
           + "\(range.xmlEscaped)</text>"
       }
       if let (x, y) = box.leader(to: mark.x, mark.y) {

@@ -35,6 +35,8 @@ import Testing
       "/pareto?prompt=%3Cscript%3Ealert(1)%3C/script%3E", headers: ["Accept": "text/html"])
     #expect(page.headers["content-type"]?.hasPrefix("text/html") == true)
     #expect(!page.text.contains("<script>"))
+    #expect(page.text.contains("<option value=\"size\" selected>size</option>"))
+    #expect(page.text.contains("<option value=\"knn\">knn</option>"))
   }
 
   @Test func overTheLog() async throws {

@@ -9,11 +9,11 @@ struct ParetoPage {
   let decisions: Int?
 
   var html: String {
-    let goals = Goal.allCases.map { goal in
+    let goals = Goal.allCases.map { goal -> String in
       let selected = goal == report.goal ? " selected" : ""
       return "<option value=\"\(goal.rawValue)\"\(selected)>\(goal.rawValue)</option>"
     }.joined()
-    let strategies = ["", "ridge", "knn", "kmeans", "pilot"].map { name in
+    let strategies = ["", "ridge", "knn", "kmeans", "pilot"].map { name -> String in
       let selected = name == (strategy ?? "") ? " selected" : ""
       return "<option value=\"\(name)\"\(selected)>\(name.isEmpty ? "default" : name)</option>"
     }.joined()
