@@ -26,12 +26,9 @@ extension Encoder {
   private func apply(_ layer: EncoderLayer, _ worker: Worker) {
     let rows = 0..<pass.rowCount
     let copiedRows = 0..<pass.copies * pass.rowCount
-    for (projection, destination) in [
-      (layer.query, pass.query), (layer.key, pass.key), (layer.value, pass.value),
-    ] {
-      projection.matrix.multiply(
-        pass.normed, rows: copiedRows, into: destination.pointer, stride: width, worker: worker)
-    }
+    multiply(layer.query, into: pass.query, rows: copiedRows, worker)
+    multiply(layer.key, into: pass.key, rows: copiedRows, worker)
+    multiply(layer.value, into: pass.value, rows: copiedRows, worker)
     worker.barrier()
     for row in worker.range(of: pass.rowCount) {
       join(pass.query, row: row, width: width)
@@ -61,15 +58,14 @@ extension Encoder {
     worker.barrier()
     for row in worker.range(of: pass.rowCount) {
       add(layer.output.bias, to: pass.hidden.row(row), count: width)
-      normalise(row: row, layer.attentionNorm)
+      normalise(row: row, layer.attentionNorm, splits: false)
     }
     worker.barrier()
     let inner = configuration.feedForwardWidth
     layer.intermediate.matrix.multiply(
-      pass.normed, rows: copiedRows, into: pass.inner.pointer, stride: inner, worker: worker)
+      pass.normed, rows: rows, into: pass.inner.pointer, stride: inner, worker: worker)
     worker.barrier()
     for row in worker.range(of: pass.rowCount) {
-      join(pass.inner, row: row, width: inner)
       add(layer.intermediate.bias, to: pass.inner.row(row), count: inner)
       pass.activated.gated(
         pass.inner.row(row), nil, stride: inner, function: .geluErf, rows: row..<row + 1,
@@ -88,17 +84,25 @@ extension Encoder {
   }
 
   /// Layer norm of a row of the residual stream, in place, and its form for the products behind.
-  private func normalise(row: Int, _ weights: LayerNormWeights) {
+  /// - Parameter splits: Whether what rounding leaves follows as a row of its own.
+  private func normalise(row: Int, _ weights: LayerNormWeights, splits: Bool = true) {
     let x = pass.hidden.row(row)
     VectorOperations.layerNorm(
       x, weight: weights.weight.pointer, bias: weights.bias.pointer,
       epsilon: configuration.normEpsilon, into: x, rows: 1, width: width, worker: .alone)
     pass.normed.floats.row(row).update(from: x, count: width)
-    if pass.copies == 2 {
+    if splits, pass.copies == 2 {
       pass.normed.quantizeSplit(row: row, rest: pass.rowCount + row)
     } else {
       pass.normed.quantize(rows: row..<row + 1, worker: .alone)
     }
+  }
+
+  private func multiply(
+    _ projection: Projection, into destination: FloatBuffer, rows: Range<Int>, _ worker: Worker
+  ) {
+    projection.matrix.multiply(
+      pass.normed, rows: rows, into: destination.pointer, stride: width, worker: worker)
   }
 
   /// Adds to a row of a product what the rest of its activations gave.

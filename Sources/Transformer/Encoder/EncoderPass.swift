@@ -14,13 +14,14 @@ final class EncoderPass: @unchecked Sendable {
 
   let layout: KVLayout
   let hidden: FloatBuffer  // (rows, width), the residual stream
-  /// The residual stream as the products behind a norm take it. Where weights are quantised, what
-  /// rounding left of each row follows as a row of its own: int8 activations alone would cost more
-  /// of the embedding's direction than all other roundings together. // (copies x rows, width)
+  /// The residual stream as the products behind a norm take it. For query, key and value, where
+  /// weights are quantised, what rounding left of each row follows as a row of its own: int8
+  /// activations there cost more of the embedding's direction than all other roundings together.
+  /// // (copies x rows, width)
   let normed: Activations
-  /// Rows of `normed`, and of the products with it, for each row of the pass.
+  /// Rows of `normed`, and of query, key and value, for each row of the pass.
   let copies: Int
-  let query: FloatBuffer  // (copies x rows, width), as are key, value and, wider, inner
+  let query: FloatBuffer  // (copies x rows, width), as are key and value
   let key: FloatBuffer
   let value: FloatBuffer
   let attended: Activations
@@ -54,7 +55,7 @@ final class EncoderPass: @unchecked Sendable {
     key = try FloatBuffer(rows: copied, width: width)
     value = try FloatBuffer(rows: copied, width: width)
     attended = try Activations(maxRows: rows, width: width, precision: precision)
-    inner = try FloatBuffer(rows: copied, width: configuration.feedForwardWidth)
+    inner = try FloatBuffer(rows: rows, width: configuration.feedForwardWidth)
     activated = try Activations(
       maxRows: rows, width: configuration.feedForwardWidth, precision: precision)
     // A short text takes a page of its own: allow for some beyond what full pages need.
