@@ -4,6 +4,7 @@ static const tk_kernels TK(table) = {
     .multiply = TK(multiply),
     .multiply_float = TK(multiply_float),
     .quantize = TK(quantize),
+    .quantize_split = TK(quantize_split),
     .rms_norm = TK(rms_norm),
     .rms_norm_quantize = TK(rms_norm_quantize),
     .layer_norm = TK(layer_norm),

@@ -156,6 +156,21 @@ static void TK(quantize)(const float *x, int64_t width, int64_t row, int64_t blo
   }
 }
 
+/// One row as two: rounded to int8, and what the rounding left, rounded once more.
+static void TK(quantize_split)(const float *x, int64_t width, int64_t row, int64_t rest,
+                               int64_t blocks, tk_activation_block *out) {
+  for (int64_t b = 0; b < blocks; b++) {
+    tk_activation_block *o = TK(block_at)(out, row, blocks, b);
+    float part[32] = {0};
+    int64_t count = width - 32 * b < 32 ? width - 32 * b : 32;
+    memcpy(part, x + 32 * b, (size_t)count * sizeof(float));
+    TK(quantize_block)(TK(load)(part), TK(load)(part + 16), o);
+    for (int i = 0; i < 32; i++) part[i] -= o->scale * (float)o->q[i];
+    TK(quantize_block)
+    (TK(load)(part), TK(load)(part + 16), TK(block_at)(out, rest, blocks, b));
+  }
+}
+
 TK_INLINE float TK(sum_squares)(const float *x, int64_t n) {
   v16 a = TK(splat)(0), b = a;
   int64_t i = 0;

@@ -23,6 +23,17 @@ extension Activations {
     }
   }
 
+  /// Quantises `source` as two rows: in row `row` rounded to int8, and in row `rest` what the
+  /// rounding left, rounded once more. Only under `.quantized`. // source: (width)
+  ///
+  /// A product with both rows, added up, has the rounding error of 16-bit activations at the price
+  /// of one more row; the weights are still read once.
+  package func quantizeSplit(_ source: UnsafePointer<Float>, row: Int, rest: Int) {
+    precondition(precision == .quantized && max(row, rest) < maxRows)
+    functions.quantize_split(
+      source, Int64(width), Int64(row), Int64(rest), Int64(blocksPerRow), blocks)
+  }
+
   /// Rows become RMS norms of `source`'s rows times `weight`. // source: (rows, stride)
   package func rmsNorm(
     _ source: UnsafePointer<Float>, stride: Int, weight: UnsafePointer<Float>, epsilon: Float,

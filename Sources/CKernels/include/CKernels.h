@@ -180,6 +180,9 @@ typedef struct {
   /// Quantises blocks [first_block, last_block) of one row; x is the whole row (width floats).
   void (*quantize)(const float *x, int64_t width, int64_t row, int64_t blocks, int64_t first_block,
                    int64_t last_block, tk_activation_block *out);
+  /// Quantises a row as row `row`, and what that leaves of it as row `rest`.
+  void (*quantize_split)(const float *x, int64_t width, int64_t row, int64_t rest, int64_t blocks,
+                         tk_activation_block *out);
   void (*rms_norm)(const float *x, const float *weight, int64_t width, float epsilon, float *out);
   void (*rms_norm_quantize)(const float *x, const float *weight, int64_t width, float epsilon,
                             int64_t row, int64_t blocks, tk_activation_block *out);

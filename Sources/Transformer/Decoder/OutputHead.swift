@@ -82,6 +82,6 @@ struct OutputHead: Sendable {
       normed.quantize(rows: index..<index + 1, worker: .alone)
       return
     }
-    normed.quantizeSplit(row: index, rest: count + index)
+    normed.quantizeSplit(row, row: index, rest: count + index)
   }
 }

@@ -90,10 +90,10 @@ extension Encoder {
     VectorOperations.layerNorm(
       x, weight: weights.weight.pointer, bias: weights.bias.pointer,
       epsilon: configuration.normEpsilon, into: x, rows: 1, width: width, worker: .alone)
-    pass.normed.floats.row(row).update(from: x, count: width)
     if splits, pass.copies == 2 {
-      pass.normed.quantizeSplit(row: row, rest: pass.rowCount + row)
+      pass.normed.quantizeSplit(x, row: row, rest: pass.rowCount + row)
     } else {
+      pass.normed.floats.row(row).update(from: x, count: width)
       pass.normed.quantize(rows: row..<row + 1, worker: .alone)
     }
   }
