@@ -26,13 +26,11 @@ extension Encoder {
   private func apply(_ layer: EncoderLayer, _ worker: Worker) {
     let rows = 0..<pass.rowCount
     let copiedRows = 0..<pass.copies * pass.rowCount
-    multiply(layer.query, into: pass.query, rows: copiedRows, worker)
-    multiply(layer.key, into: pass.key, rows: copiedRows, worker)
+    multiply(layer.query, into: pass.query, rows: rows, worker)
+    multiply(layer.key, into: pass.key, rows: rows, worker)
     multiply(layer.value, into: pass.value, rows: copiedRows, worker)
     worker.barrier()
     for row in worker.range(of: pass.rowCount) {
-      join(pass.query, row: row, width: width)
-      join(pass.key, row: row, width: width)
       join(pass.value, row: row, width: width)
       add(layer.query.bias, to: pass.query.row(row), count: width)
       add(layer.key.bias, to: pass.key.row(row), count: width)

@@ -14,16 +14,16 @@ final class EncoderPass: @unchecked Sendable {
 
   let layout: KVLayout
   let hidden: FloatBuffer  // (rows, width), the residual stream
-  /// The residual stream as the products behind a norm take it. For query, key and value, where
+  /// The residual stream as the products behind a norm take it. For the values of attention, where
   /// weights are quantised, what rounding left of each row follows as a row of its own: int8
   /// activations there cost more of the embedding's direction than all other roundings together.
   /// // (copies x rows, width)
   let normed: Activations
-  /// Rows of `normed`, and of query, key and value, for each row of the pass.
+  /// Rows of `normed`, and of `value`, for each row of the pass.
   let copies: Int
-  let query: FloatBuffer  // (copies x rows, width), as are key and value
+  let query: FloatBuffer  // (rows, width)
   let key: FloatBuffer
-  let value: FloatBuffer
+  let value: FloatBuffer  // (copies x rows, width)
   let attended: Activations
   let inner: FloatBuffer
   let activated: Activations
@@ -51,8 +51,8 @@ final class EncoderPass: @unchecked Sendable {
     copies = precision == .quantized ? 2 : 1
     let copied = rows * copies
     normed = try Activations(maxRows: copied, width: width, precision: precision)
-    query = try FloatBuffer(rows: copied, width: width)
-    key = try FloatBuffer(rows: copied, width: width)
+    query = try FloatBuffer(rows: rows, width: width)
+    key = try FloatBuffer(rows: rows, width: width)
     value = try FloatBuffer(rows: copied, width: width)
     attended = try Activations(maxRows: rows, width: width, precision: precision)
     inner = try FloatBuffer(rows: rows, width: configuration.feedForwardWidth)
