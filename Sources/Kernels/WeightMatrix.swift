@@ -26,14 +26,20 @@ package final class WeightMatrix: @unchecked Sendable {
 
   /// Packs `bytes`, a tensor of `outputs` rows of `inputs` numbers as the file has it. The bytes
   /// are not needed afterwards. With a pool its threads share the work.
+  ///
+  /// - Parameter release: Called with ranges of `bytes` as they have been read (they may be read
+  ///   again): where the tensor is mapped, its pages can be given back at once.
   package init(
     outputs: Int, inputs: Int, elementType: ElementType, bytes: UnsafeRawBufferPointer,
-    precision: Precision, pool: ThreadPool? = nil, instructionSet: InstructionSet = .current
+    precision: Precision, pool: ThreadPool? = nil, instructionSet: InstructionSet = .current,
+    release: @escaping (Range<Int>) -> Void = { _ in }
   ) throws(KernelError) {
     let expected = try tensorByteCount(elementType, rows: outputs, inputs: inputs)
-    guard bytes.count == expected, let source = bytes.baseAddress else {
+    guard bytes.count == expected, let address = bytes.baseAddress else {
       throw .wrongByteCount(field: "tensor", expected: expected, actual: bytes.count)
     }
+    let source = PackingSource(
+      bytes: address, rowBytes: expected / outputs, rows: outputs, release: release)
     self.outputs = outputs
     self.inputs = inputs
     self.elementType = elementType
@@ -46,7 +52,7 @@ package final class WeightMatrix: @unchecked Sendable {
         rows: tiles * WeightMatrix.tile, width: inputs, bytesPerElement: 4)
       memory = try allocate(byteCount)
       packed = tk_matrix()
-      packFloat(source: source, rowBytes: expected / outputs, pool: pool)
+      packFloat(source: source, pool: pool)
     case .quantized:
       var matrix = tk_matrix()
       guard tk_format_for_type(elementType.rawValue, &matrix.format) else {
@@ -61,8 +67,7 @@ package final class WeightMatrix: @unchecked Sendable {
       matrix.outputs = Int64(outputs)
       matrix.inputs = Int64(inputs)
       matrix.blocks = Int64(blocks)
-      matrix.factor = Self.factor(
-        elementType, source: source, inputs: inputs, outputs: outputs, pool: pool)
+      matrix.factor = Self.factor(elementType, source: source, inputs: inputs, pool: pool)
       packed = matrix
       packQuantized(source: source, pool: pool)
     }

@@ -9,9 +9,10 @@ package struct TensorView: Sendable {
     UnsafeRawBufferPointer(rebasing: map.bytes[info.offset..<info.offset + info.byteCount])
   }
 
-  /// Gives the tensor's resident pages back, for after the weights were repacked.
-  package func dropPages() {
-    map.dropPages(info.offset..<info.offset + info.byteCount)
+  /// Gives the resident pages of a range of the tensor's bytes back, for after they were repacked.
+  package func dropPages(_ range: Range<Int>) {
+    let range = range.clamped(to: 0..<info.byteCount)
+    map.dropPages(info.offset + range.lowerBound..<info.offset + range.upperBound)
   }
 }
 

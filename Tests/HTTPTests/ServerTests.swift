@@ -28,6 +28,45 @@ import Testing
     }
   }
 
+  /// A response in two writes must not wait for the acknowledgement of the first.
+  @Test func acceptedSocketsSendAtOnce() async throws {
+    try await withServer { _, port in
+      try await onThread {
+        let client = try SocketClient(port: port)
+        client.send(Self.get)
+        #expect(client.readResponse().body == "ok")
+        let accepted = (0..<Int32(4096)).filter {
+          Self.localPort(of: $0) == port && Self.isConnected($0)
+        }
+        #expect(accepted.count == 1)
+        for descriptor in accepted {
+          var value: Int32 = 0
+          var size = socklen_t(MemoryLayout<Int32>.size)
+          getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &value, &size)
+          #expect(value != 0)
+        }
+      }
+    }
+  }
+
+  private static func localPort(of descriptor: Int32) -> Int? {
+    var address = sockaddr_in()
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) }
+    }
+    guard result == 0, Int32(address.sin_family) == AF_INET else { return nil }
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+
+  private static func isConnected(_ descriptor: Int32) -> Bool {
+    var address = sockaddr_storage()
+    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    return withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(descriptor, $0, &size) }
+    } == 0
+  }
+
   @Test func answersPipelinedRequestsInOrder() async throws {
     try await withServer { _, port in
       try await onThread {

@@ -37,13 +37,13 @@ package struct WeightLoader: Sendable {
       matrix = try pool.withTurn { threads throws(KernelError) in
         try WeightMatrix(
           outputs: outputs, inputs: inputs, elementType: view.info.elementType,
-          bytes: view.bytes, precision: precision, pool: threads)
+          bytes: view.bytes, precision: precision, pool: threads,
+          // It is copied into the kernels' own layout: nobody reads the file's pages again.
+          release: { view.dropPages($0) })
       }
     } catch {
       throw .unreadableTensor(name, reason: "\(error)")
     }
-    // It was copied into the kernels' own layout: nobody reads the file's pages again.
-    view.dropPages()
     return matrix
   }
 
