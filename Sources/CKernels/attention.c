@@ -1,13 +1,15 @@
 #include "attention.h"
 
 int64_t tk_kv_page_bytes(tk_kv_layout layout) {
-  int64_t numbers = 2 * (int64_t)TK_PAGE_POSITIONS * layout.key_value_heads * layout.head_dim;
+  int64_t numbers = (int64_t)TK_PAGE_POSITIONS * layout.key_value_heads *
+                    ((int64_t)layout.head_dim + layout.value_dim);
   return numbers * (layout.half ? 2 : 4);
 }
 
-int64_t tk_attention_scratch_bytes(int32_t head_dim) {
+int64_t tk_attention_scratch_bytes(tk_kv_layout layout) {
   // Queries, accumulators, scores, and 16 lanes of the sum of weights.
-  return 4 * (int64_t)TK_QUERIES * (2 * head_dim + TK_PAGE_POSITIONS + 16) + 256;
+  int64_t numbers = (int64_t)layout.head_dim + layout.value_dim + TK_PAGE_POSITIONS + 16;
+  return 4 * (int64_t)TK_QUERIES * numbers + 256;
 }
 
 int64_t tk_attention_chunk(const tk_attention *a, const tk_attention_span *spans,

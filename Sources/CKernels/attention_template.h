@@ -180,9 +180,9 @@ TK_INLINE void TK(soften)(float *scores, int64_t queries, int vectors, const TK(
 
 static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span, int64_t kv_head,
                             int64_t first_query, int64_t queries, float *scratch) {
-  const int64_t d = a->layout.head_dim, group = a->heads / a->layout.key_value_heads;
-  const int64_t page_numbers = TK_PAGE_POSITIONS * d;
-  float *q = scratch, *acc = q + TK_QUERIES * d, *scores = acc + TK_QUERIES * d;
+  const int64_t d = a->layout.head_dim, dv = a->layout.value_dim;
+  const int64_t group = a->heads / a->layout.key_value_heads;
+  float *q = scratch, *acc = q + TK_QUERIES * d, *scores = acc + TK_QUERIES * dv;
   float *total = scores + TK_QUERIES * TK_PAGE_POSITIONS;
   float maximum[TK_QUERIES_PADDED], shrink[TK_QUERIES_PADDED];
   for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) maximum[i] = -INFINITY;
@@ -192,8 +192,13 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
     int64_t row = (first_query + i) / group, head = kv_head * group + (first_query + i) % group;
     const float *source = a->queries + (span->first_row + row) * a->query_stride + head * d;
     for (int64_t k = 0; k < d; k++) q[i * d + k] = source[k] * a->scale;
-    memset(acc + i * d, 0, (size_t)d * 4);
+    memset(acc + i * dv, 0, (size_t)dv * 4);
     TK(store)(total + 16 * i, TK(splat)(0));
+    if (a->sinks) {
+      // As if a position with this score and a value of zeros had been seen already.
+      maximum[i] = a->sinks[head];
+      total[16 * i] = 1;
+    }
     int64_t position = span->first_position + row;
     view[i].end = a->key_count > 0 ? a->key_count : position + 1;
     view[i].first = a->window > 0 && a->key_count == 0 && position + 1 > a->window
@@ -204,8 +209,9 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
   for (int64_t page = first / TK_PAGE_POSITIONS; page * TK_PAGE_POSITIONS < end; page++) {
     int64_t base = page * TK_PAGE_POSITIONS;
     int64_t filled = end - base < TK_PAGE_POSITIONS ? end - base : TK_PAGE_POSITIONS;
-    const void *keys = TK(kv_offset)(span->pages[page], 2 * kv_head * page_numbers, a->layout.half);
-    const void *values = TK(kv_offset)(keys, page_numbers, a->layout.half);
+    const void *keys =
+        TK(kv_offset)(span->pages[page], kv_head * TK_PAGE_POSITIONS * (d + dv), a->layout.half);
+    const void *values = TK(kv_offset)(keys, TK_PAGE_POSITIONS * d, a->layout.half);
     int64_t columns = (filled + 15) / 16 * 16;
     if (a->layout.half)
       TK(product_half)(queries, q, d, d, keys, 64, scores, 64, columns, 0);
@@ -214,23 +220,23 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
     TK(soften)(scores, queries, (int)(columns / 16), view, base, a->softcap, maximum, total,
                shrink);
     if (a->layout.half)
-      TK(product_half)(queries, scores, 64, filled, values, d, acc, d, d, shrink);
+      TK(product_half)(queries, scores, 64, filled, values, dv, acc, dv, dv, shrink);
     else
-      TK(product_full)(queries, scores, 64, filled, values, d, acc, d, d, shrink);
+      TK(product_full)(queries, scores, 64, filled, values, dv, acc, dv, dv, shrink);
   }
   for (int64_t i = 0; i < queries; i++) {
     int64_t row = span->first_row + (first_query + i) / group;
     int64_t head = kv_head * group + (first_query + i) % group;
     float sum = TK(sum)(TK(load)(total + 16 * i));
     float factor = sum > 0 ? 1 / sum : 0;
-    float *o = acc + i * d;
-    for (int64_t k = 0; k < d; k++) o[k] *= factor;
-    if (a->output) memcpy(a->output + row * a->output_stride + head * d, o, (size_t)d * 4);
+    float *o = acc + i * dv;
+    for (int64_t k = 0; k < dv; k++) o[k] *= factor;
+    if (a->output) memcpy(a->output + row * a->output_stride + head * dv, o, (size_t)dv * 4);
     if (a->quantized) {
-      for (int64_t b = 0; b < d / 32; b++)
+      for (int64_t b = 0; b < dv / 32; b++)
         TK(quantize_block)
         (TK(load)(o + 32 * b), TK(load)(o + 32 * b + 16),
-         TK(block_at)(a->quantized, row, a->quantized_blocks, head * d / 32 + b));
+         TK(block_at)(a->quantized, row, a->quantized_blocks, head * dv / 32 + b));
     }
   }
 }
@@ -258,27 +264,24 @@ static void TK(attention)(const tk_attention *a, const tk_attention_span *spans,
 
 static void TK(kv_store)(tk_kv_layout layout, const float *keys, const float *values, void *page,
                          int64_t slot) {
-  int64_t d = layout.head_dim, numbers = TK_PAGE_POSITIONS * d;
-  for (int64_t h = 0; h < layout.key_value_heads; h++) {
+  const int64_t d = layout.head_dim, dv = layout.value_dim;
+  for (int64_t h = 0; h < layout.key_value_heads; h++, keys += d, values += dv) {
+    const int64_t start = h * TK_PAGE_POSITIONS * (d + dv);
     if (layout.half) {
-      uint16_t *k = (uint16_t *)page + 2 * h * numbers, *v = k + numbers + slot * d;
+      uint16_t *k = (uint16_t *)page + start, *v = k + TK_PAGE_POSITIONS * d + slot * dv;
       int64_t i = 0;
       for (; i + 16 <= d; i += 16) {
         uint16_t column[16];
-        TK_STORE_HALF16(column, TK(load)(keys + h * d + i));
+        TK_STORE_HALF16(column, TK(load)(keys + i));
         for (int j = 0; j < 16; j++) k[(i + j) * TK_PAGE_POSITIONS + slot] = column[j];
-        TK_STORE_HALF16(v + i, TK(load)(values + h * d + i));
       }
-      for (; i < d; i++) {
-        k[i * TK_PAGE_POSITIONS + slot] = tk_float_to_half(keys[h * d + i]);
-        v[i] = tk_float_to_half(values[h * d + i]);
-      }
+      for (; i < d; i++) k[i * TK_PAGE_POSITIONS + slot] = tk_float_to_half(keys[i]);
+      for (i = 0; i + 16 <= dv; i += 16) TK_STORE_HALF16(v + i, TK(load)(values + i));
+      for (; i < dv; i++) v[i] = tk_float_to_half(values[i]);
     } else {
-      float *k = (float *)page + 2 * h * numbers, *v = k + numbers + slot * d;
-      for (int64_t i = 0; i < d; i++) {
-        k[i * TK_PAGE_POSITIONS + slot] = keys[h * d + i];
-        v[i] = values[h * d + i];
-      }
+      float *k = (float *)page + start, *v = k + TK_PAGE_POSITIONS * d + slot * dv;
+      for (int64_t i = 0; i < d; i++) k[i * TK_PAGE_POSITIONS + slot] = keys[i];
+      memcpy(v, values, (size_t)dv * 4);
     }
   }
 }

@@ -6,7 +6,7 @@
 
 enum {
   F32 = 0, F16 = 1, Q4_0 = 2, Q4_1 = 3, Q5_0 = 6, Q5_1 = 7, Q8_0 = 8,
-  Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30,
+  Q2_K = 10, Q3_K = 11, Q4_K = 12, Q5_K = 13, Q6_K = 14, BF16 = 30, MXFP4 = 39,
 };
 
 bool tk_quantized_type(uint32_t type, tk_type *out) {
@@ -21,6 +21,8 @@ bool tk_quantized_type(uint32_t type, tk_type *out) {
     case Q4_K: *out = (tk_type){256, 144, 4, 0, 32, true}; return true;
     case Q5_K: *out = (tk_type){256, 176, 5, 0, 32, true}; return true;
     case Q6_K: *out = (tk_type){256, 210, 6, 32, 16, false}; return true;
+    // 4-bit floats; twice their values are integers from -12 to 12, which 5 bits hold exactly.
+    case MXFP4: *out = (tk_type){32, 17, 5, 16, 32, false}; return true;
     default: return false;
   }
 }
@@ -120,6 +122,21 @@ static void unpack_q3_k(const uint8_t *b, tk_unpacked *out) {
   }
 }
 
+/// Half of the power of two that an E8M0 byte stands for, subnormals included.
+static float half_of_e8m0(uint8_t e) {
+  return tk_bits_to_float(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);
+}
+
+static void unpack_mxfp4(const uint8_t *b, tk_unpacked *out) {
+  static const int8_t doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+  out->scale[0] = half_of_e8m0(b[0]);
+  out->offset[0] = 0;
+  for (int i = 0; i < 16; i++) {
+    out->q[i] = (uint8_t)(16 + doubled[b[1 + i] & 15]);
+    out->q[i + 16] = (uint8_t)(16 + doubled[b[1 + i] >> 4]);
+  }
+}
+
 void tk_unpack(uint32_t type, const uint8_t *b, tk_unpacked *out) {
   switch (type) {
     case Q4_0: case Q4_1: case Q5_0: case Q5_1: unpack_4_5(type, b, out); break;
@@ -128,6 +145,7 @@ void tk_unpack(uint32_t type, const uint8_t *b, tk_unpacked *out) {
       out->offset[0] = 0;
       for (int i = 0; i < 32; i++) out->q[i] = b[2 + i] ^ 0x80;
       break;
+    case MXFP4: unpack_mxfp4(b, out); break;
     case Q2_K: unpack_q2_k(b, out); break;
     case Q3_K: unpack_q3_k(b, out); break;
     case Q4_K: case Q5_K: unpack_q4_q5_k(type, b, out); break;

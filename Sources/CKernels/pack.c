@@ -5,7 +5,7 @@
 #include "half.h"
 #include "unpack.h"
 
-enum { F32 = 0, F16 = 1, BF16 = 30 };
+enum { F32 = 0, F16 = 1, BF16 = 30, MXFP4 = 39 };
 
 static int64_t element_bytes(uint32_t type) { return type == F32 ? 4 : 2; }
 static bool is_float(uint32_t type) { return type == F32 || type == F16 || type == BF16; }
@@ -73,7 +73,7 @@ float tk_pack_magnitude(uint32_t type, const void *source, int64_t inputs, int64
   for (int64_t r = first_row; r < last_row; r++) {
     for (int64_t b = 0; b < inputs / t.block; b++) {
       const uint8_t *block = bytes + r * stride + b * t.bytes;
-      if (t.block == 32) {  // the scales alone, without taking the quants apart
+      if (t.block == 32 && type != MXFP4) {  // the scales alone, without taking the quants apart
         u.scale[0] = tk_half_to_float(tk_load16(block));
         u.offset[0] = t.has_offset ? tk_half_to_float(tk_load16(block + 2)) : 0;
       } else {

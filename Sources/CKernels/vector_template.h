@@ -108,6 +108,15 @@ TK_INLINE v16 TK(activate)(v16 x, int32_t kind) {
   }
 }
 
+/// activation(gate) * up, where there is an `up`; kind 3 clamps both.
+TK_INLINE v16 TK(combine)(v16 gate, v16 up, bool has_up, int32_t kind) {
+  if (kind != 3) return has_up ? TK(activate)(gate, kind) * up : TK(activate)(gate, kind);
+  const v16 limit = TK(splat)(7), one = TK(splat)(1);
+  v16 x = TK(min)(gate, limit);
+  v16 y = x / (one + TK(exp)(TK(splat)(-1.702f) * x));
+  return has_up ? y * (TK(max)(TK(min)(up, limit), -limit) + one) : y;
+}
+
 TK_INLINE tk_activation_block *TK(block_at)(tk_activation_block *base, int64_t row, int64_t blocks,
                                             int64_t block) {
   return base + (row / TK_ROW_GROUP * blocks + block) * TK_ROW_GROUP + row % TK_ROW_GROUP;
@@ -238,13 +247,13 @@ TK_INLINE void TK(gated_kind)(const float *gate, const float *up, int64_t count,
                               float *out) {
   int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
-    v16 y = TK(activate)(TK(load)(gate + i), kind);
-    TK(store)(out + i, up ? y * TK(load)(up + i) : y);
+    v16 y = up ? TK(load)(up + i) : TK(splat)(0);
+    TK(store)(out + i, TK(combine)(TK(load)(gate + i), y, up != 0, kind));
   }
   int64_t n = count - i;
   if (n > 0) {
-    v16 y = TK(activate)(TK(load_some)(gate + i, n, 0), kind);
-    TK(store_some)(out + i, up ? y * TK(load_some)(up + i, n, 0) : y, n);
+    v16 y = up ? TK(load_some)(up + i, n, 0) : TK(splat)(0);
+    TK(store_some)(out + i, TK(combine)(TK(load_some)(gate + i, n, 0), y, up != 0, kind), n);
   }
 }
 
@@ -252,7 +261,8 @@ static void TK(gated)(const float *gate, const float *up, int64_t count, int32_t
                       float *out) {
   if (kind == 0) TK(gated_kind)(gate, up, count, 0, out);
   else if (kind == 1) TK(gated_kind)(gate, up, count, 1, out);
-  else TK(gated_kind)(gate, up, count, 2, out);
+  else if (kind == 2) TK(gated_kind)(gate, up, count, 2, out);
+  else TK(gated_kind)(gate, up, count, 3, out);
 }
 
 TK_INLINE void TK(gated_quantize_kind)(const float *gate, const float *up, int64_t width,
@@ -262,7 +272,7 @@ TK_INLINE void TK(gated_quantize_kind)(const float *gate, const float *up, int64
   for (int64_t b = first_block; b < last_block; b++) {
     tk_activation_block *o = TK(block_at)(out, row, blocks, b);
     int64_t n = width - 32 * b, k = 32 * b;
-    v16 x0, x1, u0 = TK(splat)(1), u1 = u0;
+    v16 x0, x1, u0 = TK(splat)(0), u1 = u0;
     if (n >= 32) {
       x0 = TK(load)(gate + k), x1 = TK(load)(gate + k + 16);
       if (up) u0 = TK(load)(up + k), u1 = TK(load)(up + k + 16);
@@ -273,7 +283,8 @@ TK_INLINE void TK(gated_quantize_kind)(const float *gate, const float *up, int64
       x0 = TK(load)(padded), x1 = TK(load)(padded + 16);
       if (up) u0 = TK(load)(padded + 32), u1 = TK(load)(padded + 48);
     }
-    TK(quantize_block)(TK(activate)(x0, kind) * u0, TK(activate)(x1, kind) * u1, o);
+    TK(quantize_block)
+    (TK(combine)(x0, u0, up != 0, kind), TK(combine)(x1, u1, up != 0, kind), o);
   }
 }
 
@@ -284,8 +295,10 @@ static void TK(gated_quantize)(const float *gate, const float *up, int64_t width
     TK(gated_quantize_kind)(gate, up, width, 0, row, blocks, first_block, last_block, out);
   else if (kind == 1)
     TK(gated_quantize_kind)(gate, up, width, 1, row, blocks, first_block, last_block, out);
-  else
+  else if (kind == 2)
     TK(gated_quantize_kind)(gate, up, width, 2, row, blocks, first_block, last_block, out);
+  else
+    TK(gated_quantize_kind)(gate, up, width, 3, row, blocks, first_block, last_block, out);
 }
 
 static void TK(rotary)(float *x, int64_t heads, int64_t head_dim, int64_t pairs,

@@ -52,7 +52,7 @@ package final class Attention: @unchecked Sendable {
     self.softcap = softcap
     self.workers = workers
     functions = instructionSet.functions
-    scratchBytes = (Int(tk_attention_scratch_bytes(Int32(layout.headDim))) + 4095) / 4096 * 4096
+    scratchBytes = (Int(tk_attention_scratch_bytes(layout.native)) + 4095) / 4096 * 4096
     scratch = try allocate(
       try checkedByteCount(rows: workers, width: scratchBytes, bytesPerElement: 1))
   }
@@ -62,13 +62,18 @@ package final class Attention: @unchecked Sendable {
   /// Causal attention of every span's rows, all workers together; a barrier must follow. // queries: (rows, heads, headDim), rows `stride` floats apart
   ///
   /// The output goes to the activations, ready for the output projection: to `floats` under
-  /// `.float`, to the quantised form under `.quantized`. Where `headDim` is no multiple of 32 the
+  /// `.float`, to the quantised form under `.quantized`. Where `valueDim` is no multiple of 32 the
   /// quantised form needs a barrier and `output.quantize` after this (`fillsQuantized` is false).
+  ///
+  /// `sinks` has a score for each head (finite, in the units of scaled scores): it takes part in
+  /// the softmax as a position without a value would.
   package func run(
     queries: UnsafePointer<Float>, stride: Int, spans: UnsafeBufferPointer<AttentionSpan>,
-    into output: Activations, worker: Worker
+    sinks: UnsafePointer<Float>? = nil, into output: Activations, worker: Worker
   ) {
-    run(queries: queries, stride: stride, spans: spans, keyCount: 0, into: output, worker: worker)
+    run(
+      queries: queries, stride: stride, spans: spans, sinks: sinks, keyCount: 0, into: output,
+      worker: worker)
   }
 
   /// Attention without a mask: each row sees positions `0..<keyCount`, for the encoder.
@@ -77,18 +82,18 @@ package final class Attention: @unchecked Sendable {
     keyCount: Int, into output: Activations, worker: Worker
   ) {
     run(
-      queries: queries, stride: stride, spans: spans, keyCount: keyCount, into: output,
+      queries: queries, stride: stride, spans: spans, sinks: nil, keyCount: keyCount, into: output,
       worker: worker)
   }
 
   /// Whether `run` leaves the quantised form complete.
-  package var fillsQuantized: Bool { layout.headDim % Int(TK_BLOCK) == 0 }
+  package var fillsQuantized: Bool { layout.valueDim % Int(TK_BLOCK) == 0 }
 
   private func run(
     queries: UnsafePointer<Float>, stride: Int, spans: UnsafeBufferPointer<AttentionSpan>,
-    keyCount: Int, into output: Activations, worker: Worker
+    sinks: UnsafePointer<Float>?, keyCount: Int, into output: Activations, worker: Worker
   ) {
-    precondition(output.width == heads * layout.headDim && worker.index < workers)
+    precondition(output.width == heads * layout.valueDim && worker.index < workers)
     let quantizes = output.precision == .quantized && fillsQuantized
     var request = tk_attention()
     request.layout = layout.native
@@ -100,6 +105,7 @@ package final class Attention: @unchecked Sendable {
     request.query_stride = Int64(stride)
     request.output_stride = Int64(output.width)
     request.queries = queries
+    request.sinks = sinks
     request.output = quantizes ? nil : output.floats.pointer
     request.quantized = quantizes ? output.blocks : nil
     request.quantized_blocks = Int64(output.blocksPerRow)

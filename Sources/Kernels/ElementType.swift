@@ -15,12 +15,14 @@ package enum ElementType: UInt32, Sendable, CaseIterable, Hashable {
   case q5_K = 13
   case q6_K = 14
   case bf16 = 30
+  /// 4-bit floats (E2M1) that share a power of two.
+  case mxfp4 = 39
 
   /// Consecutive elements of a row that one block holds.
   package var blockSize: Int {
     switch self {
     case .f32, .f16, .bf16: 1
-    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 32
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .mxfp4: 32
     case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K: 256
     }
   }
@@ -40,6 +42,7 @@ package enum ElementType: UInt32, Sendable, CaseIterable, Hashable {
     case .q4_K: 144
     case .q5_K: 176
     case .q6_K: 210
+    case .mxfp4: 17
     }
   }
 }

@@ -2,7 +2,7 @@ import CKernels
 
 /// How one layer's keys and values of 64 positions lie in a page.
 ///
-/// For each key/value head: K transposed, (headDim, 64), then V, (64, headDim). A page may hold
+/// For each key/value head: K transposed, (headDim, 64), then V, (64, valueDim). A page may hold
 /// anything before its slots are stored; what lies beyond the stored positions is never used.
 package struct KVLayout: Sendable, Equatable {
   package enum ElementType: Sendable { case f16, f32 }
@@ -11,17 +11,27 @@ package struct KVLayout: Sendable, Equatable {
   package static let positions = Int(TK_PAGE_POSITIONS)
 
   package let keyValueHeads: Int
+  /// Width of a head's keys.
   package let headDim: Int
+  /// Width of a head's values; that of the keys in most families.
+  package let valueDim: Int
   package let elementType: ElementType
 
-  /// `headDim` is a multiple of 8.
-  package init(keyValueHeads: Int, headDim: Int, elementType: ElementType) throws(KernelError) {
+  /// `headDim` and `valueDim` are multiples of 8.
+  package init(
+    keyValueHeads: Int, headDim: Int, valueDim: Int? = nil, elementType: ElementType
+  ) throws(KernelError) {
     guard keyValueHeads > 0, keyValueHeads <= 4096 else {
       throw .invalidDimension(field: "keyValueHeads", value: keyValueHeads)
     }
     guard headDim > 0, headDim <= 4096, headDim % 8 == 0 else {
       throw .invalidDimension(field: "headDim", value: headDim)
     }
+    let values = valueDim ?? headDim
+    guard values > 0, values <= 4096, values % 8 == 0 else {
+      throw .invalidDimension(field: "valueDim", value: values)
+    }
+    self.valueDim = values
     self.keyValueHeads = keyValueHeads
     self.headDim = headDim
     self.elementType = elementType
@@ -32,10 +42,10 @@ package struct KVLayout: Sendable, Equatable {
   var native: tk_kv_layout {
     tk_kv_layout(
       key_value_heads: Int32(keyValueHeads), head_dim: Int32(headDim),
-      half: elementType == .f16 ? 1 : 0)
+      value_dim: Int32(valueDim), half: elementType == .f16 ? 1 : 0)
   }
 
-  /// Stores one position's keys and values. // (keyValueHeads, headDim) each
+  /// Stores one position's keys and values. // (keyValueHeads, headDim), (keyValueHeads, valueDim)
   package func store(
     keys: UnsafePointer<Float>, values: UnsafePointer<Float>, page: UnsafeMutableRawPointer,
     slot: Int

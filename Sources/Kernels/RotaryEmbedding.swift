@@ -19,10 +19,11 @@ package final class RotaryEmbedding: Sendable {
   private let table: [Float]  // (positions, 2, rotatedDim / 2): cosines, then sines
 
   /// `frequencyScale` divides positions (linear scaling); `frequencyFactors`, one a pair, divide
-  /// each pair's frequency (GGUF's rope_freqs).
+  /// each pair's frequency (GGUF's rope_freqs). `magnitude` is a factor on the rotated numbers.
   package init(
     style: Style, headDim: Int, rotatedDim: Int? = nil, base: Double, positions: Int,
-    frequencyScale: Double = 1, frequencyFactors: [Float]? = nil
+    frequencyScale: Double = 1, frequencyFactors: [Double]? = nil,
+    magnitude: Double = 1
   ) throws(KernelError) {
     let rotated = rotatedDim ?? headDim
     guard headDim > 0 else { throw .invalidDimension(field: "headDim", value: headDim) }
@@ -40,14 +41,14 @@ package final class RotaryEmbedding: Sendable {
     self.positions = positions
     let frequencies = (0..<pairs).map { pair in
       pow(base, -2 * Double(pair) / Double(rotated)) * frequencyScale
-        / Double(frequencyFactors?[pair] ?? 1)
+        / (frequencyFactors?[pair] ?? 1)
     }
     table = [Float](unsafeUninitializedCapacity: bytes / 4) { buffer, initialized in
       for position in 0..<positions {
         for (pair, frequency) in frequencies.enumerated() {
           let angle = Double(position) * frequency
-          buffer[position * rotated + pair] = Float(cos(angle))
-          buffer[position * rotated + pairs + pair] = Float(sin(angle))
+          buffer[position * rotated + pair] = Float(magnitude * cos(angle))
+          buffer[position * rotated + pairs + pair] = Float(magnitude * sin(angle))
         }
       }
       initialized = bytes / 4

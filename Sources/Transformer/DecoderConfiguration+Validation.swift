@@ -34,6 +34,30 @@ extension DecoderConfiguration {
       throw invalid(
         "attention.head_count_kv", "\(keyValueHeadCount)", "a divisor of head_count \(headCount)")
     }
+    try check("attention.value_length", valueDim, in: 8...Limit.headDim)
+    guard valueDim.isMultiple(of: 8) else {
+      throw invalid("attention.value_length", "\(valueDim)", "a multiple of 8")
+    }
+    if let rotatedDim {
+      try check("rope.dimension_count", rotatedDim, in: 2...headDim)
+      guard rotatedDim.isMultiple(of: 2) else {
+        throw invalid("rope.dimension_count", "\(rotatedDim)", "an even number")
+      }
+    }
+    try latent.map { latent throws(ModelError) in
+      try check("attention.kv_lora_rank", latent.keyValueRank, in: 1...Limit.width)
+      if let queryRank = latent.queryRank {
+        try check("attention.q_lora_rank", queryRank, in: 1...Limit.width)
+      }
+      guard latent.plainDim > 0, latent.rotatedDim > 0,
+        latent.plainDim + latent.rotatedDim == headDim, rotatedDim == latent.rotatedDim,
+        keyValueHeadCount == headCount
+      else {
+        throw invalid(
+          "attention.key_length_mla", "\(headDim)", "more than rope.dimension_count")
+      }
+    }
+    if let problem = yarn?.problem { throw invalid(problem.key, problem.value, problem.expected) }
     guard normEpsilon > 0, normEpsilon < 1 else {
       throw invalid("attention.layer_norm_rms_epsilon", "\(normEpsilon)", "above 0 and below 1")
     }

@@ -13,6 +13,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package enum Activation: Sendable, Equatable {
     case silu
     case geluTanh
+    /// SiLU-like with both sides clamped (gpt-oss).
+    case clampedSwiGLU
   }
 
   /// What may differ from layer to layer.
@@ -35,7 +37,10 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var width: Int
   package var headCount: Int
   package var keyValueHeadCount: Int
+  /// Width of a head's queries and keys.
   package var headDim: Int
+  /// Width of a head's values; `headDim` where the family does not say otherwise.
+  package var valueDim: Int
   package var feedForwardWidth: Int
   /// Positions that the model was trained for.
   package var contextLength: Int
@@ -43,6 +48,12 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var rotaryStyle: RotaryStyle
   /// Positions are divided by this before they are rotated (linear rotary scaling).
   package var rotaryScale: Double = 1
+  /// Numbers of a head that are rotated; nil for all.
+  package var rotatedDim: Int?
+  /// YaRN's stretching of the context, where the model has it.
+  package var yarn: YaRNScaling?
+  /// The sizes of latent attention, where the model has it.
+  package var latent: LatentShape?
   package var activation: Activation
   /// Factor on query times key.
   package var attentionScale: Float
@@ -62,6 +73,7 @@ package struct DecoderConfiguration: Sendable, Equatable {
     self.headCount = headCount
     self.keyValueHeadCount = keyValueHeadCount
     self.headDim = headDim
+    valueDim = headDim
     self.feedForwardWidth = feedForwardWidth
     self.contextLength = contextLength
     self.normEpsilon = normEpsilon
@@ -73,8 +85,12 @@ package struct DecoderConfiguration: Sendable, Equatable {
 
   /// Width of all query heads together.
   package var queryWidth: Int { headCount * headDim }
-  /// Width of all key (or value) heads together.
+  /// Width of all key heads together.
   package var keyValueWidth: Int { keyValueHeadCount * headDim }
+  /// Width of all value heads together.
+  package var valueWidth: Int { keyValueHeadCount * valueDim }
+  /// Width of what attention gives the output projection.
+  package var attendedWidth: Int { headCount * valueDim }
 
   /// The different rotary bases of the layers, in order of first use.
   package var rotaryBases: [Double] {

@@ -8,12 +8,15 @@ import Testing
     var heads = 6
     var keyValueHeads = 2
     var headDim = 64
+    var valueDim: Int?
+    var sinks = false
     var elementType = KVLayout.ElementType.f16
     var window: Int?
     var softcap: Float?
     var spans: [(rows: Int, position: Int)]
     var description: String {
-      "\(set.name) \(heads)/\(keyValueHeads)x\(headDim) \(elementType) \(window ?? 0) \(spans)"
+      "\(set.name) \(heads)/\(keyValueHeads)x\(headDim),\(valueDim ?? headDim) \(elementType) "
+        + "\(window ?? 0) \(sinks) \(spans)"
     }
   }
 
@@ -27,6 +30,12 @@ import Testing
       Case(set: set, headDim: 72, softcap: 5, spans: [(20, 55)]),
       Case(set: set, headDim: 40, elementType: .f32, softcap: 2, spans: [(20, 55)]),
       Case(set: set, headDim: 32, elementType: .f32, spans: [(130, 0)]),
+      Case(set: set, sinks: true, spans: [(1, 0), (70, 0), (3, 130)]),
+      Case(set: set, headDim: 40, sinks: true, elementType: .f32, window: 20, spans: [(90, 50)]),
+      Case(set: set, keyValueHeads: 6, headDim: 192, valueDim: 128, spans: [(1, 129), (20, 55)]),
+      Case(
+        set: set, keyValueHeads: 1, headDim: 24, valueDim: 40, elementType: .f32,
+        spans: [(70, 0)]),
     ]
   }
 
@@ -38,6 +47,7 @@ import Testing
 
     init(_ layout: KVLayout, positions: Int, random: inout Random) {
       let width = layout.keyValueHeads * layout.headDim
+      let valueWidth = layout.keyValueHeads * layout.valueDim
       var keys: [[Float]] = []
       var values: [[Float]] = []
       for position in 0..<positions {
@@ -50,7 +60,7 @@ import Testing
         // As stored: rounded to f16 where the cache is.
         let round: (Float) -> Float = { layout.elementType == .f16 ? Float(Float16($0)) : $0 }
         keys.append(random.floats(width, scale: 2).map(round))
-        values.append(random.floats(width).map(round))
+        values.append(random.floats(valueWidth).map(round))
         layout.store(
           keys: keys[position], values: values[position], page: pages[pages.count - 1],
           slot: position % KVLayout.positions)
@@ -65,7 +75,8 @@ import Testing
   func equalsTheDefinition(_ test: Case) throws {
     var random = Random(5)
     let layout = try KVLayout(
-      keyValueHeads: test.keyValueHeads, headDim: test.headDim, elementType: test.elementType)
+      keyValueHeads: test.keyValueHeads, headDim: test.headDim, valueDim: test.valueDim,
+      elementType: test.elementType)
     let scale: Float = 1 / Float(test.headDim).squareRoot()
     let attention = try Attention(
       layout: layout, heads: test.heads, scale: scale, slidingWindow: test.window,
@@ -75,10 +86,15 @@ import Testing
     let stride = width + 16
     let queries = try FloatBuffer(rows: rows, width: stride)
     for index in 0..<queries.count { queries.pointer[index] = random.float() * 2 }
+    let outputWidth = test.heads * layout.valueDim
     let output = try Activations(
-      maxRows: rows, width: width, precision: .float, instructionSet: test.set)
+      maxRows: rows, width: outputWidth, precision: .float, instructionSet: test.set)
     let alone = try Activations(
-      maxRows: rows, width: width, precision: .float, instructionSet: test.set)
+      maxRows: rows, width: outputWidth, precision: .float, instructionSet: test.set)
+    let sinks = (0..<test.heads).map { _ in random.float() * 4 }
+    let sinkBuffer = try FloatBuffer(rows: 1, width: test.heads)
+    for (head, sink) in sinks.enumerated() { sinkBuffer.pointer[head] = sink }
+    let sinkPointer = test.sinks ? UnsafePointer(sinkBuffer.pointer) : nil
     let sequences = test.spans.map {
       Sequence(layout, positions: $0.position + $0.rows, random: &random)
     }
@@ -86,7 +102,8 @@ import Testing
     try withSpans(test, sequences) { spans in
       pool.run {
         attention.run(
-          queries: queries.pointer, stride: stride, spans: spans, into: output, worker: $0)
+          queries: queries.pointer, stride: stride, spans: spans, sinks: sinkPointer,
+          into: output, worker: $0)
       }
       // Each row by itself, on one thread.
       for span in spans {
@@ -97,7 +114,8 @@ import Testing
           withUnsafePointer(to: single) {
             attention.run(
               queries: queries.pointer, stride: stride,
-              spans: UnsafeBufferPointer(start: $0, count: 1), into: alone, worker: .alone)
+              spans: UnsafeBufferPointer(start: $0, count: 1), sinks: sinkPointer, into: alone,
+              worker: .alone)
           }
         }
       }
@@ -108,8 +126,9 @@ import Testing
       for local in 0..<span.rows {
         let wanted = definition(
           UnsafeBufferPointer(start: queries.row(row), count: width), test, scale,
-          sequences[index].keys, sequences[index].values, position: span.position + local)
-        for k in 0..<width {
+          sequences[index].keys, sequences[index].values, position: span.position + local,
+          sinks: test.sinks ? sinks : nil)
+        for k in 0..<outputWidth {
           worst = max(worst, abs(Double(output.floats[row, k]) - wanted[k]))
           if output.floats[row, k] != alone.floats[row, k] {
             Issue.record("row \(row) is not the same alone")
@@ -194,13 +213,15 @@ import Testing
   /// Attention of one row as it is written down.
   private func definition(
     _ query: UnsafeBufferPointer<Float>, _ test: Case, _ scale: Float, _ keys: [[Float]],
-    _ values: [[Float]], position: Int
+    _ values: [[Float]], position: Int, sinks: [Float]? = nil
   ) -> [Double] {
     let first = test.window.map { max(0, position + 1 - $0) } ?? 0
     let d = test.headDim
+    let dv = test.valueDim ?? d
     var result: [Double] = []
     for head in 0..<test.heads {
-      let kv = head / (test.heads / test.keyValueHeads) * d
+      let kvHead = head / (test.heads / test.keyValueHeads)
+      let kv = kvHead * d
       let scores = (first...position).map { p -> Double in
         var s = 0.0
         for k in 0..<d { s += Double(query[head * d + k]) * Double(keys[p][kv + k]) }
@@ -208,13 +229,14 @@ import Testing
         if let softcap = test.softcap { s = tanh(s / Double(softcap)) * Double(softcap) }
         return s
       }
-      let top = scores.max() ?? 0
+      let sink = sinks.map { Double($0[head]) }
+      let top = max(scores.max() ?? 0, sink ?? -.infinity)
       let weights = scores.map { exp($0 - top) }
-      let total = weights.reduce(0, +)
-      for k in 0..<d {
+      let total = weights.reduce(0, +) + (sink.map { exp($0 - top) } ?? 0)
+      for k in 0..<dv {
         var sum = 0.0
         for (index, weight) in weights.enumerated() {
-          sum += weight * Double(values[first + index][kv + k])
+          sum += weight * Double(values[first + index][kvHead * dv + k])
         }
         result.append(sum / total)
       }

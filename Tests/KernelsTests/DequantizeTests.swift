@@ -50,7 +50,7 @@ import Testing
       let expected = try dequantize(type, bytes, count: outputs * inputs)
       let tolerance: Float =
         switch type {
-        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0: 0
+        case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .mxfp4: 0
         case .f32, .f16, .bf16: 1 / 250
         default: 1 / 1000
         }

@@ -29,7 +29,7 @@ extension ElementType {
   /// Places of the f16 scales in a block.
   var halfOffsets: [Int] {
     switch self {
-    case .f32, .f16, .bf16: []
+    case .f32, .f16, .bf16, .mxfp4: []
     case .q4_0, .q5_0, .q8_0: [0]
     case .q4_1, .q5_1, .q4_K, .q5_K: [0, 2]
     case .q2_K: [80, 82]
@@ -56,6 +56,23 @@ extension ElementType {
     }
     let blocks = rows * inputs / blockSize
     var bytes = random.bytes(blocks * bytesPerBlock)
+    if self == .mxfp4 {
+      // One exponent a block instead of an f16 scale.
+      for block in 0..<blocks {
+        let exponent: ClosedRange<UInt8> =
+          switch scales {
+          case .ordinary: 112...125
+          case .subnormal: 20...30
+          case .large: 150...160
+          case .zero: 127...127
+          }
+        if scales == .zero {
+          for index in 1..<bytesPerBlock { bytes[block * bytesPerBlock + index] = 0x80 }
+        }
+        bytes[block * bytesPerBlock] =
+          exponent.lowerBound + UInt8(random.next() % UInt64(exponent.count))
+      }
+    }
     for block in 0..<blocks {
       for offset in halfOffsets {
         let value: Float =

@@ -73,6 +73,14 @@ import Testing
         #expect(abs(Double(out[index]) - wanted) <= 2e-6 * max(1, abs(wanted)))
       }
     }
+    // gpt-oss's clamps both sides.
+    let wide = up.map { $0 * 20 }
+    f.gated(x, wide, Int64(count), ActivationFunction.clampedSwiGLU.rawValue, &out)
+    for index in 0..<count {
+      let gate = min(Double(x[index]), 7), other = min(max(Double(wide[index]), -7), 7)
+      let wanted = gate / (1 + exp(-1.702 * gate)) * (other + 1)
+      #expect(abs(Double(out[index]) - wanted) <= 3e-6 * max(1, abs(wanted)))
+    }
   }
 
   @Test(arguments: cases)
@@ -164,7 +172,7 @@ import Testing
         outputs: 4, inputs: count, elementType: .f32, bytes: $0, precision: .quantized,
         instructionSet: set)
     }
-    for operation in 0..<3 {
+    for operation in 0..<4 {
       for target in [plain, fused] {
         switch operation {
         case 0:
@@ -173,6 +181,9 @@ import Testing
         case 1:
           target.gated(
             x, w, stride: count, function: .silu, rows: 0..<1, worker: .alone)
+        case 2:
+          target.gated(
+            x, w, stride: count, function: .clampedSwiGLU, rows: 0..<1, worker: .alone)
         default:
           target.gated(
             x, nil, stride: count, function: .geluErf, rows: 0..<1, worker: .alone)

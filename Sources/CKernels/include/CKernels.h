@@ -128,11 +128,13 @@ typedef struct {
 
 typedef struct {
   int32_t key_value_heads;
-  int32_t head_dim;
-  int32_t half;  // 1: f16, 0: f32
+  int32_t head_dim;   // of keys
+  int32_t value_dim;  // of values
+  int32_t half;       // 1: f16, 0: f32
 } tk_kv_layout;
 
-// A page: for each key/value head, K as (headDim, 64 positions), then V as (64 positions, headDim).
+// A page: for each key/value head, K as (headDim, 64 positions), then V as (64 positions,
+// valueDim).
 int64_t tk_kv_page_bytes(tk_kv_layout layout);
 
 /// Some rows of one sequence.
@@ -153,13 +155,14 @@ typedef struct {
   int64_t query_stride;   // floats between rows
   int64_t output_stride;
   const float *queries;   // (rows, heads, headDim)
-  float *output;          // (rows, heads, headDim)
-  tk_activation_block *quantized;  // or NULL: the output's quantised form, headDim % 32 == 0
+  const float *sinks;     // (heads) or NULL: scores of a position without a value
+  float *output;          // (rows, heads, valueDim)
+  tk_activation_block *quantized;  // or NULL: the output's quantised form, valueDim % 32 == 0
   int64_t quantized_blocks;        // blocks of a row of it
 } tk_attention;
 
 /// Bytes of scratch that one worker needs.
-int64_t tk_attention_scratch_bytes(int32_t head_dim);
+int64_t tk_attention_scratch_bytes(tk_kv_layout layout);
 
 // ---------------------------------------------------------------------------------------------
 // Kernels
@@ -189,6 +192,7 @@ typedef struct {
   void (*layer_norm)(const float *x, const float *weight, const float *bias, int64_t width,
                      float epsilon, float *out);
   /// activation(gate) * up; kind 0: SiLU, 1: GELU by tanh, 2: GELU by erf. `up` may be NULL.
+  /// Kind 3 is gpt-oss's: gate at most 7, up within 7 of 0, gate * sigmoid(1.702 gate) * (up + 1).
   void (*gated)(const float *gate, const float *up, int64_t count, int32_t kind, float *out);
   void (*gated_quantize)(const float *gate, const float *up, int64_t width, int32_t kind,
                          int64_t row, int64_t blocks, int64_t first_block, int64_t last_block,

@@ -1,7 +1,7 @@
 import Kernels
 
 /// Grouped-query attention with rotary positions over the paged cache.
-package struct AttentionBlock: Sendable {
+package struct AttentionBlock: SelfAttention {
   private let layer: Int
   private let query: Projection
   private let key: Projection
@@ -11,6 +11,9 @@ package struct AttentionBlock: Sendable {
   /// Norm weights of each head's query and key; nil where the family has none. // (headDim)
   var queryNorm: FloatBuffer?
   var keyNorm: FloatBuffer?
+  /// Scores of a position without a value that every row sees; nil where the family has none.
+  /// // (heads)
+  var sinks: FloatBuffer?
 
   /// The sizes that the inner loop needs.
   private struct AttentionShape {
@@ -39,14 +42,12 @@ package struct AttentionBlock: Sendable {
   }
 
   /// Bytes that the block's matrices take.
-  var byteCount: Int {
+  package var byteCount: Int {
     query.matrix.byteCount + key.matrix.byteCount + value.matrix.byteCount
       + output.matrix.byteCount
   }
 
-  /// Applies the block to `pass.normed` and writes, or adds, the result to `output`
-  /// // (rows, width). Called by every worker at once; a barrier stands before it and after it.
-  func apply(
+  package func apply(
     _ pass: DecoderPass, output destination: UnsafeMutablePointer<Float>, accumulate: Bool,
     worker: Worker
   ) {
@@ -65,7 +66,7 @@ package struct AttentionBlock: Sendable {
     let attention = pass.attention(layer: layer)
     attention.run(
       queries: pass.query.pointer, stride: shape.queryWidth, spans: pass.spans(layer: layer),
-      into: pass.attended, worker: worker)
+      sinks: sinks.map { UnsafePointer($0.pointer) }, into: pass.attended, worker: worker)
     worker.barrier()
     if !attention.fillsQuantized {
       pass.attended.quantize(rows: 0..<rows, worker: worker)

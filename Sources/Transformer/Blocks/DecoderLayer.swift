@@ -4,7 +4,7 @@ import Kernels
 package struct DecoderLayer: Sendable {
   /// Norm weights before attention. // (width)
   let attentionNorm: FloatBuffer
-  let attention: AttentionBlock
+  let attention: any SelfAttention
   /// Norm weights after attention, before the sum; nil where the family has none.
   let postAttentionNorm: FloatBuffer?
   let feedForwardNorm: FloatBuffer
@@ -12,7 +12,7 @@ package struct DecoderLayer: Sendable {
   let postFeedForwardNorm: FloatBuffer?
 
   init(
-    attentionNorm: FloatBuffer, attention: AttentionBlock, postAttentionNorm: FloatBuffer? = nil,
+    attentionNorm: FloatBuffer, attention: any SelfAttention, postAttentionNorm: FloatBuffer? = nil,
     feedForwardNorm: FloatBuffer, feedForward: any FeedForward,
     postFeedForwardNorm: FloatBuffer? = nil
   ) {

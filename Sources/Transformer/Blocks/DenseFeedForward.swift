@@ -19,6 +19,7 @@ package struct DenseFeedForward: FeedForward {
       switch configuration.activation {
       case .silu: .silu
       case .geluTanh: .geluTanh
+      case .clampedSwiGLU: .clampedSwiGLU
       }
   }
 

@@ -87,6 +87,7 @@ package final class Decoder: @unchecked Sendable {
     do {
       let layout = try KVLayout(
         keyValueHeads: configuration.keyValueHeadCount, headDim: configuration.headDim,
+        valueDim: configuration.valueDim,
         elementType: options.precision == .float ? .f32 : .f16)
       pagePool = PagePool(
         layout: layout, layerCount: configuration.layers.count,

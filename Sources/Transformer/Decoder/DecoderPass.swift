@@ -28,6 +28,8 @@ package final class DecoderPass: @unchecked Sendable {
   let key: FloatBuffer
   let value: FloatBuffer
   let attended: Activations
+  /// What only latent attention needs; nil elsewhere.
+  let latent: LatentBuffers?
   let gate: FloatBuffer
   let up: FloatBuffer
   let gated: Activations
@@ -63,9 +65,12 @@ package final class DecoderPass: @unchecked Sendable {
     normed = try Activations(maxRows: rows, width: width, precision: precision)
     query = try FloatBuffer(rows: rows, width: configuration.queryWidth)
     key = try FloatBuffer(rows: rows, width: configuration.keyValueWidth)
-    value = try FloatBuffer(rows: rows, width: configuration.keyValueWidth)
+    value = try FloatBuffer(rows: rows, width: configuration.valueWidth)
     attended = try Activations(
-      maxRows: rows, width: configuration.queryWidth, precision: precision)
+      maxRows: rows, width: configuration.attendedWidth, precision: precision)
+    latent = try configuration.latent.map { shape throws(KernelError) in
+      try LatentBuffers(shape, configuration, precision: precision, rows: rows)
+    }
     gate = try FloatBuffer(rows: rows, width: inner)
     up = try FloatBuffer(rows: rows, width: inner)
     gated = try Activations(maxRows: rows, width: inner, precision: precision)

@@ -34,14 +34,18 @@ final class RotaryTables {
 
   private func make(positions: Int) throws(ModelError) -> [RotaryEmbedding] {
     var made: [RotaryEmbedding] = []
+    let rotatedDim = configuration.rotatedDim ?? configuration.headDim
     for base in bases {
       do {
         made.append(
           try RotaryEmbedding(
             style: configuration.rotaryStyle == .interleaved ? .interleaved : .halves,
-            headDim: configuration.headDim, base: base, positions: positions,
-            frequencyFactors: Array(
-              repeating: Float(configuration.rotaryScale), count: configuration.headDim / 2)))
+            headDim: configuration.headDim, rotatedDim: rotatedDim, base: base,
+            positions: positions,
+            frequencyFactors: configuration.yarn?.frequencyFactors(
+              rotatedDim: rotatedDim, base: base)
+              ?? Array(repeating: configuration.rotaryScale, count: rotatedDim / 2),
+            magnitude: configuration.yarn?.magnitude ?? 1))
       } catch {
         throw .invalidValue(
           key: "\(configuration.architecture).rope", value: "\(error)", expected: "a valid table")

@@ -68,6 +68,30 @@ package struct ArchitectureMetadata {
     }
   }
 
+  /// The rotary scaling of models that may have YaRN: linear scaling goes into `rotaryScale`.
+  /// - Parameter truncates: See `YaRNScaling.truncates`, for which GGUF has no key.
+  package func readRotaryScaling(
+    into configuration: inout DecoderConfiguration, truncates: Bool
+  ) throws(ModelError) {
+    guard try optionalString("rope.scaling.type") == "yarn" else {
+      configuration.rotaryScale = try rotaryScale()
+      return
+    }
+    var yarn = YaRNScaling(
+      factor: try double("rope.scaling.factor"),
+      originalContextLength: try int("rope.scaling.original_context_length"))
+    yarn.truncates = truncates
+    if let beta = try optionalDouble("rope.scaling.yarn_beta_fast") { yarn.betaFast = beta }
+    if let beta = try optionalDouble("rope.scaling.yarn_beta_slow") { yarn.betaSlow = beta }
+    if let magnitude = try optionalDouble("rope.scaling.yarn_attn_factor") {
+      yarn.magnitude = magnitude
+    }
+    if let factor = try optionalDouble("rope.scaling.yarn_ext_factor"), factor != 1 {
+      throw .unsupported(key: full("rope.scaling.yarn_ext_factor"), value: "\(factor)")
+    }
+    configuration.yarn = yarn
+  }
+
   private func full(_ key: String) -> String { "\(architecture).\(key)" }
 
   private func wrongType(_ key: String, _ expected: String) -> ModelError {

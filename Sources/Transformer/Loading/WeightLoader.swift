@@ -62,6 +62,42 @@ package struct WeightLoader: Sendable {
     }
   }
 
+  /// A whole tensor, as floats, in the order of the file.
+  func floats(_ name: String, shape: [Int]) throws(ModelError) -> [Float] {
+    let view = try view(name, shape: shape)
+    do {
+      return try dequantize(view.info.elementType, view.bytes, count: view.info.elementCount)
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+  }
+
+  /// A vector of finite numbers, as floats. // (count)
+  func finiteVector(_ name: String, count: Int) throws(ModelError) -> FloatBuffer {
+    let buffer = try vector(name, count: count)
+    for index in 0..<count where !buffer.pointer[index].isFinite {
+      throw .unreadableTensor(name, reason: "element \(index) is \(buffer.pointer[index])")
+    }
+    return buffer
+  }
+
+  /// A matrix that was put together in memory; `name` is for messages. // (outputs, inputs)
+  func matrix(
+    _ name: String, floats: [Float], outputs: Int, inputs: Int
+  ) throws(ModelError) -> WeightMatrix {
+    do {
+      return try floats.withUnsafeBytes { bytes throws(KernelError) in
+        try pool.withTurn { threads throws(KernelError) in
+          try WeightMatrix(
+            outputs: outputs, inputs: inputs, elementType: .f32, bytes: bytes,
+            precision: precision, pool: threads)
+        }
+      }
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+  }
+
   /// A linear map `prefix.weight`, with `prefix.bias` if the file has one.
   package func projection(
     _ prefix: String, outputs: Int, inputs: Int

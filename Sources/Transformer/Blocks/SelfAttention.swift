@@ -1,0 +1,14 @@
+import Kernels
+
+/// The first half of a layer: what mixes a sequence's positions. Plain heads are one kind; heads
+/// that come out of a latent are another.
+package protocol SelfAttention: Sendable {
+  /// Bytes that the block's matrices take.
+  var byteCount: Int { get }
+
+  /// Applies the block to `pass.normed` and writes, or adds, the result to `output`
+  /// // (rows, width). Called by every worker at once; a barrier stands before it and after it,
+  /// those in between are its own.
+  func apply(
+    _ pass: DecoderPass, output: UnsafeMutablePointer<Float>, accumulate: Bool, worker: Worker)
+}
