@@ -1,0 +1,124 @@
+import Kernels
+
+extension Gate {
+  /// Chooses experts for `rows` of `input`. // (rows, stride), of which `width` are read
+  ///
+  /// `keys` is asked once a row, or twice. Workers may call it at once for disjoint rows. Nothing
+  /// is allocated. A gate with `smoothing` chooses here as if it had none: what the tokens before
+  /// have, `choose(_:stride:rows:keys:history:into:)` knows.
+  package func choose(
+    _ input: UnsafePointer<Float>, stride: Int, rows: Range<Int>, keys: (Int) -> GateKey,
+    into choices: GateChoices
+  ) {
+    score(input, stride: stride, rows: rows, experts: 0..<expertCount, keys: keys, into: choices)
+    select(rows: rows, keys: keys, into: choices)
+  }
+
+  /// The first half of `choose`: logits of some experts. Where a pass has fewer rows than
+  /// workers, they share the experts instead; then a barrier, then `select`.
+  package func score(
+    _ input: UnsafePointer<Float>, stride: Int, rows: Range<Int>, experts: Range<Int>,
+    keys: (Int) -> GateKey, into choices: GateChoices
+  ) {
+    checkFit(rows: rows, choices)
+    precondition(experts.lowerBound >= 0 && experts.upperBound <= expertCount)
+    switch scores {
+    case .linear(_, let bias):
+      multiply(input, stride: stride, rows: rows, experts: experts, into: choices)
+      guard let bias else { return }
+      bias.withUnsafeBufferPointer { bias in
+        for row in rows {
+          let logits = choices.logits(row: row)
+          for expert in experts { logits[expert] += bias[expert] }
+        }
+      }
+    case .fixedRandom:
+      multiply(input, stride: stride, rows: rows, experts: experts, into: choices)
+    case .cosine:
+      multiply(input, stride: stride, rows: rows, experts: experts, into: choices)
+      for row in rows {
+        let x = input + row * stride
+        let squares = VectorOperations.dot(x, x, count: width)
+        let factor = squares > 0 ? Float(1 / squares.squareRoot()) : 0
+        VectorOperations.scale(
+          choices.logits(row: row) + experts.lowerBound, by: factor, count: experts.count)
+      }
+    case .random:
+      for row in rows {
+        let key = keys(row)
+        let layer = UInt64(bitPattern: Int64(key.layer))
+        let position = UInt64(bitPattern: Int64(key.position))
+        let logits = choices.logits(row: row)
+        for expert in experts {
+          logits[expert] = CounterGenerator.unit(
+            layer, position, UInt64(expert), seed: key.seed)
+        }
+      }
+    case .perTask(let tasks):
+      for row in rows {
+        let logits = choices.logits(row: row) + experts.lowerBound
+        if let task = keys(row).task, task >= 0, task < tasks.rows {
+          logits.update(from: tasks.row(task) + experts.lowerBound, count: experts.count)
+        } else {
+          logits.update(repeating: 0, count: experts.count)
+        }
+      }
+    }
+  }
+
+  /// The second half of `choose`, once all logits of `rows` stand.
+  package func select(rows: Range<Int>, keys: (Int) -> GateKey, into choices: GateChoices) {
+    checkFit(rows: rows, choices)
+    for row in rows {
+      let scratch = choices.scratch(row: row)
+      probabilities(scratch)
+      finish(scratch, key: keys(row))
+    }
+  }
+
+  /// Experts and weights of a row whose probabilities stand.
+  func finish(_ row: GateChoices.RowScratch, key: GateKey) {
+    var kept = 0
+    if hasBypassExpert, key.isMarked {
+      row.ids[0] = Int32(truncatingIfNeeded: totalExperts - 1)
+      row.weights[0] = 1
+      kept = 1
+    } else {
+      kept = keep(row, expertsK: key.expertsK)
+      weigh(row, kept: kept)
+    }
+    for shared in 0..<sharedExperts {
+      row.ids[kept] = Int32(truncatingIfNeeded: expertCount + shared)
+      row.weights[kept] = 1
+      kept += 1
+    }
+    row.count.pointee = Int32(truncatingIfNeeded: kept)
+  }
+
+  func checkFit(rows: Range<Int>, _ choices: GateChoices) {
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= choices.maxRows)
+    precondition(totalExperts <= choices.expertCount)
+  }
+
+  /// Rows that are multiplied with a row of the matrix while it is in the cache.
+  private static let rowTile = 8
+
+  private func multiply(
+    _ input: UnsafePointer<Float>, stride: Int, rows: Range<Int>, experts: Range<Int>,
+    into choices: GateChoices
+  ) {
+    guard let matrix else { return }
+    var first = rows.lowerBound
+    while first < rows.upperBound {
+      let last = min(first + Self.rowTile, rows.upperBound)
+      for expert in experts {
+        let weights = matrix.row(expert)
+        for row in first..<last {
+          choices.logits(row: row)[expert] = Float(
+            VectorOperations.dot(input + row * stride, weights, count: width))
+        }
+      }
+      first = last
+    }
+  }
+}
