@@ -14,6 +14,7 @@ static const tk_kernels TK(table) = {
     .add = TK(add),
     .scale = TK(scale),
     .add_scaled = TK(add_scaled),
+    .add_rows = TK(add_rows),
     .dot = TK(dot),
     .maximum = TK(maximum),
     .argmax = TK(argmax),

@@ -339,6 +339,34 @@ static void TK(add_scaled)(float *x, const float *y, float factor, int64_t n) {
   for (; i < n; i++) x[i] += factor * y[i];
 }
 
+/// Sums in registers: x is read and written once, however many rows there are.
+static void TK(add_rows)(float *x, const float *rows, int64_t stride, const float *factors,
+                         int64_t row_count, int64_t n) {
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    v16 a = TK(load)(x + i), b = TK(load)(x + i + 16);
+    v16 c = TK(load)(x + i + 32), d = TK(load)(x + i + 48);
+    const float *row = rows + i;
+    for (int64_t r = 0; r < row_count; r++, row += stride) {
+      v16 factor = TK(splat)(factors[r]);
+      a = TK(fma)(TK(load)(row), factor, a);
+      b = TK(fma)(TK(load)(row + 16), factor, b);
+      c = TK(fma)(TK(load)(row + 32), factor, c);
+      d = TK(fma)(TK(load)(row + 48), factor, d);
+    }
+    TK(store)(x + i, a), TK(store)(x + i + 16, b);
+    TK(store)(x + i + 32, c), TK(store)(x + i + 48, d);
+  }
+  for (; i + 16 <= n; i += 16) {
+    v16 a = TK(load)(x + i);
+    for (int64_t r = 0; r < row_count; r++)
+      a = TK(fma)(TK(load)(rows + r * stride + i), TK(splat)(factors[r]), a);
+    TK(store)(x + i, a);
+  }
+  for (; i < n; i++)
+    for (int64_t r = 0; r < row_count; r++) x[i] += factors[r] * rows[r * stride + i];
+}
+
 static double TK(dot)(const float *x, const float *y, int64_t n) {
   double total = 0;
   int64_t i = 0;

@@ -61,6 +61,15 @@ package enum VectorOperations {
     kernels.add_scaled(x, y, factor, Int64(count))
   }
 
+  /// `x[i] += sum of factors[row] * rows[row][i]`, for rows that lie `stride` floats apart: a vector
+  /// times a matrix of few rows.
+  package static func add(
+    rows: UnsafePointer<Float>, stride: Int, times factors: UnsafePointer<Float>, rowCount: Int,
+    to x: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    kernels.add_rows(x, rows, Int64(stride), factors, Int64(rowCount), Int64(count))
+  }
+
   /// `x[i] *= factor`
   package static func scale(_ x: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
     kernels.scale(x, factor, Int64(count))

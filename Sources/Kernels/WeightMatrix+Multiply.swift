@@ -1,6 +1,13 @@
 import CKernels
 
 extension WeightMatrix {
+  /// The outputs that `multiply` computes on this worker: what a worker may add to them needs no
+  /// barrier in between.
+  package func outputShare(_ worker: Worker) -> Range<Int> {
+    let tiles = worker.range(of: tileCount)
+    return min(tiles.lowerBound * Self.tile, outputs)..<min(tiles.upperBound * Self.tile, outputs)
+  }
+
   /// `destination[row - rows.lowerBound][output]` becomes (or grows by) the product of the
   /// activations' `rows` with this matrix. Every worker calls it and does its share of the
   /// outputs; a barrier must follow before the result is read.

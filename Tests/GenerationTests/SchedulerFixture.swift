@@ -20,13 +20,17 @@ enum SchedulerFixture {
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
   }
 
+  static func path(_ name: String) -> String {
+    root.appendingPathComponent("Tests/TransformerTests/Fixtures/\(name)").path
+  }
+
   static func decoder(
     _ name: String = "tiny-llama", adjust: (inout DecoderOptions) -> Void = { _ in }
   ) throws -> Decoder {
     var options = DecoderOptions(precision: .float)
     adjust(&options)
-    let path = root.appendingPathComponent("Tests/TransformerTests/Fixtures/\(name).gguf").path
-    return try Decoder(file: GGUFFile(path: path), pool: #require(pool), options: options)
+    return try Decoder(
+      file: GGUFFile(path: path("\(name).gguf")), pool: #require(pool), options: options)
   }
 
   static func scheduler(

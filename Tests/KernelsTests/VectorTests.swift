@@ -129,6 +129,25 @@ import Testing
     expectClose(out, zip(x, y).map { Double($0) + 0.3 * Double($1) })
   }
 
+  @Test(arguments: cases, [1, 3, 8])
+  func rowsTimesFactors(_ chosen: (InstructionSet, Int), rowCount: Int) throws {
+    let (set, count) = chosen
+    let f = try table(set)
+    var random = Random(UInt64(count + rowCount))
+    let stride = count + 5
+    let rows = random.floats(rowCount * stride), factors = random.floats(rowCount)
+    let x = random.floats(count)
+    var out = x
+    f.add_rows(&out, rows, Int64(stride), factors, Int64(rowCount), Int64(count))
+    expectClose(
+      out,
+      x.indices.map { index in
+        (0..<rowCount).reduce(Double(x[index])) {
+          $0 + Double(factors[$1]) * Double(rows[$1 * stride + index])
+        }
+      })
+  }
+
   @Test(arguments: InstructionSet.available, [RotaryEmbedding.Style.interleaved, .halves])
   func rotation(set: InstructionSet, style: RotaryEmbedding.Style) throws {
     let f = try table(set)

@@ -68,4 +68,23 @@ import Transformer
     tree.removeAll()
     #expect(tree.blockCount == 0)
   }
+
+  @Test func scopesShareNothing() throws {
+    let pool = try pool(blocks: 10)
+    let tree = PrefixTree(blockLimit: 4)
+    let scopes = [PrefixTree.Scope(), .init(adapter: 1), .init(adapter: 2)]
+    let text = tokens([1, 2])
+    for scope in scopes {
+      #expect(tree.longestPrefix(of: text + [0], in: scope).isEmpty)
+      let blocks = try [1, 2].map { _ in try pool.allocate() }
+      tree.insert(text[...], blocks: blocks[...], in: scope)
+      let found = tree.longestPrefix(of: text + [0], in: scope)
+      #expect(found.map { ObjectIdentifier($0) } == blocks.map { ObjectIdentifier($0) })
+    }
+    // The oldest scope has made room for the newest.
+    #expect(tree.blockCount == 4)
+    #expect(tree.longestPrefix(of: text + [0]).isEmpty)
+    while tree.evictOldest() {}
+    #expect(tree.blockCount == 0 && pool.usedBlocks == 0)
+  }
 }

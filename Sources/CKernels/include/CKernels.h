@@ -203,6 +203,9 @@ typedef struct {
   void (*add)(float *x, const float *y, int64_t count);          // x += y
   void (*scale)(float *x, float factor, int64_t count);          // x *= factor
   void (*add_scaled)(float *x, const float *y, float factor, int64_t count);  // x += factor * y
+  /// x += sum over r of factors[r] * rows[r]; the rows lie `stride` floats apart.
+  void (*add_rows)(float *x, const float *rows, int64_t stride, const float *factors,
+                   int64_t row_count, int64_t count);
   double (*dot)(const float *x, const float *y, int64_t count);
   float (*maximum)(const float *x, int64_t count);
   /// Index of the largest (the first of equals); NaN is never chosen.

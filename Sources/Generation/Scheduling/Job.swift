@@ -1,11 +1,12 @@
 import Synchronization
+import Transformer
 
 /// Something the model's thread has been asked to do, and where its results go.
 final class Job: Sendable {
   enum Kind: Sendable {
     case generation(GenerationRequest, GenerationStream.Continuation)
     /// The scores of all tokens, in one window.
-    case scoring([Int32], CheckedContinuation<TokenScores, any Error>)
+    case scoring([Int32], Adapter?, CheckedContinuation<TokenScores, any Error>)
   }
 
   let kind: Kind
@@ -22,9 +23,20 @@ final class Job: Sendable {
   var tokens: [Int32] {
     switch kind {
     case .generation(let request, _): request.promptTokens
-    case .scoring(let tokens, _): tokens
+    case .scoring(let tokens, _, _): tokens
     }
   }
+
+  /// What the model runs with.
+  var adapter: Adapter? {
+    switch kind {
+    case .generation(let request, _): request.adapter
+    case .scoring(_, let adapter, _): adapter
+    }
+  }
+
+  /// With which other jobs it may share what was computed for equal beginnings.
+  var prefixScope: PrefixTree.Scope { PrefixTree.Scope(adapter: adapter?.identity) }
 
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
   func cancel() { cancelled.store(true, ordering: .relaxed) }
@@ -33,7 +45,7 @@ final class Job: Sendable {
   func fail(_ error: GenerationError) {
     switch kind {
     case .generation(_, let continuation): continuation.finish(throwing: error)
-    case .scoring(_, let continuation): continuation.resume(throwing: error)
+    case .scoring(_, _, let continuation): continuation.resume(throwing: error)
     }
   }
 }

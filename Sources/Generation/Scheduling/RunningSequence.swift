@@ -34,7 +34,8 @@ final class RunningSequence: @unchecked Sendable {
       case .generation: end == tokens.count ? .last : .none
       case .scoring: .all
       }
-    return BatchSegment(cache: cache, tokens: tokens[cache.count..<end], logits: selection)
+    return BatchSegment(
+      cache: cache, tokens: tokens[cache.count..<end], logits: selection, adapter: job.adapter)
   }
 
   /// Takes the logits after the token at `position`. They may be overwritten.

@@ -19,6 +19,7 @@ import Transformer
 /// what still runs.
 package final class Scheduler: Sendable {
   private let inbox: Inbox
+  private let adapterTarget: AdapterTarget
   private let vocabularySize: Int
   /// Positions that prompt and answer may take together.
   package let contextLength: Int
@@ -42,6 +43,7 @@ package final class Scheduler: Sendable {
   ) {
     let inbox = Inbox(limit: options.waitingLimit)
     self.inbox = inbox
+    adapterTarget = decoder.adapterTarget
     vocabularySize = decoder.configuration.vocabularySize
     contextLength = decoder.contextLength
     keyValueLimitBytes = decoder.pagePool.limitBytes
@@ -65,6 +67,7 @@ package final class Scheduler: Sendable {
   ) throws(GenerationError) -> GenerationStream {
     try request.parameters.validate(vocabularySize: vocabularySize)
     try check(request.promptTokens, limit: contextLength - 1)
+    try check(request.adapter)
     // Unbounded, so that a slow consumer never holds up the thread; an answer is small.
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)
     let job = Job(kind: .generation(request, continuation))
@@ -78,12 +81,15 @@ package final class Scheduler: Sendable {
   }
 
   /// The log-probability of each token given those before it, in one window.
-  package func score(_ tokens: [Int32]) async throws -> TokenScores {
+  package func score(
+    _ tokens: [Int32], adapter: Adapter? = nil
+  ) async throws -> TokenScores {
     try check(tokens, limit: contextLength)
+    try check(adapter)
     let holder = JobHolder()
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        let job = Job(kind: .scoring(tokens, continuation))
+        let job = Job(kind: .scoring(tokens, adapter, continuation))
         holder.set(job)
         if let refusal = inbox.submit(job) { job.fail(refusal) }
       }
@@ -96,9 +102,9 @@ package final class Scheduler: Sendable {
   /// How badly the model predicts `answer` after `prompt`. Both together must fit the context.
   /// - Parameter answerBytes: UTF-8 bytes of the answer's text.
   package func lossOfContinuation(
-    prompt: [Int32], answer: [Int32], answerBytes: Int
+    prompt: [Int32], answer: [Int32], answerBytes: Int, adapter: Adapter? = nil
   ) async throws -> ContinuationLoss {
-    let scores = try await score(prompt + answer)
+    let scores = try await score(prompt + answer, adapter: adapter)
     let loss = scores.logprobs.dropFirst(prompt.count).reduce(0) { $0 - Double($1 ?? 0) }
     return ContinuationLoss(
       lossNats: loss, answerTokens: answer.count, answerBytes: answerBytes)
@@ -112,6 +118,13 @@ package final class Scheduler: Sendable {
   package func shutDown(finishing: Bool = true) async {
     inbox.end(finishing ? .finish : .cancel)
     await inbox.waitForEnd()
+  }
+
+  private func check(_ adapter: Adapter?) throws(GenerationError) {
+    guard adapter == nil || adapter?.target === adapterTarget else {
+      throw .invalidParameter(
+        name: "adapter", value: "made for another model", expected: "one of this model")
+    }
   }
 
   private func check(_ tokens: [Int32], limit: Int) throws(GenerationError) {

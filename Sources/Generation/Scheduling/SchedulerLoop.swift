@@ -89,7 +89,8 @@ final class SchedulerLoop {
     var cache = decoder.makeCache()
     if case .generation(let request, _) = job.kind {
       // Scoring needs the logits of every token, so that nothing can be left out.
-      cache = decoder.makeCache(adopting: prefixes.longestPrefix(of: request.promptTokens))
+      cache = decoder.makeCache(
+        adopting: prefixes.longestPrefix(of: request.promptTokens, in: job.prefixScope))
       statistics.reusedPromptTokens += UInt64(cache.count)
     }
     let role: RunningSequence.Role =
@@ -100,7 +101,7 @@ final class SchedulerLoop {
             request: request, reusedCount: cache.count, continuation: continuation,
             submitted: job.submitted,
             endTokens: endTokens, contextLength: decoder.contextLength, text: makeText()))
-      case .scoring(let tokens, _):
+      case .scoring(let tokens, _, _):
         .scoring(ScoringState(count: tokens.count))
       }
     return RunningSequence(
@@ -127,7 +128,7 @@ final class SchedulerLoop {
   // MARK: - One pass
 
   private func step() {
-    let chosen = compose()
+    let chosen = groupedByAdapter(compose())
     guard !chosen.isEmpty else { return }
     let now = MonotonicClock.nanoseconds()
     for (sequence, _) in chosen {
@@ -146,6 +147,17 @@ final class SchedulerLoop {
     }
     statistics.steps += 1
     finishStep(chosen)
+  }
+
+  /// Puts sequences with the same adapter beside each other: its weights are then read once.
+  private func groupedByAdapter(
+    _ chosen: [(sequence: RunningSequence, rows: Int)]
+  ) -> [(sequence: RunningSequence, rows: Int)] {
+    guard chosen.contains(where: { $0.sequence.job.adapter != nil }) else { return chosen }
+    func key(_ choice: (sequence: RunningSequence, rows: Int)) -> UInt64 {
+      choice.sequence.job.adapter?.identity ?? 0
+    }
+    return chosen.sorted { key($0) < key($1) }
   }
 
   /// Chooses sequences and how many of their tokens the next pass takes, and reserves the memory.
@@ -242,7 +254,7 @@ final class SchedulerLoop {
       case .scoring(let state):
         statistics.promptTokens += UInt64(rows)
         guard sequence.pendingCount == 0 else { continue }
-        if case .scoring(_, let continuation) = sequence.job.kind {
+        if case .scoring(_, _, let continuation) = sequence.job.kind {
           continuation.resume(returning: state.finish())
         }
         finished.append(sequence)
@@ -254,7 +266,8 @@ final class SchedulerLoop {
   /// Keeps a sequence's full blocks for requests to come.
   private func remember(_ sequence: RunningSequence) {
     prefixes.insert(
-      sequence.tokens.prefix(sequence.cache.count), blocks: sequence.cache.fullBlocks)
+      sequence.tokens.prefix(sequence.cache.count), blocks: sequence.cache.fullBlocks,
+      in: sequence.job.prefixScope)
   }
 
   private func remove(_ finished: [RunningSequence]) {

@@ -47,6 +47,16 @@ package struct AttentionBlock: SelfAttention {
       + output.matrix.byteCount
   }
 
+  package func projection(_ module: AdaptedModule) -> Projection? {
+    switch module {
+    case .query: query
+    case .key: key
+    case .value: value
+    case .output: output
+    default: nil
+    }
+  }
+
   package func apply(
     _ pass: DecoderPass, output destination: UnsafeMutablePointer<Float>, accumulate: Bool,
     worker: Worker
@@ -60,6 +70,15 @@ package struct AttentionBlock: SelfAttention {
     value.apply(
       pass.normed, rows: rows, into: pass.value.pointer, stride: shape.keyValueWidth,
       worker: worker)
+    if let adapters = pass.adapters {
+      adapters.add(.attention, layer: layer, pass.normed, worker: worker) { module in
+        switch module {
+        case .key: .init(key, pass.key.pointer, stride: shape.keyValueWidth, worker)
+        case .value: .init(value, pass.value.pointer, stride: shape.keyValueWidth, worker)
+        default: .init(query, pass.query.pointer, stride: shape.queryWidth, worker)
+        }
+      }
+    }
     worker.barrier()
     rotateAndStore(pass, worker: worker)
     worker.barrier()
@@ -75,6 +94,9 @@ package struct AttentionBlock: SelfAttention {
     output.apply(
       pass.attended, rows: rows, into: destination, stride: output.matrix.outputs,
       accumulate: accumulate, worker: worker)
+    pass.adapters?.add(.attended, layer: layer, pass.attended, worker: worker) { _ in
+      .init(output, destination, stride: output.matrix.outputs, worker)
+    }
   }
 
   /// Normalises and rotates queries and keys, and puts keys and values into the pages. Units are

@@ -2,14 +2,16 @@ import Kernels
 
 /// The gated feed-forward block: down(activation(gate(x)) * up(x)).
 package struct DenseFeedForward: FeedForward {
+  private let layer: Int
   private let gate: Projection
   private let up: Projection
   private let down: Projection
   private let function: ActivationFunction
 
   init(
-    prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
   ) throws(ModelError) {
+    self.layer = layer
     let width = configuration.width
     let inner = configuration.feedForwardWidth
     gate = try loader.projection(prefix + "ffn_gate", outputs: inner, inputs: width)
@@ -27,6 +29,15 @@ package struct DenseFeedForward: FeedForward {
     gate.matrix.byteCount + up.matrix.byteCount + down.matrix.byteCount
   }
 
+  package func projection(_ module: AdaptedModule) -> Projection? {
+    switch module {
+    case .gate: gate
+    case .up: up
+    case .down: down
+    default: nil
+    }
+  }
+
   package func apply(
     _ pass: DecoderPass, output: UnsafeMutablePointer<Float>, accumulate: Bool, worker: Worker
   ) {
@@ -34,6 +45,13 @@ package struct DenseFeedForward: FeedForward {
     let stride = gate.matrix.outputs
     gate.apply(pass.normed, rows: rows, into: pass.gate.pointer, stride: stride, worker: worker)
     up.apply(pass.normed, rows: rows, into: pass.up.pointer, stride: stride, worker: worker)
+    if let adapters = pass.adapters {
+      adapters.add(.feedForward, layer: layer, pass.normed, worker: worker) { module in
+        module == .gate
+          ? .init(gate, pass.gate.pointer, stride: stride, worker)
+          : .init(up, pass.up.pointer, stride: stride, worker)
+      }
+    }
     worker.barrier()
     pass.gated.gated(
       pass.gate.pointer, pass.up.pointer, stride: stride, function: function, rows: 0..<rows,
@@ -42,5 +60,8 @@ package struct DenseFeedForward: FeedForward {
     down.apply(
       pass.gated, rows: rows, into: output, stride: down.matrix.outputs, accumulate: accumulate,
       worker: worker)
+    pass.adapters?.add(.gated, layer: layer, pass.gated, worker: worker) { _ in
+      .init(down, output, stride: down.matrix.outputs, worker)
+    }
   }
 }

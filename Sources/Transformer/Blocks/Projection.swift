@@ -15,11 +15,12 @@ package struct Projection: Sendable {
       activations, rows: 0..<rows, into: destination, stride: stride, accumulate: accumulate,
       worker: worker)
     if let bias {
-      // The bias is split by rows and the product by outputs.
-      worker.barrier()
-      for row in worker.range(of: rows) {
+      // A worker adds to what it computed itself, so that no barrier need stand between.
+      let share = matrix.outputShare(worker)
+      for row in 0..<rows {
         VectorOperations.add(
-          bias.pointer, times: 1, to: destination + row * stride, count: matrix.outputs)
+          bias.pointer + share.lowerBound, times: 1,
+          to: destination + row * stride + share.lowerBound, count: share.count)
       }
     }
   }

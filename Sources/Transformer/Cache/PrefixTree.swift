@@ -5,7 +5,22 @@ import Kernels
 ///
 /// A node is a block; its place in the tree is the whole text up to the block's end, compared token
 /// by token, so that a block is only ever reused after exactly the tokens it was computed from.
+/// Texts of different scopes share nothing.
 package final class PrefixTree {
+  /// What, beside the tokens, decides the keys and values of a text.
+  package struct Scope: Hashable, Sendable {
+    /// `Adapter.identity`, nil for the base alone.
+    package var adapter: UInt64?
+
+    package init(adapter: UInt64? = nil) { self.adapter = adapter }
+  }
+
+  /// A text's first block.
+  private struct RootKey: Hashable {
+    let scope: Scope
+    let tokens: [Int32]
+  }
+
   private final class Node {
     var block: KVBlock
     var children: [[Int32]: Node] = [:]
@@ -21,31 +36,35 @@ package final class PrefixTree {
   package let blockLimit: Int
   /// Blocks that it keeps now.
   package private(set) var blockCount = 0
-  private var roots: [[Int32]: Node] = [:]
+  private var roots: [RootKey: Node] = [:]
   private var clock: UInt64 = 0
 
   package init(blockLimit: Int) { self.blockLimit = max(0, blockLimit) }
 
   /// The blocks of the longest known beginning of `tokens` that leaves at least one token out:
   /// the last one has to be computed for its logits.
-  package func longestPrefix(of tokens: [Int32]) -> [KVBlock] {
+  package func longestPrefix(of tokens: [Int32], in scope: Scope = Scope()) -> [KVBlock] {
     clock += 1
     var blocks: [KVBlock] = []
-    var children = roots
+    var parent: Node?
     var start = 0
-    while start + KVLayout.positions < tokens.count,
-      let node = children[Array(tokens[start..<start + KVLayout.positions])]
-    {
+    while start + KVLayout.positions < tokens.count {
+      let key = Array(tokens[start..<start + KVLayout.positions])
+      let known =
+        if let parent { parent.children[key] } else { roots[RootKey(scope: scope, tokens: key)] }
+      guard let node = known else { break }
       node.lastUse = clock
       blocks.append(node.block)
-      children = node.children
+      parent = node
       start += KVLayout.positions
     }
     return blocks
   }
 
   /// Keeps the full blocks of a sequence whose cache holds `tokens`.
-  package func insert(_ tokens: ArraySlice<Int32>, blocks: ArraySlice<KVBlock>) {
+  package func insert(
+    _ tokens: ArraySlice<Int32>, blocks: ArraySlice<KVBlock>, in scope: Scope = Scope()
+  ) {
     guard blockLimit > 0 else { return }
     clock += 1
     var parent: Node?
@@ -55,14 +74,15 @@ package final class PrefixTree {
       guard end <= tokens.endIndex else { return }
       let key = Array(tokens[start..<end])
       let node: Node
-      if let known = parent == nil ? roots[key] : parent?.children[key] {
+      let root = RootKey(scope: scope, tokens: key)
+      if let known = parent == nil ? roots[root] : parent?.children[key] {
         node = known
         node.lastUse = clock
       } else {
         // The way to here was used just now, so that it is not what goes.
         while blockCount >= blockLimit { guard evict(unusedOnly: false) else { return } }
         node = Node(block: block, lastUse: clock)
-        if let parent { parent.children[key] = node } else { roots[key] = node }
+        if let parent { parent.children[key] = node } else { roots[root] = node }
         blockCount += 1
       }
       parent = node
@@ -81,26 +101,20 @@ package final class PrefixTree {
   }
 
   private func evict(unusedOnly: Bool) -> Bool {
-    var oldest: (node: Node, parent: Node?, key: [Int32])?
-    func visit(_ children: [[Int32]: Node], parent: Node?) {
-      for (key, node) in children {
-        guard node.children.isEmpty else {
-          visit(node.children, parent: node)
-          continue
-        }
-        guard node.lastUse < clock || unusedOnly, node.lastUse < oldest?.node.lastUse ?? .max,
-          !unusedOnly || isKnownUniquelyReferenced(&node.block)
-        else { continue }
-        oldest = (node, parent, key)
+    var oldest: (node: Node, remove: () -> Void)?
+    func visit(_ node: Node, remove: @escaping () -> Void) {
+      guard node.children.isEmpty else {
+        for (key, child) in node.children { visit(child) { node.children[key] = nil } }
+        return
       }
+      guard node.lastUse < clock || unusedOnly, node.lastUse < oldest?.node.lastUse ?? .max,
+        !unusedOnly || isKnownUniquelyReferenced(&node.block)
+      else { return }
+      oldest = (node, remove)
     }
-    visit(roots, parent: nil)
+    for (key, node) in roots { visit(node) { self.roots[key] = nil } }
     guard let oldest else { return false }
-    if let parent = oldest.parent {
-      parent.children[oldest.key] = nil
-    } else {
-      roots[oldest.key] = nil
-    }
+    oldest.remove()
     blockCount -= 1
     return true
   }

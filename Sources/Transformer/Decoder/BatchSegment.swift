@@ -12,11 +12,18 @@ package struct BatchSegment {
   package let cache: KVCache
   package let tokens: ArraySlice<Int32>
   package let logits: LogitSelection
+  /// What is added to the base's linear maps for these rows; nil for the base alone. A sequence has
+  /// the same adapter from its first token to its last.
+  package let adapter: Adapter?
 
-  package init(cache: KVCache, tokens: ArraySlice<Int32>, logits: LogitSelection = .last) {
+  package init(
+    cache: KVCache, tokens: ArraySlice<Int32>, logits: LogitSelection = .last,
+    adapter: Adapter? = nil
+  ) {
     self.cache = cache
     self.tokens = tokens
     self.logits = logits
+    self.adapter = adapter
   }
 }
 

@@ -24,6 +24,8 @@ package final class Decoder: @unchecked Sendable {
   package let pagePool: PagePool
   /// Bytes that the packed weights take.
   package let weightBytes: Int
+  /// What adapters for this decoder are made from.
+  package let adapterTarget: AdapterTarget
 
   private let pool: ComputePool
   private let embedding: WeightMatrix  // (vocabulary, width)
@@ -73,6 +75,8 @@ package final class Decoder: @unchecked Sendable {
       layers.append(try family.layer(index, configuration: configuration, loader: loader))
     }
     self.layers = layers
+    adapterTarget = AdapterTarget(
+      configuration: configuration, precision: options.precision, layers: layers)
     let finalNorm = try loader.vector("output_norm.weight", count: width)
     let headMatrix =
       loader.contains("output.weight")
@@ -97,7 +101,8 @@ package final class Decoder: @unchecked Sendable {
         layout: layout,
         attentions: try Self.attentions(
           configuration, layout: layout, workers: pool.threadCount),
-        rotary: rotary, needsBranch: needsBranch)
+        rotary: rotary, needsBranch: needsBranch,
+        workers: pool.threadCount)
       head = try OutputHead(
         norm: finalNorm, matrix: headMatrix, epsilon: configuration.normEpsilon,
         refines: options.refinesLogits ?? (2 * headMatrix.byteCount < weightBytes),
@@ -149,7 +154,7 @@ package final class Decoder: @unchecked Sendable {
       longest = max(longest, positions)
     }
     try rotary.grow(to: longest)
-    pass.begin(batch)
+    try pass.begin(batch)
     pool.run { worker in
       embed(worker)
       for index in layers.indices { apply(layers[index], worker) }
@@ -169,6 +174,9 @@ package final class Decoder: @unchecked Sendable {
       }
       guard seen.insert(ObjectIdentifier(segment.cache)).inserted else {
         throw .malformedBatch(reason: "one sequence twice")
+      }
+      guard segment.adapter == nil || segment.adapter?.target === adapterTarget else {
+        throw .malformedBatch(reason: "an adapter of another model")
       }
       rows += segment.tokens.count
       guard segment.cache.count + segment.tokens.count <= contextLength else {

@@ -40,6 +40,9 @@ package final class DecoderPass: @unchecked Sendable {
   private let segments: UnsafeMutablePointer<Int32>
   /// Spans of all segments, layer after layer.
   private let spanStorage: UnsafeMutablePointer<AttentionSpan>
+  private let adapterPass: AdapterPass
+  /// The adapters of the batch; nil if it has none.
+  private(set) var adapters: AdapterPass?
   /// Rows that need logits, in order.
   private(set) var logitRows: [Int] = []
 
@@ -50,12 +53,13 @@ package final class DecoderPass: @unchecked Sendable {
   init(
     configuration: DecoderConfiguration, precision: WeightMatrix.Precision, maximumRows: Int,
     layout: KVLayout, attentions: [Attention], rotary: RotaryTables,
-    needsBranch: Bool
+    needsBranch: Bool, workers: Int
   ) throws(KernelError) {
     self.layout = layout
     self.attentions = attentions
     self.rotary = rotary
     self.maximumRows = maximumRows
+    adapterPass = AdapterPass(workers: workers)
     layerCount = configuration.layers.count
     let rows = maximumRows
     let width = configuration.width
@@ -89,7 +93,8 @@ package final class DecoderPass: @unchecked Sendable {
   }
 
   /// Takes a batch. Its caches have room for its tokens, and it fits `maximumRows`.
-  func begin(_ batch: [BatchSegment]) {
+  func begin(_ batch: [BatchSegment]) throws(ModelError) {
+    adapters = try adapterPass.begin(batch) ? adapterPass : nil
     var row = 0
     logitRows.removeAll(keepingCapacity: true)
     segmentCount = batch.count

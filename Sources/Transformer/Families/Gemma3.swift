@@ -81,7 +81,7 @@ package enum Gemma3: DecoderFamily {
       attention: attention,
       postAttentionNorm: try loader.vector(prefix + "post_attention_norm.weight", count: width),
       feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
-      feedForward: try DenseFeedForward(prefix: prefix, configuration, loader),
+      feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader),
       postFeedForwardNorm: try loader.vector(prefix + "post_ffw_norm.weight", count: width))
   }
 }

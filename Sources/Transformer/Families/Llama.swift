@@ -52,6 +52,6 @@ package enum Llama: DecoderFamily {
       attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: configuration.width),
       attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
       feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: configuration.width),
-      feedForward: try DenseFeedForward(prefix: prefix, configuration, loader))
+      feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader))
   }
 }

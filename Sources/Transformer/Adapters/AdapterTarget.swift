@@ -1,0 +1,43 @@
+import Kernels
+
+/// What adapters need to know of the decoder that they will be used with. Adapters are made from
+/// it on any thread while the decoder runs.
+package final class AdapterTarget: Sendable {
+  /// Outputs and inputs of a linear map.
+  struct Shape: Sendable {
+    let outputs: Int
+    let inputs: Int
+  }
+
+  let configuration: DecoderConfiguration
+  let precision: WeightMatrix.Precision
+  /// The linear maps that can be adapted, a layer.
+  let shapes: [[AdaptedModule: Shape]]
+
+  init(
+    configuration: DecoderConfiguration, precision: WeightMatrix.Precision, layers: [DecoderLayer]
+  ) {
+    self.configuration = configuration
+    self.precision = precision
+    shapes = layers.map { layer in
+      var shapes: [AdaptedModule: Shape] = [:]
+      for module in AdaptedModule.allCases {
+        let projection = layer.attention.projection(module) ?? layer.feedForward.projection(module)
+        guard let matrix = projection?.matrix else { continue }
+        shapes[module] = Shape(outputs: matrix.outputs, inputs: matrix.inputs)
+      }
+      return shapes
+    }
+  }
+
+  /// Where output `index` of a checkpoint's module lies in the base's own matrix. Where rotary
+  /// pairs are interleaved, the rows of queries and keys were permuted when the base was made.
+  func place(ofOutput index: Int, _ module: AdaptedModule) -> Int {
+    guard module == .query || module == .key, configuration.rotaryStyle == .interleaved else {
+      return index
+    }
+    let half = configuration.headDim / 2
+    let inHead = index % configuration.headDim
+    return index - inHead + 2 * (inHead % half) + inHead / half
+  }
+}
