@@ -7,12 +7,34 @@ package struct ExpertManifest: Sendable, Equatable {
   package let card: ExpertCard
   /// Folder that `file` is in.
   package let folder: String
-  /// Weights, relative to `folder`.
+  /// Weights, relative to `folder`: of an expert on a base, its own, not the base's.
   package let file: String
+  /// What the expert adds to which base; nil where it stands alone.
+  package let addition: Addition?
   /// Name of a built-in chat template or a template's text; nil takes the one in the weights.
   package let chatTemplate: String?
 
   package var modelPath: String { folder + "/" + file }
+  /// Folder of the expert that this one is added to, beside its own.
+  package var baseFolder: String? {
+    addition.map { URL(filePath: folder).deletingLastPathComponent().path + "/" + $0.base }
+  }
+
+  /// `base` with `adapter` or `mixture`: low-rank additions to another expert's model.
+  package struct Addition: Sendable, Equatable {
+    package enum Kind: String, Sendable {
+      /// One adapter in PEFT's form.
+      case adapter
+      /// Several, weighed by a gate token by token.
+      case mixture
+    }
+
+    /// Id of the expert whose model it is added to.
+    package let base: String
+    package let kind: Kind
+    /// Its folder or file, relative to the card's folder.
+    package let path: String
+  }
 
   /// Reads and checks a card.
   package static func load(folder: String) throws(LibraryError) -> ExpertManifest {
@@ -55,19 +77,76 @@ package struct ExpertManifest: Sendable, Equatable {
       throw ManifestProblem(message: "id '\(card.id)' must equal the folder's name, '\(name)'")
     }
     let run = try decoder.decode(Run.self, from: yaml)
-    guard !run.file.isEmpty, !run.file.hasPrefix("/"),
-      !run.file.split(separator: "/").contains("..")
-    else {
-      throw ManifestProblem(message: "file '\(run.file)' must be a path inside the expert's folder")
-    }
-    return ExpertManifest(
-      card: card, folder: folder, file: run.file, chatTemplate: run.chat_template)
+    guard let base = run.base else { return try standing(card, run, folder: folder) }
+    return try added(card, run, base: base, folder: folder)
   }
 
-  private enum RunKeys: String, CaseIterable { case file, chat_template }
+  /// An expert with a model of its own.
+  private static func standing(
+    _ card: ExpertCard, _ run: Run, folder: String
+  ) throws -> ExpertManifest {
+    for (key, value) in [("adapter", run.adapter), ("mixture", run.mixture)] where value != nil {
+      throw ManifestProblem(message: "\(key) needs base, the id of the expert that it is added to")
+    }
+    guard card.kind != .localAdapters else {
+      throw ManifestProblem(message: "kind local_adapters needs base, and adapter or mixture")
+    }
+    guard let file = run.file else { throw ManifestProblem(message: "key 'file' is missing") }
+    try checkInside(file, key: "file")
+    return ExpertManifest(
+      card: card, folder: folder, file: file, addition: nil, chatTemplate: run.chat_template)
+  }
+
+  /// An expert that adds to another's model.
+  private static func added(
+    _ card: ExpertCard, _ run: Run, base: String, folder: String
+  ) throws -> ExpertManifest {
+    var card = card
+    guard card.kind != .remote else {
+      throw ManifestProblem(message: "base is for an expert of kind local_adapters")
+    }
+    card.kind = .localAdapters
+    guard run.file == nil else {
+      throw ManifestProblem(message: "file and base exclude each other; the base has the weights")
+    }
+    guard base != card.id else {
+      throw ManifestProblem(message: "base '\(base)' is the expert itself")
+    }
+    let kind: Addition.Kind
+    let path: String
+    switch (run.adapter, run.mixture) {
+    case (let adapter?, nil): (kind, path) = (.adapter, adapter)
+    case (nil, let mixture?): (kind, path) = (.mixture, mixture)
+    default:
+      throw ManifestProblem(message: "base needs either adapter or mixture, a folder or file")
+    }
+    try checkInside(path, key: kind.rawValue)
+    let isFile = path.hasSuffix(kind == .adapter ? ".safetensors" : ".json")
+    let parent = isFile ? path.split(separator: "/").dropLast().joined(separator: "/") : path
+    let prefix = parent.isEmpty || parent == "." ? "" : parent + "/"
+    let file =
+      switch kind {
+      case .adapter: isFile ? path : prefix + "adapter_model.safetensors"
+      case .mixture: prefix + "gate.safetensors"
+      }
+    return ExpertManifest(
+      card: card, folder: folder, file: file,
+      addition: Addition(base: base, kind: kind, path: path), chatTemplate: run.chat_template)
+  }
+
+  private static func checkInside(_ path: String, key: String) throws {
+    guard !path.isEmpty, !path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
+      throw ManifestProblem(message: "\(key) '\(path)' must be a path inside the expert's folder")
+    }
+  }
+
+  private enum RunKeys: String, CaseIterable { case file, base, adapter, mixture, chat_template }
 
   private struct Run: Decodable {
-    let file: String
+    let file: String?
+    let base: String?
+    let adapter: String?
+    let mixture: String?
     let chat_template: String?
   }
 
@@ -84,5 +163,28 @@ extension DecodingError {
       "\(context.codingPath.map(\.stringValue).joined(separator: ".")): \(context.debugDescription)"
     @unknown default: "\(self)"
     }
+  }
+}
+
+extension ExpertManifest {
+  /// The manifest of the expert that this one is added to; nil where it stands alone. Throws where
+  /// the base is not there, or is itself an addition.
+  package func base(among manifests: [ExpertManifest]) throws(LibraryError) -> ExpertManifest? {
+    guard let addition else { return nil }
+    let path = folder + "/expert.yaml"
+    guard let base = manifests.first(where: { $0.card.id == addition.base }) else {
+      let known = manifests.filter { $0.addition == nil }.map(\.card.id)
+      let nearest = addition.base.nearest(among: known)
+      throw .invalidCard(
+        path: path,
+        problem: "base '\(addition.base)' is no expert of this library"
+          + (nearest.map { "; did you mean '\($0)'?" } ?? ""))
+    }
+    guard base.addition == nil else {
+      throw .invalidCard(
+        path: path,
+        problem: "base '\(addition.base)' is itself added to a base; name that one instead")
+    }
+    return base
   }
 }

@@ -9,6 +9,12 @@ package struct ChatLayout: Sendable {
 
   /// The template that a card names, else the one in the weights.
   package static func of(_ manifest: ExpertManifest, file: GGUFFile) throws -> ChatLayout {
+    try named(in: manifest)
+      ?? ChatLayout(template: try ChatTemplate(file: file) ?? ChatTemplate(.chatml), stopTexts: [])
+  }
+
+  /// The template that a card names; nil if it names none.
+  package static func named(in manifest: ExpertManifest) throws -> ChatLayout? {
     if manifest.chatTemplate == "plain" {
       return ChatLayout(
         template: try ChatTemplate(source: plainSource), stopTexts: ["\nQuestion:", "\nAnswer:"])
@@ -22,8 +28,7 @@ package struct ChatLayout: Sendable {
       }
       return ChatLayout(template: try ChatTemplate(builtIn), stopTexts: [])
     }
-    return ChatLayout(
-      template: try ChatTemplate(file: file) ?? ChatTemplate(.chatml), stopTexts: [])
+    return nil
   }
 
   /// A dialogue in plain words, for base models: they continue text, and follow no control tokens.

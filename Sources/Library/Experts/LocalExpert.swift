@@ -3,17 +3,19 @@ import Generation
 import Kernels
 import ModelFiles
 import Routing
+import Synchronization
 import Tokenization
 import Transformer
 
-/// An expert that runs in this process: weights, tokenizer, chat template and scheduler.
+/// An expert that runs in this process: a resident model, what this expert adds to it, and a chat
+/// template.
 package final class LocalExpert: Expert {
   package let card: ExpertCard
-  package let tokenizer: any Tokenizer
   package let layout: ChatLayout
-  package let scheduler: Scheduler
-  /// The model itself, for tools that run no requests at the time.
-  package let decoder: Decoder
+  /// What is added to the model for this expert's requests; nil for the model alone.
+  package let adapter: Adapter?
+  private let model: ResidentModel
+  private let isShutDown = Atomic<Bool>(false)
   /// Threads that it computes on.
   package let threadCount: Int
   /// The special tokens as text, for templates that write them.
@@ -22,15 +24,14 @@ package final class LocalExpert: Expert {
   private let controlTokens: ControlTokenGuard
 
   package init(
-    card: ExpertCard, tokenizer: any Tokenizer, layout: ChatLayout, scheduler: Scheduler,
-    decoder: Decoder, threadCount: Int
+    card: ExpertCard, layout: ChatLayout, model: ResidentModel, adapter: Adapter?, threadCount: Int
   ) {
     self.card = card
-    self.tokenizer = tokenizer
     self.layout = layout
-    self.scheduler = scheduler
-    self.decoder = decoder
+    self.model = model
+    self.adapter = adapter
     self.threadCount = threadCount
+    let tokenizer = model.tokenizer
     controlTokens = ControlTokenGuard(tokenizer)
     let name = { (id: Int32?) in
       id.map { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) } ?? ""
@@ -39,14 +40,40 @@ package final class LocalExpert: Expert {
     endText = name(tokenizer.endOfText)
   }
 
+  deinit {
+    if !isShutDown.load(ordering: .relaxed) { model.leave() }
+  }
+
+  package var tokenizer: any Tokenizer { model.tokenizer }
+  /// The scheduler of the model, which other experts may share. Requests that go to it directly
+  /// have to carry `adapter` themselves.
+  package var scheduler: Scheduler { model.scheduler }
+  /// The model itself, for tools that run no requests at the time.
+  package var decoder: Decoder { model.decoder }
+
   package func answer(
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
     var parameters = parameters
     parameters.stop += layout.stopTexts
     let tokens = try promptTokens(input)
-    return try scheduler.generate(
-      GenerationRequest(promptTokens: tokens, parameters: parameters))
+    return try generate(GenerationRequest(promptTokens: tokens, parameters: parameters))
+  }
+
+  /// Begins a request of this expert: its adapter is put in.
+  package func generate(
+    _ request: GenerationRequest
+  ) throws(GenerationError) -> GenerationStream {
+    guard !isShutDown.load(ordering: .relaxed) else { throw .shutDown }
+    var request = request
+    request.adapter = adapter
+    return try scheduler.generate(request)
+  }
+
+  /// The log-probability that this expert gives each token, given those before it.
+  package func score(_ tokens: [Int32]) async throws -> TokenScores {
+    guard !isShutDown.load(ordering: .relaxed) else { throw GenerationError.shutDown }
+    return try await scheduler.score(tokens, adapter: adapter)
   }
 
   package func promptTokenCount(_ input: ExpertInput) throws -> Int {
@@ -79,7 +106,7 @@ package final class LocalExpert: Expert {
     guard let answer else {
       let tokens = tokenizer.encode(prompt, addSpecial: true, parseSpecial: false)
       let limited = Array(tokens.prefix(scheduler.contextLength))
-      let scores = try await scheduler.score(limited)
+      let scores = try await score(limited)
       // Only what was scored counts: without a beginning token the first token has no loss, and
       // of a longer prompt the rest was not read.
       let firstIsScored = limited.first == tokenizer.beginningOfText
@@ -96,14 +123,18 @@ package final class LocalExpert: Expert {
       throw GenerationError.invalidParameter(
         name: "answer", value: "empty", expected: "at least one byte")
     }
+    guard !isShutDown.load(ordering: .relaxed) else { throw GenerationError.shutDown }
     let question = try promptTokens(.messages([ChatMessage(role: "user", content: prompt)]))
     let reply = tokenizer.encode(answer, addSpecial: false, parseSpecial: false)
     return try await scheduler.lossOfContinuation(
-      prompt: question, answer: reply, answerBytes: answer.utf8.count
+      prompt: question, answer: reply, answerBytes: answer.utf8.count, adapter: adapter
     ).lossBitsPerByte
   }
 
+  /// Takes no more requests. The model ends with the last expert that it serves; until then,
+  /// answers of this one that are running go on to their end.
   package func shutDown(finishing: Bool) async {
+    guard !isShutDown.exchange(true, ordering: .relaxed), model.leave() else { return }
     await scheduler.shutDown(finishing: finishing)
   }
 }

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Generation
 import ModelFiles
 import Synchronization
@@ -6,11 +7,19 @@ import Tokenization
 import Transformer
 
 /// Makes local experts from their manifests. All share one set of compute threads, on which their
-/// passes take turns.
+/// passes take turns. Experts on the same base share its model: it is loaded with the first of
+/// them, be that the base itself or an adapter.
 package final class LocalExpertLoader: Sendable {
   private let options: ComputeOptions
   private let pool: ComputePool
   private let queue = DispatchQueue(label: "thalamus.loading")
+  /// The models that are resident, by the folder of their card.
+  private let models = Mutex<[String: WeakModel]>([:])
+
+  /// Does not keep a model that no expert uses.
+  private struct WeakModel {
+    weak var value: ResidentModel?
+  }
 
   package init(_ options: ComputeOptions) throws {
     self.options = options
@@ -30,26 +39,64 @@ package final class LocalExpertLoader: Sendable {
     return try result.get()
   }
 
+  /// One at a time, on the queue.
   private func loadNow(_ manifest: ExpertManifest) -> Result<LocalExpert, LibraryError> {
     do {
-      let file = try GGUFFile(path: manifest.modelPath)
-      let tokenizer = try makeTokenizer(from: file)
-      let layout = try ChatLayout.of(manifest, file: file)
-      var decoderOptions = DecoderOptions(precision: options.precision)
-      decoderOptions.contextLength = manifest.card.contextLength
-      decoderOptions.keyValueLimitBytes = options.keyValueBytes
-      let decoder = try Decoder(file: file, pool: pool, options: decoderOptions)
-      var schedulerOptions = SchedulerOptions()
-      schedulerOptions.waitingLimit = options.waitingLimit
-      schedulerOptions.runningLimit = options.runningLimit
-      let scheduler = Scheduler(
-        decoder: decoder, tokenizer: tokenizer, options: schedulerOptions)
-      return .success(
-        LocalExpert(
-          card: manifest.card, tokenizer: tokenizer, layout: layout, scheduler: scheduler,
-          decoder: decoder, threadCount: pool.threadCount))
+      guard let addition = manifest.addition, let baseFolder = manifest.baseFolder else {
+        return .success(try expert(manifest, on: model(manifest), adapter: nil))
+      }
+      let base = try ExpertManifest.load(folder: baseFolder)
+      _ = try manifest.base(among: [base, manifest])
+      guard FileManager.default.fileExists(atPath: base.modelPath) else {
+        throw LibraryError.missingFile(expert: manifest.card.id, path: base.modelPath)
+      }
+      let model = try model(base)
+      let path = manifest.folder + "/" + addition.path
+      let adapter =
+        switch addition.kind {
+        case .adapter: Adapter(try model.adapter(path: path))
+        case .mixture:
+          throw LibraryError.unloadable(
+            expert: manifest.card.id, problem: "mixtures are not read yet")
+        }
+      return .success(try expert(manifest, on: model, adapter: adapter))
+    } catch let error as LibraryError {
+      return .failure(error)
     } catch {
       return .failure(.unloadable(expert: manifest.card.id, problem: "\(error)"))
     }
+  }
+
+  private func expert(
+    _ manifest: ExpertManifest, on model: ResidentModel, adapter: Adapter?
+  ) throws -> LocalExpert {
+    let layout = try ChatLayout.named(in: manifest) ?? model.layout
+    guard model.join() else {
+      throw LibraryError.unloadable(expert: manifest.card.id, problem: "its base is being ended")
+    }
+    return LocalExpert(
+      card: manifest.card, layout: layout, model: model, adapter: adapter,
+      threadCount: pool.threadCount)
+  }
+
+  /// The model of an expert that stands alone, loaded if it is not resident.
+  private func model(_ manifest: ExpertManifest) throws -> ResidentModel {
+    let folder = URL(filePath: manifest.folder).standardizedFileURL.path
+    if let model = models.withLock({ $0[folder]?.value }), !model.isOver { return model }
+    let file = try GGUFFile(path: manifest.modelPath)
+    let tokenizer = try makeTokenizer(from: file)
+    let layout = try ChatLayout.of(manifest, file: file)
+    var decoderOptions = DecoderOptions(precision: options.precision)
+    decoderOptions.contextLength = manifest.card.contextLength
+    decoderOptions.keyValueLimitBytes = options.keyValueBytes
+    let decoder = try Decoder(file: file, pool: pool, options: decoderOptions)
+    var schedulerOptions = SchedulerOptions()
+    schedulerOptions.waitingLimit = options.waitingLimit
+    schedulerOptions.runningLimit = options.runningLimit
+    let model = ResidentModel(
+      tokenizer: tokenizer, layout: layout, decoder: decoder,
+      scheduler: Scheduler(decoder: decoder, tokenizer: tokenizer, options: schedulerOptions))
+    models.withLock { $0[folder] = WeakModel(value: model) }
+    return model
   }
 }

@@ -15,9 +15,10 @@ package enum TokenizerLoader {
         vocabularyPath: encoder + "/" + manifest.vocabulary, maximumTokens: manifest.maxTokens)
     }
     let manifests = try ExpertLibrary.manifests(in: modelsDirectory)
-    guard let manifest = manifests.first(where: { $0.card.id == id }) else {
+    guard let found = manifests.first(where: { $0.card.id == id }) else {
       throw LibraryError.unknownExpert(id: id, known: manifests.map(\.card.id))
     }
+    let manifest = try found.base(among: manifests) ?? found
     guard FileManager.default.fileExists(atPath: manifest.modelPath) else {
       throw LibraryError.missingFile(expert: id, path: manifest.modelPath)
     }

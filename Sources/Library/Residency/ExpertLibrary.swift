@@ -33,6 +33,7 @@ package actor ExpertLibrary {
       guard FileManager.default.fileExists(atPath: folder + "/expert.yaml") else { continue }
       manifests.append(try ExpertManifest.load(folder: folder))
     }
+    for manifest in manifests { _ = try manifest.base(among: manifests) }
     return manifests
   }
 
@@ -47,8 +48,14 @@ package actor ExpertLibrary {
 
   /// Why an expert cannot answer now; nil where it can.
   package nonisolated func obstacle(to manifest: ExpertManifest) -> String? {
-    FileManager.default.fileExists(atPath: manifest.modelPath)
-      ? nil : "\(manifest.modelPath) is missing; `make models` fetches it"
+    missingFile(of: manifest).map { "\($0) is missing; `make models` fetches it" }
+  }
+
+  /// A file that the expert, or the base that it is added to, lacks.
+  private nonisolated func missingFile(of manifest: ExpertManifest) -> String? {
+    let base = manifests.first { $0.card.id == manifest.addition?.base }
+    return [base, manifest].compactMap { $0?.modelPath }
+      .first { !FileManager.default.fileExists(atPath: $0) }
   }
 
   /// The expert, loaded if it was not.
@@ -58,8 +65,8 @@ package actor ExpertLibrary {
     guard !isShutDown else {
       throw LibraryError.unloadable(expert: id, problem: "the server is shutting down")
     }
-    guard FileManager.default.fileExists(atPath: manifest.modelPath) else {
-      throw LibraryError.missingFile(expert: id, path: manifest.modelPath)
+    if let path = missingFile(of: manifest) {
+      throw LibraryError.missingFile(expert: id, path: path)
     }
     let load = self.load
     let task = Task<any Expert, any Error> { try await load(manifest) }

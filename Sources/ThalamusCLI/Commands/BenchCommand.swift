@@ -63,7 +63,7 @@ struct BenchDecoderCommand: AsyncParsableCommand {
         for client in 0..<clients {
           let request = request(for: model, seed: UInt64(repetition * clients + client))
           group.addTask {
-            for try await event in try model.scheduler.generate(request) {
+            for try await event in try model.generate(request) {
               if case .finished(let summary) = event { return summary }
             }
             throw GenerationError.shutDown

@@ -30,8 +30,8 @@ struct ScoreCommand: AsyncParsableCommand {
     let text = try Output.read(file)
     let model = try await expert.load()
     let tokens = model.tokenizer.encode(text, addSpecial: true, parseSpecial: false)
-    let scores = try await model.scheduler.score(tokens)
-    if let logits { try LogitsFile.write(tokens: tokens, of: model.decoder, to: logits) }
+    let scores = try await model.score(tokens)
+    if let logits { try LogitsFile.write(tokens: tokens, of: model, to: logits) }
     let report = Report(
       expert: model.card.id, tokens: tokens, logprobs: scores.logprobs, top: scores.top,
       perplexity: scores.perplexity,

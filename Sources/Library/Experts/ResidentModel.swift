@@ -1,0 +1,66 @@
+import Generation
+import Synchronization
+import Tokenization
+import Transformer
+
+/// A decoder with its tokenizer and scheduler, which all experts on it share: its own, and those
+/// that add adapters to it.
+package final class ResidentModel: Sendable {
+  private struct State {
+    /// Experts that have joined and not left.
+    var users = 0
+    /// Whether the last has left: it can't be joined again.
+    var isOver = false
+  }
+
+  /// Does not keep an adapter that no expert uses.
+  private struct WeakAdapter {
+    weak var value: LowRankAdapter?
+  }
+
+  package let tokenizer: any Tokenizer
+  package let layout: ChatLayout
+  package let decoder: Decoder
+  package let scheduler: Scheduler
+  private let state = Mutex(State())
+  private let adapters = Mutex<[String: WeakAdapter]>([:])
+
+  package init(
+    tokenizer: any Tokenizer, layout: ChatLayout, decoder: Decoder, scheduler: Scheduler
+  ) {
+    self.tokenizer = tokenizer
+    self.layout = layout
+    self.decoder = decoder
+    self.scheduler = scheduler
+  }
+
+  /// Whether the last expert has left.
+  var isOver: Bool { state.withLock { $0.isOver } }
+
+  /// Counts one expert more; false if the model has ended.
+  func join() -> Bool {
+    state.withLock { state in
+      guard !state.isOver else { return false }
+      state.users += 1
+      return true
+    }
+  }
+
+  /// Counts one expert less; true for the last, who is to shut the scheduler down.
+  @discardableResult
+  func leave() -> Bool {
+    state.withLock { state in
+      state.users -= 1
+      state.isOver = state.users <= 0
+      return state.isOver
+    }
+  }
+
+  /// The adapter in a folder or file, read once however many experts and mixtures use it.
+  func adapter(path: String) throws(AdapterError) -> LowRankAdapter {
+    if let known = adapters.withLock({ $0[path]?.value }) { return known }
+    let adapter = try LowRankAdapter(path: path, target: decoder.adapterTarget)
+    adapters.withLock { $0[path] = WeakAdapter(value: adapter) }
+    return adapter
+  }
+}

@@ -1,0 +1,180 @@
+import Foundation
+import Generation
+import Library
+import Testing
+
+/// Experts that add an adapter to another expert's model, here SmolLM2.
+@Suite(.serialized) struct AdapterExpertTests {
+  /// A models folder with the real base, and adapters on it.
+  private func models(_ adapters: [String: Float]) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/smollm2-135m", withDestinationPath: Models.smolLM)
+    for (name, value) in adapters {
+      try folder.write(
+        "id: \(name)\nbase: smollm2-135m\nadapter: .\n", to: "\(name)/expert.yaml")
+      try folder.writeAdapter(value, to: name)
+    }
+    return folder
+  }
+
+  private func manifest(_ id: String, in folder: TemporaryFolder) throws -> ExpertManifest {
+    let manifests = try ExpertLibrary.manifests(in: folder.path)
+    return try #require(manifests.first { $0.card.id == id })
+  }
+
+  private static let text = "The thalamus relays what the senses report to the cortex."
+
+  @Test func theBaseIsResidentOnce() async throws {
+    let folder = try models(["one": 0.05, "two": 0.08])
+    let loader = try Models.loader()
+    let one = try await loader.load(manifest("one", in: folder))
+    let base = try await loader.load(manifest("smollm2-135m", in: folder))
+    let two = try await loader.load(manifest("two", in: folder))
+    #expect(one.decoder === base.decoder && two.decoder === base.decoder)
+    #expect(base.adapter == nil && one.adapter !== two.adapter)
+    #expect(one.card.kind == .localAdapters)
+    var losses: [Double] = []
+    for expert in [base, one, two] {
+      losses.append(try await expert.loss(prompt: Self.text, answer: nil))
+    }
+    #expect(Set(losses).count == 3, "each expert has its own loss: \(losses)")
+
+    // The base's end is not that of the others.
+    await base.shutDown(finishing: false)
+    await #expect(throws: GenerationError.shutDown) {
+      _ = try await base.loss(prompt: Self.text, answer: nil)
+    }
+    await base.shutDown(finishing: false)
+    #expect(try await one.loss(prompt: Self.text, answer: nil) == losses[1])
+    let again = try await loader.load(manifest("smollm2-135m", in: folder))
+    #expect(again.decoder === one.decoder)
+    #expect(try await again.loss(prompt: Self.text, answer: nil) == losses[0])
+    await one.shutDown(finishing: true)
+    await two.shutDown(finishing: true)
+    #expect(try await again.loss(prompt: Self.text, answer: nil) == losses[0])
+    await again.shutDown(finishing: true)
+
+    // With the last one the model has ended; the next makes a new one.
+    let fresh = try await loader.load(manifest("two", in: folder))
+    #expect(fresh.decoder !== base.decoder)
+    #expect(try await fresh.loss(prompt: Self.text, answer: nil) == losses[2])
+  }
+
+  @Test func answersCarryTheAdapter() async throws {
+    let folder = try models(["one": 0.05])
+    let loader = try Models.loader()
+    var parameters = SamplingParameters(maxTokens: 12)
+    parameters.temperature = 0
+    var texts: [String] = []
+    for id in ["smollm2-135m", "one", "smollm2-135m", "one"] {
+      let expert = try await loader.load(manifest(id, in: folder))
+      var text = ""
+      for try await event in try await expert.answer(
+        .continuation(Self.text), parameters: parameters)
+      {
+        if case .text(let piece, _) = event { text += piece }
+      }
+      texts.append(text)
+    }
+    #expect(texts[0] == texts[2] && texts[1] == texts[3])
+    #expect(texts[0] != texts[1])
+  }
+
+  @Test func aBrokenAdapterIsTold() async throws {
+    let folder = try models(["one": .nan])
+    let loader = try Models.loader()
+    let broken = try manifest("one", in: folder)
+    await #expect {
+      _ = try await loader.load(broken)
+    } throws: { error in
+      guard case .unloadable("one", let problem)? = error as? LibraryError else { return false }
+      return problem.contains("lora_A")
+    }
+  }
+
+  @Test func aMissingFileOfAdapterOrBaseIsTold() async throws {
+    let folder = try models(["one": 0.05])
+    let path = folder.path + "/one/adapter_model.safetensors"
+    try FileManager.default.removeItem(atPath: path)
+    let one = try manifest("one", in: folder)
+    #expect(one.modelPath == path)
+    try folder.write("id: bare\nfile: w.gguf", to: "bare/expert.yaml")
+    try folder.write("id: on-bare\nbase: bare\nadapter: a.safetensors", to: "on-bare/expert.yaml")
+    try folder.write("", to: "on-bare/a.safetensors")
+    let library = ExpertLibrary(
+      manifests: try ExpertLibrary.manifests(in: folder.path)
+    ) { _ throws(LibraryError) in throw .unloadable(expert: "", problem: "") }
+    await #expect(throws: LibraryError.missingFile(expert: "one", path: path)) {
+      _ = try await library.expert("one")
+    }
+    let bare = folder.path + "/bare/w.gguf"
+    await #expect(throws: LibraryError.missingFile(expert: "on-bare", path: bare)) {
+      _ = try await library.expert("on-bare")
+    }
+    #expect(library.obstacle(to: try manifest("on-bare", in: folder))?.contains(bare) == true)
+  }
+
+  @Test(arguments: [
+    ("base: nobody\nadapter: .", "base 'nobody' is no expert of this library"),
+    ("base: smollm-135m\nadapter: .", "did you mean 'smollm2-135m'?"),
+    ("base: one\nadapter: .", "is itself added to a base"),
+    ("base: two\nadapter: .", "is the expert itself"),
+    ("base: smollm2-135m", "needs either adapter or mixture"),
+    ("base: smollm2-135m\nadapter: .\nmixture: .", "needs either adapter or mixture"),
+    ("base: smollm2-135m\nadapter: .\nfile: a.gguf", "file and base exclude each other"),
+    ("base: smollm2-135m\nadapter: ../one", "must be a path inside the expert's folder"),
+    ("base: smollm2-135m\nmixture: /etc/m.json", "must be a path inside the expert's folder"),
+    ("base: smollm2-135m\nadapter: ''", "must be a path inside the expert's folder"),
+    ("base: [a]\nadapter: .", "base"), ("file: a.gguf\nadapter: .", "adapter needs base"),
+    ("file: a.gguf\nmixture: .", "mixture needs base"),
+    ("file: a.gguf\nkind: local_adapters", "needs base"),
+    ("base: smollm2-135m\nadapter: .\nkind: remote", "local_adapters"),
+  ])
+  func badCardsAreExplained(keys: String, message: String) throws {
+    let folder = try models(["one": 0.05])
+    try folder.write("id: two\n\(keys)\n", to: "two/expert.yaml")
+    #expect {
+      _ = try ExpertLibrary.manifests(in: folder.path)
+    } throws: { error in
+      guard case .invalidCard(let path, let problem)? = error as? LibraryError else { return false }
+      return path.hasSuffix("/two/expert.yaml") && problem.contains(message)
+    }
+  }
+
+  @Test(arguments: [
+    ("adapter: .", "adapter_model.safetensors"), ("adapter: sub", "sub/adapter_model.safetensors"),
+    ("adapter: sub/x.safetensors", "sub/x.safetensors"), ("mixture: .", "gate.safetensors"),
+    ("mixture: mixture.json", "gate.safetensors"),
+    ("mixture: m/mixture.json", "m/gate.safetensors"),
+  ])
+  func weightsLieBesideTheCard(key: String, file: String) throws {
+    let folder = try models([:])
+    try folder.write("id: two\nbase: smollm2-135m\n\(key)\n", to: "two/expert.yaml")
+    #expect(try manifest("two", in: folder).file == file)
+  }
+}
+
+extension TemporaryFolder {
+  /// An adapter of rank 1 on one layer of SmolLM2, all of whose numbers are `value`.
+  func writeAdapter(_ value: Float, to name: String) throws {
+    try write(
+      "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1}", to: "\(name)/adapter_config.json")
+    let prefix = "base_model.model.model.layers.7.mlp.down_proj."
+    let sizes = [("lora_A", "[1, 1536]", 1536), ("lora_B", "[576, 1]", 576)]
+    var entries: [String] = []
+    var offset = 0
+    for (part, shape, count) in sizes {
+      entries.append(
+        "\"\(prefix)\(part).weight\": {\"dtype\": \"F32\", \"shape\": \(shape), "
+          + "\"data_offsets\": [\(offset), \(offset + 4 * count)]}")
+      offset += 4 * count
+    }
+    let header = Data("{\(entries.joined(separator: ", "))}".utf8)
+    var file = Data()
+    withUnsafeBytes(of: UInt64(header.count).littleEndian) { file.append(contentsOf: $0) }
+    file += header
+    [Float](repeating: value, count: offset / 4).withUnsafeBytes { file.append(contentsOf: $0) }
+    try file.write(to: URL(filePath: path + "/\(name)/adapter_model.safetensors"))
+  }
+}
