@@ -4,8 +4,8 @@ extension Gate {
   /// Chooses experts for `rows` of `input`. // (rows, stride), of which `width` are read
   ///
   /// `keys` is asked once a row, or twice. Workers may call it at once for disjoint rows. Nothing
-  /// is allocated. A gate with `smoothing` chooses here as if it had none: what the tokens before
-  /// have, `choose(_:stride:rows:keys:history:into:)` knows.
+  /// is allocated. A gate with `smoothing` chooses here as if it had none: `remember` and the
+  /// `choose` that takes a history know the tokens before.
   package func choose(
     _ input: UnsafePointer<Float>, stride: Int, rows: Range<Int>, keys: (Int) -> GateKey,
     into choices: GateChoices
