@@ -41,6 +41,7 @@ package struct APIRoutes: Sendable {
     guarded(.get, "/experts", library.experts)
     guarded(.get, "/v1/models", library.models)
     guarded(.get, "/v1/models/{id}", library.model)
+    guarded(.get, "/metrics", MetricsRoute(service: service).handle)
     let decisions = DecisionRoutes(service: service)
     guarded(.get, "/decisions", decisions.list)
     guarded(.get, "/decisions/{id}", decisions.one)

@@ -56,8 +56,12 @@ extension ThalamusService {
     return log.health.map(\.description) ?? "ok"
   }
 
-  /// Logs a decision before its answer begins.
+  /// Whether the log, where one is kept, takes what it is given.
+  package var logIsHealthy: Bool { log?.health == nil }
+
+  /// Counts and logs a decision before its answer begins.
   func record(_ decision: Decision, answering: Bool) {
+    metrics.note(decision, answering: answering)
     guard let log else { return }
     let routing = decision.routing
     let text = decision.prompt.loggedText
@@ -110,6 +114,7 @@ extension ThalamusService {
       completion.firstTokenMilliseconds = outcome.prefillMilliseconds
       completion.finishReason = "cancelled"
     }
+    metrics.note(completion.metricsEnding, summary: outcome.summary, expert: decision.expert)
     guard let log else { return }
     let final = completion
     write { try log.complete(final) }
@@ -165,4 +170,20 @@ extension ThalamusService {
   }
 
   static func milliseconds(_ time: Date) -> Int64 { Int64(time.timeIntervalSince1970 * 1000) }
+}
+
+extension AnswerRecorder.Outcome {
+  fileprivate var summary: GenerationSummary? {
+    if case .finished(let summary) = end { summary } else { nil }
+  }
+}
+
+extension DecisionCompletion {
+  fileprivate var metricsEnding: ServiceMetrics.Ending {
+    switch status {
+    case .completed: .completed
+    case .cancelled: .cancelled
+    default: .failed
+    }
+  }
 }

@@ -16,6 +16,7 @@ package final class ThalamusService: Sendable {
   /// What the operator's configuration asks of every request.
   let defaults: RoutingDefaults
   let statistics: StatisticsStore
+  package let metrics = ServiceMetrics()
   /// Nil where the configuration keeps no log.
   let log: DecisionLog?
   let logger: Logger

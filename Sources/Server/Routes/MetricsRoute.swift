@@ -1,0 +1,90 @@
+import Foundation
+import HTTP
+import Thalamus
+
+/// `GET /metrics`: what the server has done since it started, for Prometheus.
+struct MetricsRoute: Sendable {
+  let service: ThalamusService
+
+  func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let counts = service.metrics.snapshot
+    let resident = await service.library.resident
+    var page = PrometheusText()
+    let experts = service.library.ids.map { ($0, counts.experts[$0] ?? .init()) }
+
+    page.family("thalamus_decisions_total", "counter", "Decisions for an expert.")
+    for (id, expert) in experts {
+      page.sample("thalamus_decisions_total", [("expert", id)], Double(expert.decisions))
+    }
+    page.family("thalamus_strategy_decisions_total", "counter", "Decisions of a strategy.")
+    for (name, count) in counts.strategies.sorted(by: { $0.key < $1.key }) {
+      page.sample("thalamus_strategy_decisions_total", [("strategy", name)], Double(count))
+    }
+    page.family("thalamus_decision_seconds", "histogram", "Time of a decision, embedding included.")
+    page.histogram("thalamus_decision_seconds", [], counts.decisionTime)
+    page.family("thalamus_embedding_seconds", "histogram", "Time of a prompt's embedding.")
+    page.histogram("thalamus_embedding_seconds", [], counts.embeddingTime)
+
+    page.family("thalamus_answers_total", "counter", "Answers of an expert, by how they ended.")
+    for (id, expert) in experts {
+      for ending in ServiceMetrics.Ending.allCases {
+        page.sample(
+          "thalamus_answers_total", [("expert", id), ("ending", ending.rawValue)],
+          Double(expert.answers[ending] ?? 0))
+      }
+    }
+    page.family("thalamus_answers_running", "gauge", "Answers that run or wait now.")
+    page.sample("thalamus_answers_running", [], Double(counts.running))
+    page.family("thalamus_prompt_tokens_total", "counter", "Tokens of answered prompts.")
+    for (id, expert) in experts {
+      page.sample("thalamus_prompt_tokens_total", [("expert", id)], Double(expert.promptTokens))
+    }
+    page.family(
+      "thalamus_reused_prompt_tokens_total", "counter",
+      "Prompt tokens that an earlier request had left in the cache.")
+    for (id, expert) in experts {
+      page.sample(
+        "thalamus_reused_prompt_tokens_total", [("expert", id)], Double(expert.reusedPromptTokens))
+    }
+    page.family("thalamus_completion_tokens_total", "counter", "Tokens that were generated.")
+    for (id, expert) in experts {
+      page.sample(
+        "thalamus_completion_tokens_total", [("expert", id)], Double(expert.completionTokens))
+    }
+    page.family(
+      "thalamus_first_token_seconds", "histogram", "From a request to its answer's first token.")
+    for (id, expert) in experts where expert.firstToken.count > 0 {
+      page.histogram("thalamus_first_token_seconds", [("expert", id)], expert.firstToken)
+    }
+    page.family("thalamus_token_seconds", "histogram", "Mean time of an answer's further tokens.")
+    for (id, expert) in experts where expert.perToken.count > 0 {
+      page.histogram("thalamus_token_seconds", [("expert", id)], expert.perToken)
+    }
+    page.family("thalamus_expert_resident", "gauge", "1 where an expert is loaded.")
+    for id in service.library.ids {
+      page.sample("thalamus_expert_resident", [("expert", id)], resident.contains(id) ? 1 : 0)
+    }
+    page.family("thalamus_log_healthy", "gauge", "1 where the decision log takes what it is given.")
+    page.sample("thalamus_log_healthy", [], service.logIsHealthy ? 1 : 0)
+    if let bytes = ProcessMemory.residentBytes {
+      page.family("process_resident_memory_bytes", "gauge", "Resident memory.")
+      page.sample("process_resident_memory_bytes", [], Double(bytes))
+    }
+    return HTTPResponse(
+      status: .ok, headers: ["Content-Type": PrometheusText.contentType],
+      body: .bytes(Array(page.text.utf8)))
+  }
+}
+
+/// What the operating system says of this process.
+enum ProcessMemory {
+  /// Nil where the system has no `/proc`.
+  static var residentBytes: Int? {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else {
+      return nil
+    }
+    let fields = text.split(separator: " ")
+    guard fields.count > 1, let pages = Int(fields[1]) else { return nil }
+    return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+  }
+}

@@ -1,0 +1,83 @@
+import Generation
+import Synchronization
+
+/// What the service has done since it started, for `/metrics`. Kept in memory, and never more than a
+/// few numbers an expert.
+package final class ServiceMetrics: Sendable {
+  /// How an answer ended.
+  package enum Ending: String, Sendable, CaseIterable {
+    case completed, cancelled, failed
+  }
+
+  /// What one expert has done.
+  package struct ExpertCounts: Sendable {
+    /// Decisions for it.
+    package var decisions = 0
+    package var answers: [Ending: Int] = [:]
+    package var promptTokens = 0
+    /// Of these, tokens that an earlier request had left in the cache.
+    package var reusedPromptTokens = 0
+    package var completionTokens = 0
+    /// From submission to the first token.
+    package var firstToken = DurationHistogram()
+    /// From the first token to the last, a token.
+    package var perToken = DurationHistogram()
+
+    package init() {}
+  }
+
+  package struct Snapshot: Sendable {
+    package var experts: [String: ExpertCounts] = [:]
+    /// Decisions of each strategy.
+    package var strategies: [String: Int] = [:]
+    package var decisionTime = DurationHistogram()
+    package var embeddingTime = DurationHistogram()
+    /// Answers that run now.
+    package var running = 0
+  }
+
+  private let state = Mutex(Snapshot())
+
+  package init() {}
+
+  package var snapshot: Snapshot { state.withLock { $0 } }
+
+  func note(_ decision: Decision, answering: Bool) {
+    state.withLock { state in
+      state.experts[decision.expert, default: ExpertCounts()].decisions += 1
+      // An expert that the caller named is no strategy of routing, and has a label of its own.
+      let strategy = decision.routing.strategy.name
+      let name = strategy.hasPrefix("single:") ? "single" : strategy
+      state.strategies[name, default: 0] += 1
+      if let milliseconds = decision.routing.milliseconds {
+        state.decisionTime.record(seconds: milliseconds / 1000)
+      }
+      if decision.embeddingMilliseconds > 0 {
+        state.embeddingTime.record(seconds: decision.embeddingMilliseconds / 1000)
+      }
+      if answering { state.running += 1 }
+    }
+  }
+
+  func note(_ ending: Ending, summary: GenerationSummary?, expert: String) {
+    state.withLock { state in
+      state.running -= 1
+      var counts = state.experts[expert] ?? ExpertCounts()
+      counts.answers[ending, default: 0] += 1
+      if let summary {
+        counts.promptTokens += summary.promptTokens
+        counts.reusedPromptTokens += summary.reusedPromptTokens
+        counts.completionTokens += summary.completionTokens
+        if summary.completionTokens > 0 {
+          counts.firstToken.record(seconds: summary.timings.firstTokenMilliseconds / 1000)
+        }
+        if summary.completionTokens > 1 {
+          counts.perToken.record(
+            seconds: summary.timings.decodeMilliseconds / 1000
+              / Double(summary.completionTokens - 1))
+        }
+      }
+      state.experts[expert] = counts
+    }
+  }
+}
