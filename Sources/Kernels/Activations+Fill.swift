@@ -37,15 +37,21 @@ extension Activations {
   }
 
   /// Rows become RMS norms of `source`'s rows times `weight`. // source: (rows, stride)
+  /// - Parameter keepsFloats: Whether `floats` holds the rows too, under either precision.
   package func rmsNorm(
     _ source: UnsafePointer<Float>, stride: Int, weight: UnsafePointer<Float>, epsilon: Float,
-    rows: Range<Int>, worker: Worker
+    rows: Range<Int>, keepsFloats: Bool = false, worker: Worker
   ) {
     for index in worker.range(of: rows.count) {
       let row = rows.lowerBound + index
       let x = source + index * stride
       switch precision {
       case .float: functions.rms_norm(x, weight, Int64(width), epsilon, floats.row(row))
+      case .quantized where keepsFloats:
+        functions.rms_norm(x, weight, Int64(width), epsilon, floats.row(row))
+        functions.quantize(
+          floats.row(row), Int64(width), Int64(row), Int64(blocksPerRow), 0, Int64(blocksPerRow),
+          blocks)
       case .quantized:
         functions.rms_norm_quantize(
           x, weight, Int64(width), epsilon, Int64(row), Int64(blocksPerRow), blocks)

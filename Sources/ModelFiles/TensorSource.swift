@@ -3,6 +3,11 @@ package struct TensorView: Sendable {
   package let info: TensorInfo
   package let map: MemoryMap
 
+  package init(info: TensorInfo, map: MemoryMap) {
+    self.info = info
+    self.map = map
+  }
+
   /// The raw data, valid as long as this view (or its file) lives. Safetensors promises no
   /// alignment beyond a byte, GGUF the file's own (32 by default).
   package var bytes: UnsafeRawBufferPointer {

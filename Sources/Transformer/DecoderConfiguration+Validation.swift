@@ -9,6 +9,7 @@ extension DecoderConfiguration {
     package static let feedForwardWidth = 1 << 18
     package static let layerCount = 1 << 10
     package static let contextLength = 1 << 24
+    package static let expertCount = 1 << 12
   }
 
   /// Gives the configuration back if every value is one that the engine can run.
@@ -70,6 +71,13 @@ extension DecoderConfiguration {
     guard embeddingScale.isFinite, embeddingScale != 0 else {
       throw invalid("embedding_scale", "\(embeddingScale)", "a finite number other than 0")
     }
+    guard residualScale.isFinite, residualScale != 0 else {
+      throw invalid("residual_scale", "\(residualScale)", "a finite number other than 0")
+    }
+    guard logitScale.isFinite, logitScale != 0 else {
+      throw invalid("logit_scale", "\(1 / logitScale)", "a finite number other than 0")
+    }
+    if let mixture { try check(mixture) }
     for layer in layers {
       guard layer.rotaryBase.isFinite, layer.rotaryBase > 1, layer.rotaryBase <= 1e12 else {
         throw invalid("rope.freq_base", "\(layer.rotaryBase)", "above 1, at most 1e12")
@@ -79,6 +87,21 @@ extension DecoderConfiguration {
       }
     }
     return self
+  }
+
+  private func check(_ mixture: Mixture) throws(ModelError) {
+    try check("expert_count", mixture.expertCount, in: 1...Limit.expertCount)
+    try check("expert_used_count", mixture.expertsUsed, in: 1...mixture.expertCount)
+    guard mixture.weightScale.isFinite, mixture.weightScale > 0 else {
+      throw invalid("expert_weights_scale", "\(mixture.weightScale)", "a positive number")
+    }
+    for (key, value, least) in [
+      ("expert_feed_forward_length", mixture.expertWidth, 8),
+      ("expert_shared_feed_forward_length", mixture.sharedWidth, 0),
+    ] {
+      try check(key, value, in: least...Limit.feedForwardWidth)
+      guard value.isMultiple(of: 8) else { throw invalid(key, "\(value)", "a multiple of 8") }
+    }
   }
 
   private func check(

@@ -30,6 +30,33 @@ package struct DecoderConfiguration: Sendable, Equatable {
     }
   }
 
+  /// The experts of a feed-forward block.
+  package struct Mixture: Sendable, Equatable {
+    /// Experts that a token's gate chooses among.
+    package var expertCount: Int
+    /// Experts that a token gets.
+    package var expertsUsed: Int
+    /// Width of an expert between its two halves.
+    package var expertWidth: Int
+    /// The same of the expert that every token passes through; 0 where there is none.
+    package var sharedWidth: Int
+    /// Whether the weights of a token's experts are normalised to 1.
+    package var normalisesWeights: Bool
+    /// Factor on the weights of chosen experts.
+    package var weightScale: Float = 1
+
+    package init(
+      expertCount: Int, expertsUsed: Int, expertWidth: Int, sharedWidth: Int = 0,
+      normalisesWeights: Bool = true
+    ) {
+      self.expertCount = expertCount
+      self.expertsUsed = expertsUsed
+      self.expertWidth = expertWidth
+      self.sharedWidth = sharedWidth
+      self.normalisesWeights = normalisesWeights
+    }
+  }
+
   /// `general.architecture`, which prefixes the keys.
   package var architecture: String
   package var vocabularySize: Int
@@ -59,6 +86,12 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var attentionScale: Float
   /// Factor on token embeddings.
   package var embeddingScale: Float = 1
+  /// Factor on what a block adds to the residual stream.
+  package var residualScale: Float = 1
+  /// Factor on logits.
+  package var logitScale: Float = 1
+  /// The experts of the feed-forward blocks; nil for dense ones.
+  package var mixture: Mixture?
   package var layers: [Layer]
 
   package init(

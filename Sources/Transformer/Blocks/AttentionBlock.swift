@@ -8,7 +8,8 @@ package struct AttentionBlock: SelfAttention {
   private let value: Projection
   private let output: Projection
   private let configuration: AttentionShape
-  /// Norm weights of each head's query and key; nil where the family has none. // (headDim)
+  /// Norm weights of queries and keys; nil where the family has none. Of the width of a head, each
+  /// head is normalised by itself; of the width of all heads, these together.
   var queryNorm: FloatBuffer?
   var keyNorm: FloatBuffer?
   /// Scores of a position without a value that every row sees; nil where the family has none.
@@ -126,7 +127,7 @@ package struct AttentionBlock: SelfAttention {
   private func normalise(_ x: UnsafeMutablePointer<Float>, heads: Int, weight: FloatBuffer?) {
     guard let weight else { return }
     VectorOperations.rmsNorm(
-      x, weight: weight.pointer, epsilon: configuration.epsilon, into: x, rows: heads,
-      width: configuration.headDim, worker: .alone)
+      x, weight: weight.pointer, epsilon: configuration.epsilon, into: x,
+      rows: heads * configuration.headDim / weight.count, width: weight.count, worker: .alone)
   }
 }

@@ -17,12 +17,7 @@ package struct DenseFeedForward: FeedForward {
     gate = try loader.projection(prefix + "ffn_gate", outputs: inner, inputs: width)
     up = try loader.projection(prefix + "ffn_up", outputs: inner, inputs: width)
     down = try loader.projection(prefix + "ffn_down", outputs: width, inputs: inner)
-    function =
-      switch configuration.activation {
-      case .silu: .silu
-      case .geluTanh: .geluTanh
-      case .clampedSwiGLU: .clampedSwiGLU
-      }
+    function = configuration.activation.function
   }
 
   package var byteCount: Int {

@@ -8,6 +8,16 @@ package protocol FeedForward: Sendable {
   /// The block's linear map of this kind, where an adapter may change it.
   func projection(_ module: AdaptedModule) -> Projection?
 
+  /// What the block needs of a pass, if it is a mixture of experts.
+  var mixtureShape: MixtureShape? { get }
+
+  /// Whether the block reads `pass.normed.floats`, which the fused norm leaves out otherwise.
+  var readsFloats: Bool { get }
+
+  /// Called by the worker that has just normalised `rows`, for what depends on single rows only
+  /// and must be done before `apply`'s barrier.
+  func prepare(_ pass: DecoderPass, rows: Range<Int>)
+
   /// Applies the block to `pass.normed` and writes, or adds, the result to `output`
   /// // (rows, width). Called by every worker at once; a barrier stands before it and after it,
   /// those in between are its own.
@@ -17,4 +27,7 @@ package protocol FeedForward: Sendable {
 
 extension FeedForward {
   package func projection(_ module: AdaptedModule) -> Projection? { nil }
+  package var mixtureShape: MixtureShape? { nil }
+  package var readsFloats: Bool { false }
+  package func prepare(_ pass: DecoderPass, rows: Range<Int>) {}
 }

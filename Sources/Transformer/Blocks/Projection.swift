@@ -5,23 +5,32 @@ package struct Projection: Sendable {
   let matrix: WeightMatrix
   let bias: FloatBuffer?
 
-  /// The map of `rows`, written or added to `destination` // (rows, stride). Called by every
+  /// The map of the first `rows` rows, written or added to `destination` // (rows, stride). Called by every
   /// worker; a barrier must follow.
   func apply(
     _ activations: Activations, rows: Int, into destination: UnsafeMutablePointer<Float>,
     stride: Int, accumulate: Bool = false, worker: Worker
   ) {
-    matrix.multiply(
+    apply(
       activations, rows: 0..<rows, into: destination, stride: stride, accumulate: accumulate,
       worker: worker)
-    if let bias {
-      // A worker adds to what it computed itself, so that no barrier need stand between.
-      let share = matrix.outputShare(worker)
-      for row in 0..<rows {
-        VectorOperations.add(
-          bias.pointer + share.lowerBound, times: 1,
-          to: destination + row * stride + share.lowerBound, count: share.count)
-      }
+  }
+
+  /// The same for any rows, of which the first goes to `destination`.
+  func apply(
+    _ activations: Activations, rows: Range<Int>, into destination: UnsafeMutablePointer<Float>,
+    stride: Int, accumulate: Bool = false, worker: Worker
+  ) {
+    matrix.multiply(
+      activations, rows: rows, into: destination, stride: stride, accumulate: accumulate,
+      worker: worker)
+    // A worker adds to what it computed itself, so that no barrier need stand between.
+    guard let bias else { return }
+    let mine = matrix.outputShare(worker)
+    for row in 0..<rows.count {
+      VectorOperations.add(
+        bias.pointer + mine.lowerBound, times: 1,
+        to: destination + row * stride + mine.lowerBound, count: mine.count)
     }
   }
 }

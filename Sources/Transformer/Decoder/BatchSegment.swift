@@ -15,15 +15,18 @@ package struct BatchSegment {
   /// What is added to the base's linear maps for these rows; nil for the base alone. A sequence has
   /// the same adapter from its first token to its last.
   package let adapter: Adapter?
+  /// What the sequence's request asks of token-level gates.
+  package let gating: GateRequest
 
   package init(
     cache: KVCache, tokens: ArraySlice<Int32>, logits: LogitSelection = .last,
-    adapter: Adapter? = nil
+    adapter: Adapter? = nil, gating: GateRequest = GateRequest()
   ) {
     self.cache = cache
     self.tokens = tokens
     self.logits = logits
     self.adapter = adapter
+    self.gating = gating
   }
 }
 

@@ -78,6 +78,8 @@ package final class Decoder: @unchecked Sendable {
     adapterTarget = AdapterTarget(
       configuration: configuration, precision: options.precision, layers: layers)
     let finalNorm = try loader.vector("output_norm.weight", count: width)
+    // Logits are linear in the final norm, so that a factor on them costs nothing there.
+    VectorOperations.scale(finalNorm.pointer, by: configuration.logitScale, count: width)
     let headMatrix =
       loader.contains("output.weight")
       ? try loader.matrix("output.weight", outputs: vocabulary, inputs: width) : embedding
@@ -85,9 +87,15 @@ package final class Decoder: @unchecked Sendable {
       embedding.byteCount + (headMatrix === embedding ? 0 : headMatrix.byteCount)
       + layers.reduce(0) { $0 + $1.byteCount }
     rotary = try RotaryTables(configuration: configuration, limit: contextLength)
-    let needsBranch = layers.contains {
-      $0.postAttentionNorm != nil || $0.postFeedForwardNorm != nil
+    var mixtureShape: MixtureShape?
+    for layer in layers {
+      mixtureShape = try layer.feedForward.mixtureShape?.union(mixtureShape) ?? mixtureShape
     }
+    let needsBranch =
+      configuration.residualScale != 1
+      || layers.contains {
+        $0.postAttentionNorm != nil || $0.postFeedForwardNorm != nil
+      }
     do {
       let layout = try KVLayout(
         keyValueHeads: configuration.keyValueHeadCount, headDim: configuration.headDim,
@@ -96,13 +104,19 @@ package final class Decoder: @unchecked Sendable {
       pagePool = PagePool(
         layout: layout, layerCount: configuration.layers.count,
         limitBytes: max(0, options.keyValueLimitBytes))
+      var mixture: MixtureBuffers?
+      if let mixtureShape {
+        mixture = try MixtureBuffers(
+          mixtureShape, maximumRows: maximumRows, workers: pool.threadCount,
+          precision: options.precision)
+      }
       pass = try DecoderPass(
         configuration: configuration, precision: options.precision, maximumRows: maximumRows,
         layout: layout,
         attentions: try Self.attentions(
           configuration, layout: layout, workers: pool.threadCount),
         rotary: rotary, needsBranch: needsBranch,
-        workers: pool.threadCount)
+        workers: pool.threadCount, mixture: mixture)
       head = try OutputHead(
         norm: finalNorm, matrix: headMatrix, epsilon: configuration.normEpsilon,
         refines: options.refinesLogits ?? (2 * headMatrix.byteCount < weightBytes),
@@ -163,6 +177,12 @@ package final class Decoder: @unchecked Sendable {
     for segment in batch { segment.cache.advance(by: segment.tokens.count) }
   }
 
+  /// What gates chose for a segment's tokens in the last pass; nil in a model without gates.
+  package func gateStatistics(segment: Int) -> GateStatistics? {
+    let statistics = pass.gateStatistics
+    return statistics.indices.contains(segment) ? statistics[segment] : nil
+  }
+
   private func check(_ batch: [BatchSegment]) throws(ModelError) {
     guard !batch.isEmpty else { throw .malformedBatch(reason: "no segment") }
     var rows = 0
@@ -207,14 +227,15 @@ package final class Decoder: @unchecked Sendable {
   private func apply(_ layer: DecoderLayer, _ worker: Worker) {
     normalise(layer.attentionNorm, worker)
     worker.barrier()
-    let attended = layer.postAttentionNorm == nil ? pass.residual : pass.branch ?? pass.residual
+    let attended = target(layer.postAttentionNorm)
     layer.attention.apply(
       pass, output: attended.pointer, accumulate: attended === pass.residual, worker: worker)
     worker.barrier()
     addBranch(layer.postAttentionNorm, worker)
-    normalise(layer.feedForwardNorm, worker)
+    normalise(layer.feedForwardNorm, keepsFloats: layer.feedForward.readsFloats, worker)
+    layer.feedForward.prepare(pass, rows: worker.range(of: pass.rowCount))
     worker.barrier()
-    let fed = layer.postFeedForwardNorm == nil ? pass.residual : pass.branch ?? pass.residual
+    let fed = target(layer.postFeedForwardNorm)
     layer.feedForward.apply(
       pass, output: fed.pointer, accumulate: fed === pass.residual, worker: worker)
     worker.barrier()
@@ -223,22 +244,37 @@ package final class Decoder: @unchecked Sendable {
 
   /// `normed` becomes the norm of the residual stream. Split by rows, as `addBranch` is, so that
   /// no barrier need stand between them.
-  private func normalise(_ weight: FloatBuffer, _ worker: Worker) {
+  private func normalise(
+    _ weight: FloatBuffer, keepsFloats: Bool = false, _ worker: Worker
+  ) {
     pass.normed.rmsNorm(
       pass.residual.pointer, stride: configuration.width, weight: weight.pointer,
-      epsilon: configuration.normEpsilon, rows: 0..<pass.rowCount, worker: worker)
+      epsilon: configuration.normEpsilon, rows: 0..<pass.rowCount,
+      keepsFloats: keepsFloats, worker: worker)
   }
 
-  /// Adds the norm of a block's result to the residual stream, where the family has post-norms.
+  /// Where a block's result goes: to the residual stream itself, or to `pass.branch` if there is
+  /// something to do with it first.
+  private func target(_ postNorm: FloatBuffer?) -> FloatBuffer {
+    postNorm == nil && configuration.residualScale == 1
+      ? pass.residual : pass.branch ?? pass.residual
+  }
+
+  /// Adds a block's result to the residual stream: its norm, where the family has post-norms, and
+  /// scaled, where the family scales it.
   private func addBranch(_ weight: FloatBuffer?, _ worker: Worker) {
-    guard let weight, let branch = pass.branch else { return }
+    let target = target(weight)
+    guard target !== pass.residual, let branch = pass.branch else { return }
     for row in worker.range(of: pass.rowCount) {
       let x = branch.row(row)
-      VectorOperations.rmsNorm(
-        x, weight: weight.pointer, epsilon: configuration.normEpsilon, into: x, rows: 1,
-        width: configuration.width, worker: .alone)
+      if let weight {
+        VectorOperations.rmsNorm(
+          x, weight: weight.pointer, epsilon: configuration.normEpsilon, into: x, rows: 1,
+          width: configuration.width, worker: .alone)
+      }
       VectorOperations.add(
-        x, to: pass.residual.row(row), count: configuration.width, worker: .alone)
+        x, times: configuration.residualScale, to: pass.residual.row(row),
+        count: configuration.width)
     }
   }
 }

@@ -33,6 +33,13 @@ package final class DecoderPass: @unchecked Sendable {
   let gate: FloatBuffer
   let up: FloatBuffer
   let gated: Activations
+  /// The buffers of mixtures of experts; only models with such have them.
+  let mixture: MixtureBuffers?
+  /// What gates chose in this pass, a segment; empty without a mixture.
+  private(set) var gateStatistics: [GateStatistics] = []
+  private var gateRequests: [GateRequest] = []
+  /// First row of each segment, and the number of rows at the end.
+  private var segmentStarts: [Int] = []
 
   // The batch, a row: its token, position and segment.
   let tokens: UnsafeMutablePointer<Int32>
@@ -53,9 +60,10 @@ package final class DecoderPass: @unchecked Sendable {
   init(
     configuration: DecoderConfiguration, precision: WeightMatrix.Precision, maximumRows: Int,
     layout: KVLayout, attentions: [Attention], rotary: RotaryTables,
-    needsBranch: Bool, workers: Int
+    needsBranch: Bool, workers: Int, mixture: MixtureBuffers? = nil
   ) throws(KernelError) {
     self.layout = layout
+    self.mixture = mixture
     self.attentions = attentions
     self.rotary = rotary
     self.maximumRows = maximumRows
@@ -98,8 +106,17 @@ package final class DecoderPass: @unchecked Sendable {
     var row = 0
     logitRows.removeAll(keepingCapacity: true)
     segmentCount = batch.count
+    if let mixture {
+      gateRequests = batch.map(\.gating)
+      gateStatistics = Array(
+        repeating: GateStatistics(
+          layerCount: layerCount, expertCount: mixture.choices.expertCount),
+        count: batch.count)
+      segmentStarts.removeAll(keepingCapacity: true)
+    }
     for (index, segment) in batch.enumerated() {
       let start = segment.cache.count
+      if mixture != nil { segmentStarts.append(row) }
       for layer in 0..<layerCount {
         (spanStorage + layer * maximumRows + index).initialize(
           to: AttentionSpan(
@@ -119,6 +136,7 @@ package final class DecoderPass: @unchecked Sendable {
       row += segment.tokens.count
     }
     rowCount = row
+    if mixture != nil { segmentStarts.append(row) }
   }
 
   func position(row: Int) -> Int { Int(positions[row]) }
@@ -136,5 +154,24 @@ package final class DecoderPass: @unchecked Sendable {
     return Place(
       position: position, page: span.pointee.pages[position / KVLayout.positions],
       slot: position % KVLayout.positions)
+  }
+
+  // MARK: - Gates
+
+  /// What a gate knows of a row besides its numbers.
+  func gateKey(row: Int, layer: Int) -> GateKey {
+    let request = gateRequests[segment(row: row)]
+    return GateKey(
+      seed: request.seed, layer: layer, position: position(row: row), expertsK: request.expertsK,
+      task: request.task)
+  }
+
+  /// Counts what the layer's gate chose. Called by one worker, once the choices stand.
+  func recordGate(layer: Int) {
+    guard let mixture else { return }
+    for segment in 0..<segmentCount {
+      gateStatistics[segment].record(
+        mixture.choices, rows: segmentStarts[segment]..<segmentStarts[segment + 1], layer: layer)
+    }
   }
 }

@@ -4,7 +4,11 @@ package enum DecoderRegistry {
   package static var families: [any DecoderFamily.Type] {
     [
       Gemma3.self,
+      GraniteMoE.self,
       Llama.self,
+      OLMoE.self,
+      Qwen2MoE.self,
+      Qwen3MoE.self,
     ]
   }
 

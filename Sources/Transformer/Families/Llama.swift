@@ -1,4 +1,4 @@
-/// Llama and what shares its architecture (SmolLM2, Mistral, TinyLlama).
+/// Llama and what shares its architecture (SmolLM2, Mistral, TinyLlama, Mixtral).
 ///
 /// Pre-norm, rotary embeddings, grouped queries, SiLU-gated feed-forward. GGUF files hold the query
 /// and key weights permuted so that a rotary pair's elements are neighbours.
@@ -15,9 +15,6 @@ package enum Llama: DecoderFamily {
       throw .invalidValue(
         key: headCount > 0 ? "llama.block_count" : "llama.attention.head_count",
         value: "\(headCount > 0 ? layerCount : headCount)", expected: "a sensible positive number")
-    }
-    if let experts = try metadata.optionalInt("expert_count"), experts > 0 {
-      throw .unsupported(key: "llama.expert_count", value: "\(experts)")
     }
     let headDim = try metadata.optionalInt("attention.key_length") ?? width / headCount
     try metadata.requireFullRotation(headDim: headDim)
@@ -38,6 +35,7 @@ package enum Llama: DecoderFamily {
         repeating: .init(rotaryBase: try metadata.optionalDouble("rope.freq_base") ?? 10_000),
         count: layerCount))
     configuration.rotaryScale = try metadata.rotaryScale()
+    configuration.mixture = try mixture(from: metadata, configuration)
     return try configuration.validated()
   }
 
@@ -52,6 +50,6 @@ package enum Llama: DecoderFamily {
       attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: configuration.width),
       attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
       feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: configuration.width),
-      feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader))
+      feedForward: try feedForward(index, prefix: prefix, configuration, loader))
   }
 }

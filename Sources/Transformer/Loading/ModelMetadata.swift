@@ -57,6 +57,14 @@ package struct ArchitectureMetadata {
     return value
   }
 
+  /// The truth value under `architecture.key`, nil if there is none; throws if it is of another
+  /// type.
+  package func optionalBool(_ key: String) throws(ModelError) -> Bool? {
+    guard metadata.contains(full(key)) else { return nil }
+    guard let value = metadata.bool(full(key)) else { throw wrongType(key, "true or false") }
+    return value
+  }
+
   /// The factor that positions are divided by: 1, or that of linear rotary scaling. Other kinds
   /// of scaling throw.
   package func rotaryScale() throws(ModelError) -> Double {

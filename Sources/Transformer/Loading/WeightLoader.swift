@@ -32,27 +32,69 @@ package struct WeightLoader: Sendable {
     _ name: String, outputs: Int, inputs: Int
   ) throws(ModelError) -> WeightMatrix {
     let view = try view(name, shape: [outputs, inputs])
-    let matrix: WeightMatrix
-    do {
-      matrix = try pool.withTurn { threads throws(KernelError) in
-        try WeightMatrix(
-          outputs: outputs, inputs: inputs, elementType: view.info.elementType,
-          bytes: view.bytes, precision: precision, pool: threads,
-          // It is copied into the kernels' own layout: nobody reads the file's pages again.
-          release: { view.dropPages($0) })
-      }
-    } catch {
-      throw .unreadableTensor(name, reason: "\(error)")
+    let matrix = try pack(view, bytes: view.bytes, name: name, outputs: outputs, inputs: inputs) {
+      // It is copied into the kernels' own layout: nobody reads the file's pages again.
+      view.dropPages($0)
     }
     return matrix
   }
 
+  /// The matrices of `count` experts that one tensor holds. // (count, outputs, inputs)
+  package func matrices(
+    _ name: String, count: Int, outputs: Int, inputs: Int
+  ) throws(ModelError) -> [WeightMatrix] {
+    let view = try view(name, shape: [count, outputs, inputs])
+    let bytes = view.bytes
+    guard count > 0, bytes.count.isMultiple(of: count) else {
+      throw .unreadableTensor(name, reason: "\(bytes.count) bytes for \(count) experts")
+    }
+    let size = bytes.count / count
+    var matrices: [WeightMatrix] = []
+    for index in 0..<count {
+      let slice = UnsafeRawBufferPointer(rebasing: bytes[index * size..<(index + 1) * size])
+      matrices.append(
+        try pack(
+          view, bytes: slice, name: "\(name) (expert \(index))", outputs: outputs, inputs: inputs
+        ) { view.dropPages(index * size + $0.lowerBound..<index * size + $0.upperBound) })
+    }
+    return matrices
+  }
+
+  private func pack(
+    _ view: TensorView, bytes: UnsafeRawBufferPointer, name: String, outputs: Int, inputs: Int,
+    release: @escaping (Range<Int>) -> Void
+  ) throws(ModelError) -> WeightMatrix {
+    do {
+      return try pool.withTurn { threads throws(KernelError) in
+        try WeightMatrix(
+          outputs: outputs, inputs: inputs, elementType: view.info.elementType,
+          bytes: bytes, precision: precision, pool: threads, release: release)
+      }
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+  }
+
   /// A vector, as floats. // (count)
   package func vector(_ name: String, count: Int) throws(ModelError) -> FloatBuffer {
-    let view = try view(name, shape: [count])
+    try floats(name, shape: [count], rows: 1, width: count)
+  }
+
+  /// A matrix as floats, for what is not multiplied by the fast kernels. // (rows, width)
+  package func floatMatrix(
+    _ name: String, rows: Int, width: Int
+  ) throws(ModelError) -> FloatBuffer {
+    try floats(name, shape: [rows, width], rows: rows, width: width)
+  }
+
+  private func floats(
+    _ name: String, shape: [Int], rows: Int, width: Int
+  ) throws(ModelError) -> FloatBuffer {
+    let view = try view(name, shape: shape)
     do {
+      let count = view.info.elementCount
       let values = try dequantize(view.info.elementType, view.bytes, count: count)
-      let buffer = try FloatBuffer(rows: 1, width: count)
+      let buffer = try FloatBuffer(rows: rows, width: width)
       values.withUnsafeBufferPointer { values in
         if let base = values.baseAddress { buffer.pointer.update(from: base, count: count) }
       }

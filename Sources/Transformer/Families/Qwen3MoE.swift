@@ -1,0 +1,34 @@
+/// Qwen3-MoE: Llama with a norm on each head's query and key, and many small experts whose chosen
+/// weights are normalised to 1.
+package enum Qwen3MoE: DecoderFamily {
+  package static let architecture = "qwen3moe"
+
+  package static func configuration(
+    from metadata: ArchitectureMetadata, vocabularySize: Int
+  ) throws(ModelError) -> DecoderConfiguration {
+    var configuration = try DecoderConfiguration(
+      from: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves)
+    let inner = configuration.feedForwardWidth
+    configuration.mixture = try metadata.mixture(
+      expertWidth: inner / max(metadata.int("expert_used_count"), 1), normalisesWeights: true)
+    return try configuration.validated()
+  }
+
+  package static func layer(
+    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
+  ) throws(ModelError) -> DecoderLayer {
+    let prefix = "blk.\(index)."
+    let width = configuration.width
+    var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
+    attention.queryNorm = try loader.vector(
+      prefix + "attn_q_norm.weight", count: configuration.headDim)
+    attention.keyNorm = try loader.vector(
+      prefix + "attn_k_norm.weight", count: configuration.headDim)
+    return DecoderLayer(
+      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
+      attention: attention,
+      feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
+      feedForward: try MixtureFeedForward(
+        index, prefix: prefix, configuration, loader))
+  }
+}
