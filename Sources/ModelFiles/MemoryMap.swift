@@ -14,6 +14,9 @@ package final class MemoryMap: Sendable {
   /// The mapped bytes; valid as long as this object lives.
   package nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
 
+  /// Whether the bytes are a file's, and can be read from it again.
+  private let isFile: Bool
+
   /// The file's size in bytes, as it was when it was mapped.
   package var count: Int { bytes.count }
 
@@ -42,6 +45,28 @@ package final class MemoryMap: Sendable {
       address != MAP_FAILED
     else { throw fail("mmap") }
     bytes = UnsafeRawBufferPointer(start: address, count: size)
+    isFile = true
+  }
+
+  /// Bytes that are put together in memory, such as a tensor that a file holds in another order.
+  /// `path` is for messages; `fill` gets zeros.
+  package init(
+    path: String, byteCount: Int,
+    fill: (UnsafeMutableRawBufferPointer) throws(ModelFileError) -> Void
+  ) throws(ModelFileError) {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    guard byteCount > 0,
+      let address = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0),
+      address != MAP_FAILED
+    else {
+      throw ModelFileError(
+        path: path, field: "memory",
+        problem: .cannotOpen(reason: "no memory for \(byteCount) bytes"))
+    }
+    self.path = path
+    bytes = UnsafeRawBufferPointer(start: address, count: byteCount)
+    isFile = false
+    try fill(UnsafeMutableRawBufferPointer(start: address, count: byteCount))
   }
 
   deinit {
@@ -68,7 +93,8 @@ package final class MemoryMap: Sendable {
   private func advise(_ range: Range<Int>?, _ advice: Int32, inwards: Bool) {
     let range = (range ?? 0..<count).clamped(to: 0..<count)
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-    guard page > 0, !range.isEmpty, let base = bytes.baseAddress else { return }
+    // Pages of memory that no file stands behind would come back as zeros.
+    guard isFile, page > 0, !range.isEmpty, let base = bytes.baseAddress else { return }
     var lower = range.lowerBound / page * page
     if inwards, lower < range.lowerBound { lower += page }
     var upper = range.upperBound

@@ -9,8 +9,22 @@ package final class SafetensorsFile: TensorSource {
   package let metadata: [String: String]
   /// The tensors that can be read, by name.
   package let tensors: [String: TensorInfo]
-  /// Tensors whose type this build does not read, with the type's name in the file.
-  package let unsupportedTensors: [String: String]
+  /// Tensors of other types than floats, which are bytes to whoever knows what they mean.
+  package let rawTensors: [String: RawTensor]
+
+  /// A tensor that is no tensor of floats.
+  package struct RawTensor: Sendable, Equatable {
+    /// The type's name in the file.
+    package let type: String
+    /// Outermost dimension first.
+    package let shape: [Int]
+    /// Where the data lie in the file.
+    let range: Range<Int>
+  }
+
+  /// Tensors whose type is none of the floats that models compute with, with the type's name in
+  /// the file.
+  package var unsupportedTensors: [String: String] { rawTensors.mapValues { $0.type } }
 
   /// The reference implementation's bound on the header.
   static let maximumHeaderBytes: UInt64 = 100_000_000
@@ -30,7 +44,7 @@ package final class SafetensorsFile: TensorSource {
     try parser.parse()
     let dataStart = cursor.offset
     var tensors: [String: TensorInfo] = [:]
-    var unsupported: [String: String] = [:]
+    var raw: [String: RawTensor] = [:]
     var end = 0
     let entries = parser.entries.sorted { ($0.begin, $0.end) < ($1.begin, $1.end) }
     for entry in entries {
@@ -57,7 +71,9 @@ package final class SafetensorsFile: TensorSource {
           name: entry.name, shape: entry.shape, elementType: type,
           offset: dataStart + entry.begin, byteCount: entry.end - entry.begin)
       } else {
-        unsupported[entry.name] = entry.type
+        raw[entry.name] = RawTensor(
+          type: entry.type, shape: entry.shape,
+          range: dataStart + entry.begin..<dataStart + entry.end)
       }
     }
     guard end == map.count - dataStart else {
@@ -69,18 +85,24 @@ package final class SafetensorsFile: TensorSource {
     self.map = map
     metadata = parser.metadata
     self.tensors = tensors
-    unsupportedTensors = unsupported
+    rawTensors = raw
   }
 
-  package var tensorNames: [String] { Array(tensors.keys) + Array(unsupportedTensors.keys) }
+  package var tensorNames: [String] { Array(tensors.keys) + Array(rawTensors.keys) }
 
   package func tensor(named name: String) throws(ModelFileError) -> TensorView? {
     if let info = tensors[name] { return TensorView(info: info, map: map) }
-    if let type = unsupportedTensors[name] {
+    if let type = rawTensors[name]?.type {
       throw ModelFileError(
         path: path, field: "tensor \(name).dtype", problem: .unsupported(value: type))
     }
     return nil
+  }
+
+  /// The bytes of a tensor of another type; valid as long as the file is mapped.
+  package func bytes(of tensor: RawTensor) -> UnsafeRawBufferPointer {
+    // A description from another file must not reach beyond this one.
+    UnsafeRawBufferPointer(rebasing: map.bytes[tensor.range.clamped(to: 0..<map.count)])
   }
 
   package func dropPages() { map.dropPages() }

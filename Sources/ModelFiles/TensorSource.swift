@@ -3,6 +3,7 @@ package struct TensorView: Sendable {
   package let info: TensorInfo
   package let map: MemoryMap
 
+  /// - Parameter info: Its offset and size lie within `map`.
   package init(info: TensorInfo, map: MemoryMap) {
     self.info = info
     self.map = map

@@ -44,6 +44,22 @@ package struct DecoderConfiguration: Sendable, Equatable {
     package var normalisesWeights: Bool
     /// Factor on the weights of chosen experts.
     package var weightScale: Float = 1
+    /// What the gate's logits become before experts are compared.
+    package var probability: Gate.Probability = .softmax
+    /// What experts are weighted with; nil: their probability, normalised or not.
+    package var weighting: Gate.Weighting?
+    /// Groups of which a token's experts are chosen from a few only; nil: from all.
+    package var groups: Groups?
+    /// Layers at the start that have a dense block instead of experts.
+    package var leadingDenseLayers = 0
+
+    /// Equal runs of experts (DeepSeek).
+    package struct Groups: Sendable, Equatable {
+      package var count: Int
+      /// Groups that a token's experts may be from.
+      package var used: Int
+      package var score: Gate.GroupScore
+    }
 
     package init(
       expertCount: Int, expertsUsed: Int, expertWidth: Int, sharedWidth: Int = 0,

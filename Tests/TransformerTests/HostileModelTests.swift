@@ -22,7 +22,7 @@ import Transformer
   }
 
   /// A file's tensors without some of them.
-  private struct FewerTensors: TensorSource {
+  struct FewerTensors: TensorSource {
     let file: GGUFFile
     let missing: String
     var path: String { file.path }
@@ -47,6 +47,17 @@ import Transformer
     "rope.freq_base", "rope.dimension_count", "attention.key_length", "attention.sliding_window",
     "rope.scaling.factor", "rope.scaling.type", "expert_count", "attention.value_length",
   ]
+  /// Those that only gpt-oss and DeepSeek read.
+  static let latentKeys = [
+    "attention.key_length_mla", "attention.value_length_mla", "attention.kv_lora_rank",
+    "attention.q_lora_rank", "leading_dense_block_count", "expert_shared_count",
+    "expert_used_count", "expert_feed_forward_length", "expert_weights_scale",
+    "expert_weights_norm", "expert_gating_func", "expert_group_count", "expert_group_used_count",
+    "rope.scaling.original_context_length", "rope.scaling.yarn_log_multiplier",
+    "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow",
+    "rope.scaling.yarn_attn_factor", "rope.scaling.yarn_ext_factor",
+    "attention.sliding_window_pattern",
+  ]
   static let values: [GGUFValue] = [
     .signed(-1), .unsigned(0), .unsigned(7), .unsigned(UInt64.max), .signed(.max), .signed(.min),
     .unsigned(1 << 40), .float(.nan), .float(.infinity), .float(-1), .float(0), .bool(true),
@@ -55,7 +66,15 @@ import Transformer
 
   /// No value of any key crashes; what loads, runs.
   @Test(arguments: TinyModelTests.names, keys) func absurdValues(name: String, key: String) throws {
-    let prefix = name == "tiny-llama" ? "llama" : "gemma3"
+    try tryAbsurdValues(name, prefix: name == "tiny-llama" ? "llama" : "gemma3", key: key)
+  }
+
+  @Test(arguments: LatentModelTests.names, keys + latentKeys)
+  func absurdLatentValues(name: String, key: String) throws {
+    try tryAbsurdValues(name, prefix: name == "tiny-gpt-oss" ? "gpt-oss" : "deepseek2", key: key)
+  }
+
+  private func tryAbsurdValues(_ name: String, prefix: String, key: String) throws {
     for value in Self.values {
       do {
         let decoder = try load(name, changes: ["\(prefix).\(key)": value])

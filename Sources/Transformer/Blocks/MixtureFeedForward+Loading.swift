@@ -2,7 +2,7 @@ import Kernels
 
 extension MixtureFeedForward {
   /// The mixture of a layer of today's families: a linear gate in `ffn_gate_inp`, softmax over all
-  /// experts, the best few of them, and a shared expert where the configuration has one.
+  /// experts or what the configuration says, the best few of them, and a shared expert where the configuration has one.
   init(
     _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
   ) throws(ModelError) {
@@ -14,9 +14,14 @@ extension MixtureFeedForward {
     let scores = try loader.floatMatrix(
       prefix + "ffn_gate_inp.weight", rows: mixture.expertCount, width: width)
     let gate = try Gate(
-      expertCount: mixture.expertCount, width: width, scores: .linear(weight: scores),
-      probability: .softmax, selection: .topK(mixture.expertsUsed),
-      weighting: mixture.normalisesWeights ? .sumToOne : .raw,
+      expertCount: mixture.expertCount, width: width,
+      scores: .linear(
+        weight: scores,
+        bias: loader.optionalFloats(prefix + "ffn_gate_inp.bias", count: mixture.expertCount)),
+      probability: mixture.probability, selection: mixture.selection,
+      selectionBias: loader.optionalFloats(
+        prefix + "exp_probs_b.bias", count: mixture.expertCount),
+      weighting: mixture.weighting ?? (mixture.normalisesWeights ? .sumToOne : .raw),
       scale: mixture.weightScale)
     try self.init(
       layer: layer, gate: gate,
@@ -36,5 +41,14 @@ extension DecoderConfiguration.Activation {
     case .geluTanh: .geluTanh
     case .clampedSwiGLU: .clampedSwiGLU
     }
+  }
+}
+
+extension DecoderConfiguration.Mixture {
+  /// Which experts a token keeps.
+  fileprivate var selection: Gate.Selection {
+    guard let groups else { return .topK(expertsUsed) }
+    return .groupLimitedTopK(
+      k: expertsUsed, groups: groups.count, keptGroups: groups.used, groupScore: groups.score)
   }
 }

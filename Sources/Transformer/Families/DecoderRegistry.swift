@@ -3,6 +3,8 @@ package enum DecoderRegistry {
   /// All families, in the order of their names.
   package static var families: [any DecoderFamily.Type] {
     [
+      DeepSeek2.self,
+      GPTOSS.self,
       Gemma3.self,
       GraniteMoE.self,
       Llama.self,

@@ -77,7 +77,7 @@ package struct ArchitectureMetadata {
   }
 
   /// The rotary scaling of models that may have YaRN: linear scaling goes into `rotaryScale`.
-  /// - Parameter truncates: See `YaRNScaling.truncates`, for which GGUF has no key.
+  /// - Parameter truncates: See `YaRNScaling.truncates`; GGUF files don't say, checkpoints do.
   package func readRotaryScaling(
     into configuration: inout DecoderConfiguration, truncates: Bool
   ) throws(ModelError) {
@@ -88,7 +88,7 @@ package struct ArchitectureMetadata {
     var yarn = YaRNScaling(
       factor: try double("rope.scaling.factor"),
       originalContextLength: try int("rope.scaling.original_context_length"))
-    yarn.truncates = truncates
+    yarn.truncates = try optionalBool("rope.scaling.yarn_truncate") ?? truncates
     if let beta = try optionalDouble("rope.scaling.yarn_beta_fast") { yarn.betaFast = beta }
     if let beta = try optionalDouble("rope.scaling.yarn_beta_slow") { yarn.betaSlow = beta }
     if let magnitude = try optionalDouble("rope.scaling.yarn_attn_factor") {

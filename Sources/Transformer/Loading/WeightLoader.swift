@@ -114,6 +114,11 @@ package struct WeightLoader: Sendable {
     }
   }
 
+  /// A vector, as floats, or nil if the file has none of that name.
+  func optionalFloats(_ name: String, count: Int) throws(ModelError) -> [Float]? {
+    contains(name) ? try floats(name, shape: [count]) : nil
+  }
+
   /// A vector of finite numbers, as floats. // (count)
   func finiteVector(_ name: String, count: Int) throws(ModelError) -> FloatBuffer {
     let buffer = try vector(name, count: count)

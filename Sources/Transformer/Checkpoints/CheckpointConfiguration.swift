@@ -1,0 +1,145 @@
+import Foundation
+import ModelFiles
+
+/// A checkpoint's `config.json`, or an object in it, with errors that name file and field.
+///
+/// A value of null counts as missing, as it does to the library that writes these files.
+package struct CheckpointConfiguration: Sendable {
+  let path: String
+  /// The fields that lead here, with a dot at the end.
+  private let prefix: String
+  private let values: [String: ConfigurationValue]
+
+  /// No known file has a hundredth of this.
+  static let maximumBytes = 4 << 20
+
+  package init(path: String) throws(ModelFileError) {
+    self.path = path
+    prefix = ""
+    values = try Self.decode([String: ConfigurationValue].self, path: path)
+  }
+
+  private init(path: String, prefix: String, values: [String: ConfigurationValue]) {
+    self.path = path
+    self.prefix = prefix
+    self.values = values
+  }
+
+  /// A JSON file of bounded size.
+  static func decode<Value: Decodable>(
+    _ type: Value.Type, path: String, maximumBytes: Int = maximumBytes
+  ) throws(ModelFileError) -> Value {
+    let map = try MemoryMap(path: path)
+    guard map.count <= maximumBytes else {
+      throw ModelFileError(
+        path: path, field: "file",
+        problem: .invalid(value: "\(map.count) bytes", expected: "at most \(maximumBytes)"))
+    }
+    do {
+      return try JSONDecoder().decode(type, from: Data(map.bytes))
+    } catch {
+      throw ModelFileError(
+        path: path, field: "file", problem: .invalid(value: "\(error)", expected: "valid JSON"))
+    }
+  }
+
+  func error(_ key: String, _ problem: ModelFileError.Problem) -> ModelFileError {
+    ModelFileError(path: path, field: prefix + key, problem: problem)
+  }
+
+  /// Throws that the value of `key` is one that this build does not run.
+  func unsupported(_ key: String) -> ModelFileError {
+    error(key, .unsupported(value: "\(values[key] ?? .null)"))
+  }
+
+  private func value(_ key: String) -> ConfigurationValue? {
+    guard let value = values[key], value != .null else { return nil }
+    return value
+  }
+
+  private func wrongType(_ key: String, _ value: ConfigurationValue, _ expected: String)
+    -> ModelFileError
+  {
+    error(key, .wrongType(found: value.kind, expected: expected))
+  }
+
+  func contains(_ key: String) -> Bool { value(key) != nil }
+
+  /// Whether `key` has an array with something in it.
+  func hasItems(_ key: String) -> Bool {
+    if case .array(let items)? = value(key) { !items.isEmpty } else { false }
+  }
+
+  func optionalInt(_ key: String) throws(ModelFileError) -> Int? {
+    guard let value = value(key) else { return nil }
+    guard case .int(let number) = value else { throw wrongType(key, value, "an integer") }
+    return number
+  }
+
+  func int(_ key: String) throws(ModelFileError) -> Int {
+    guard let value = try optionalInt(key) else { throw error(key, .missing) }
+    return value
+  }
+
+  /// An integer that counts things: layers, experts.
+  func count(_ key: String, limit: Int) throws(ModelFileError) -> Int {
+    let value = try int(key)
+    guard (0...limit).contains(value) else {
+      throw error(key, .invalid(value: "\(value)", expected: "0 to \(limit)"))
+    }
+    return value
+  }
+
+  func optionalDouble(_ key: String) throws(ModelFileError) -> Double? {
+    guard let value = value(key) else { return nil }
+    switch value {
+    case .int(let number): return Double(number)
+    case .double(let number): return number
+    default: throw wrongType(key, value, "a number")
+    }
+  }
+
+  func double(_ key: String) throws(ModelFileError) -> Double {
+    guard let value = try optionalDouble(key) else { throw error(key, .missing) }
+    return value
+  }
+
+  func optionalBool(_ key: String) throws(ModelFileError) -> Bool? {
+    guard let value = value(key) else { return nil }
+    guard case .bool(let flag) = value else { throw wrongType(key, value, "a boolean") }
+    return flag
+  }
+
+  func optionalString(_ key: String) throws(ModelFileError) -> String? {
+    guard let value = value(key) else { return nil }
+    guard case .string(let text) = value else { throw wrongType(key, value, "a string") }
+    return text
+  }
+
+  func optionalStrings(_ key: String) throws(ModelFileError) -> [String]? {
+    guard let value = value(key) else { return nil }
+    guard case .array(let items) = value else { throw wrongType(key, value, "an array") }
+    var strings: [String] = []
+    for item in items {
+      guard case .string(let text) = item else {
+        throw wrongType(key, item, "an array of strings")
+      }
+      strings.append(text)
+    }
+    return strings
+  }
+
+  func optionalObject(_ key: String) throws(ModelFileError) -> CheckpointConfiguration? {
+    guard let value = value(key) else { return nil }
+    guard case .object(let values) = value else { throw wrongType(key, value, "an object") }
+    return CheckpointConfiguration(path: path, prefix: prefix + key + ".", values: values)
+  }
+
+  /// Throws unless the text of `key`, or `standard` if there is none, is among `known`.
+  func require(
+    _ key: String, among known: [String], standard: String
+  ) throws(ModelFileError) {
+    let text = try optionalString(key) ?? standard
+    guard known.contains(text) else { throw unsupported(key) }
+  }
+}

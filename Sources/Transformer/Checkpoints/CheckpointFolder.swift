@@ -1,0 +1,57 @@
+import ModelFiles
+
+/// A model as Hugging Face's libraries save it: `config.json` beside one safetensors file, or
+/// several with an index.
+///
+/// ```swift
+/// let folder = try CheckpointFolder(path: "models/tiny-mixtral")
+/// let decoder = try Decoder(checkpoint: folder, pool: ComputePool(threadCount: 2))
+/// ```
+package struct CheckpointFolder: Sendable {
+  package let path: String
+  /// The `general.architecture` that the model's GGUF files have.
+  package let architecture: String
+  package let metadata: CheckpointMetadata
+  package let tensors: CheckpointTensors
+
+  /// The families whose checkpoints this build reads.
+  static let families: [any CheckpointFamily.Type] = [
+    DeepSeekCheckpoint.self,
+    GPTOSSCheckpoint.self,
+    Gemma3Checkpoint.self,
+    GraniteMoECheckpoint.self,
+    LlamaCheckpoint.self,
+    MixtralCheckpoint.self,
+    OLMoECheckpoint.self,
+    Qwen2MoECheckpoint.self,
+    Qwen3MoECheckpoint.self,
+  ]
+
+  /// Reads the configuration and the files' headers; no weight is touched.
+  package init(path: String) throws(ModelFileError) {
+    self.path = path
+    let configuration = try CheckpointConfiguration(path: path + "/config.json")
+    guard let type = try configuration.optionalString("model_type") else {
+      throw configuration.error("model_type", .missing)
+    }
+    guard let family = Self.families.first(where: { $0.modelTypes.contains(type) }) else {
+      throw configuration.error("model_type", .unsupported(value: type))
+    }
+    let reader = try family.init(configuration)
+    architecture = family.architecture
+    metadata = reader.metadata
+    tensors = CheckpointTensors(files: try CheckpointFiles(folder: path), family: reader)
+  }
+}
+
+extension Decoder {
+  /// Loads a model from a checkpoint's folder.
+  package convenience init(
+    checkpoint: CheckpointFolder, pool: ComputePool, options: DecoderOptions = DecoderOptions()
+  ) throws(ModelError) {
+    try self.init(
+      architecture: checkpoint.architecture, metadata: checkpoint.metadata,
+      tensors: checkpoint.tensors, pool: pool, options: options)
+    checkpoint.tensors.dropPages()
+  }
+}

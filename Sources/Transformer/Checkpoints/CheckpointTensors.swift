@@ -1,0 +1,57 @@
+import ModelFiles
+import Synchronization
+
+/// A checkpoint's tensors under the names, and in the shapes and orders, that GGUF files have.
+package final class CheckpointTensors: TensorSource {
+  package let path: String
+  private let family: any CheckpointFamily
+  private let files: CheckpointFiles
+  /// The tensor that was asked for last: whoever looks whether it is there takes it next.
+  private let last = Mutex<(name: String, view: TensorView?)?>(nil)
+
+  init(files: CheckpointFiles, family: any CheckpointFamily) {
+    path = files.folder
+    self.files = files
+    self.family = family
+  }
+
+  /// The checkpoint's own names.
+  package var tensorNames: [String] { files.tensorNames }
+
+  package func tensor(named name: String) throws(ModelFileError) -> TensorView? {
+    if let known = last.withLock({ $0?.name == name ? $0 : nil }) { return known.view }
+    guard let parsed = TensorName(name) else { return nil }
+    let view = try family.tensor(parsed, in: files)
+    last.withLock { $0 = (name, view) }
+    return view
+  }
+
+  package func dropPages() {
+    last.withLock { $0 = nil }
+    files.dropPages()
+  }
+}
+
+/// A GGUF tensor's name, taken apart: `blk.3.attn_q.weight`, `output_norm.weight`.
+struct TensorName {
+  /// nil for a tensor of no layer.
+  let layer: Int?
+  /// `attn_q`, `output_norm`.
+  let module: String
+  /// `weight`, `bias`.
+  let kind: String
+
+  init?(_ name: String) {
+    var parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    if parts.first == "blk" {
+      guard parts.count >= 4, let index = Int(parts[1]) else { return nil }
+      layer = index
+      parts.removeFirst(2)
+    } else {
+      layer = nil
+    }
+    guard parts.count == 2 else { return nil }
+    module = parts[0]
+    kind = parts[1]
+  }
+}

@@ -1,0 +1,69 @@
+import Kernels
+
+/// gpt-oss.
+///
+/// Against Llama: biases everywhere, heads wider than the residual stream's share, every other
+/// layer sees a sliding window only, a learned score in each head's softmax that takes part without
+/// a value (a sink), YaRN, and experts with a clamped activation whose weights are MXFP4 and whose
+/// gate takes the softmax over the kept ones.
+package enum GPTOSS: DecoderFamily {
+  package static let architecture = "gpt-oss"
+
+  /// Every so many layers one sees the whole context.
+  static let slidingWindowPattern = 2
+
+  package static func configuration(
+    from metadata: ArchitectureMetadata, vocabularySize: Int
+  ) throws(ModelError) -> DecoderConfiguration {
+    let sizes = try metadata.sizes()
+    let window = try metadata.int("attention.sliding_window")
+    let pattern =
+      try metadata.optionalInt("attention.sliding_window_pattern") ?? slidingWindowPattern
+    guard pattern > 0 else {
+      throw .invalidValue(
+        key: "\(architecture).attention.sliding_window_pattern", value: "\(pattern)",
+        expected: "1 or more")
+    }
+    let base = try metadata.optionalDouble("rope.freq_base") ?? 150_000
+    let localBase = try metadata.optionalDouble("rope.freq_base_swa") ?? base
+    var configuration = DecoderConfiguration(
+      architecture: architecture,
+      vocabularySize: vocabularySize,
+      width: sizes.width,
+      headCount: sizes.headCount,
+      keyValueHeadCount: sizes.keyValueHeadCount,
+      headDim: sizes.headDim,
+      feedForwardWidth: sizes.feedForwardWidth,
+      contextLength: try metadata.int("context_length"),
+      normEpsilon: Float(try metadata.double("attention.layer_norm_rms_epsilon")),
+      rotaryStyle: .halves,
+      activation: .clampedSwiGLU,
+      attentionScale: 1 / Float(max(sizes.headDim, 1)).squareRoot(),
+      layers: (0..<sizes.layerCount).map { index in
+        (index + 1).isMultiple(of: pattern)
+          ? .init(rotaryBase: base) : .init(rotaryBase: localBase, slidingWindow: window)
+      })
+    try metadata.readRotaryScaling(into: &configuration, truncates: false)
+    configuration.mixture = try metadata.mixture(
+      expertWidth: configuration.feedForwardWidth, normalisesWeights: false)
+    configuration.mixture?.probability = .none
+    configuration.mixture?.weighting = .softmaxOverKept
+    return try configuration.validated()
+  }
+
+  package static func layer(
+    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
+  ) throws(ModelError) -> DecoderLayer {
+    let prefix = "blk.\(index)."
+    let width = configuration.width
+    var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
+    attention.sinks = try loader.finiteVector(
+      prefix + "attn_sinks.weight", count: configuration.headCount)
+    return DecoderLayer(
+      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
+      attention: attention,
+      feedForwardNorm: try loader.vector(prefix + "post_attention_norm.weight", count: width),
+      feedForward: try MixtureFeedForward(
+        index, prefix: prefix, configuration, loader))
+  }
+}

@@ -1,0 +1,47 @@
+import Foundation
+import Kernels
+import ModelFiles
+import Testing
+import Transformer
+
+/// Hugging Face folders against Hugging Face transformers, and folders that are wrong.
+@Suite struct CheckpointTests {
+  /// A folder under Fixtures/checkpoints, and its golden file.
+  static let names: [(folder: String, golden: String)] = [
+    ("llama", "checkpoint-llama"),
+    ("gemma3", "checkpoint-gemma3"),
+    ("mixtral", "checkpoint-mixtral"),
+    ("olmoe", "checkpoint-olmoe"),
+    ("qwen2-moe", "checkpoint-qwen2-moe"),
+    ("qwen3-moe", "checkpoint-qwen3-moe"),
+    ("granitemoe", "checkpoint-granitemoe"),
+    ("gpt-oss", "tiny-gpt-oss"),
+    ("gpt-oss-bf16", "tiny-gpt-oss"),
+    ("deepseek2-lite", "tiny-deepseek2-lite"),
+    ("deepseek2-groups", "tiny-deepseek2-groups"),
+    ("deepseek3", "tiny-deepseek3"),
+  ]
+
+  static func decoder(
+    _ path: String, precision: WeightMatrix.Precision = .float
+  ) throws -> Decoder {
+    try Decoder(
+      checkpoint: CheckpointFolder(path: path), pool: #require(Fixture.pool),
+      options: DecoderOptions(precision: precision))
+  }
+
+  @Test(arguments: names) func equalsTheReference(name: (folder: String, golden: String)) throws {
+    let golden = try Fixture.json(name.golden, as: Fixture.Decoding.self)
+    let decoder = try Self.decoder(Fixture.path("checkpoints/\(name.folder)"))
+    let expected = try #require(golden.logits)
+    for chunk in [512, 5] {
+      let logits = try decoder.allLogits(golden.tokens, chunk: chunk)
+      for (row, expectedRow) in zip(logits, expected) {
+        #expect(row.largestDifference(to: expectedRow) < 1e-3)
+      }
+    }
+    for (prompt, answer) in zip(golden.prompts, golden.greedy) {
+      #expect(try decoder.greedy(prompt, count: answer.count) == answer)
+    }
+  }
+}
