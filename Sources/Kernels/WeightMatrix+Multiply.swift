@@ -36,4 +36,25 @@ extension WeightMatrix {
       }
     }
   }
+
+  /// The product of plain rows of floats with a matrix of precision `.float`, for small matrices
+  /// that are no layer's: some of the outputs, all of which the caller does. `outputs` begins and
+  /// ends at multiples of `outputGroup`, or at the last output; `destination` is where the first
+  /// row's output 0 lies. // x (rowCount, xStride), destination (rowCount, stride)
+  package func multiply(
+    floats x: UnsafePointer<Float>, stride xStride: Int, rowCount: Int, outputs range: Range<Int>,
+    into destination: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    precondition(precision == .float && range.lowerBound >= 0 && range.upperBound <= outputs)
+    precondition(range.lowerBound.isMultiple(of: Self.tile))
+    precondition(range.upperBound.isMultiple(of: Self.tile) || range.upperBound == outputs)
+    guard rowCount > 0, !range.isEmpty else { return }
+    functions.multiply_float(
+      memory.assumingMemoryBound(to: Float.self), Int64(outputs), Int64(inputs),
+      Int64(range.lowerBound / Self.tile), Int64((range.upperBound + Self.tile - 1) / Self.tile),
+      x, Int64(xStride), Int64(rowCount), destination, Int64(stride), false)
+  }
+
+  /// Outputs that are multiplied together, at a cost that no part of them lowers.
+  package static let outputGroup = tile
 }

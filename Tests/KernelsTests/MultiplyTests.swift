@@ -50,6 +50,49 @@ import Testing
     }
   }
 
+  /// A row's float product doesn't depend on the rows beside it, nor on which outputs are asked
+  /// for.
+  @Test(arguments: InstructionSet.available, [1, 63, 64, 200, 256, 257, 700])
+  func floatRowsAreTheSameAlone(set: InstructionSet, inputs: Int) throws {
+    var random = Random(UInt64(inputs))
+    let (rows, outputs) = (14, 40)
+    let tensor = random.floats(outputs * inputs)
+    let matrix = try tensor.withUnsafeBytes { bytes throws(KernelError) in
+      try WeightMatrix(
+        outputs: outputs, inputs: inputs, elementType: .f32, bytes: bytes, precision: .float,
+        instructionSet: set)
+    }
+    let x = random.floats(rows * inputs)
+    var together = [Float](repeating: 0, count: rows * outputs)
+    matrix.multiply(
+      floats: x, stride: inputs, rowCount: rows, outputs: 0..<outputs, into: &together,
+      stride: outputs)
+    var alone = [Float](repeating: 0, count: rows * outputs)
+    for row in 0..<rows {
+      x.withUnsafeBufferPointer { x in
+        alone.withUnsafeMutableBufferPointer { alone in
+          guard let x = x.baseAddress, let alone = alone.baseAddress else { return }
+          for part in [0..<16, 16..<40] {
+            matrix.multiply(
+              floats: x + row * inputs, stride: inputs, rowCount: 1, outputs: part,
+              into: alone + row * outputs, stride: outputs)
+          }
+        }
+      }
+    }
+    #expect(alone == together)
+    let exact = x.map(Double.init)
+    for index in 0..<rows * outputs {
+      var sum = 0.0
+      for column in 0..<inputs {
+        sum +=
+          exact[index / outputs * inputs + column]
+          * Double(tensor[index % outputs * inputs + column])
+      }
+      #expect(abs(Double(together[index]) - sum) < 1e-4)
+    }
+  }
+
   private func check(
     _ shape: Shape, _ type: ElementType, scales: ScaleKind, _ set: InstructionSet,
     precision: WeightMatrix.Precision, random: inout Random

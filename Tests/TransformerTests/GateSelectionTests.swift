@@ -217,17 +217,17 @@ import Transformer
   @Test func anyCutOfRowsAndExpertsGivesTheSame() throws {
     let rows = scrambled(37, width: 24, period: 97)
     let gate = try Gate(
-      expertCount: 11, width: 24, scores: .fixedRandom(seed: 5), selection: .topK(3))
+      expertCount: 41, width: 24, scores: .fixedRandom(seed: 5), selection: .topK(3))
     let whole = try gate.choices(rows)
     let input = try FloatBuffer(rows)
-    let choices = try GateChoices(maxRows: 37, expertCount: 11)
+    let choices = try GateChoices(maxRows: 37, expertCount: 41)
     let key = { (row: Int) in GateKey(position: row) }
     for cut in [0..<1, 1..<18, 18..<30, 30..<37] {
       gate.choose(input.pointer, stride: 24, rows: cut, keys: key, into: choices)
     }
     #expect((0..<37).map { choices.choice(row: $0) } == whole)
-    let halves = try GateChoices(maxRows: 37, expertCount: 11)
-    for experts in [0..<4, 4..<11] {
+    let halves = try GateChoices(maxRows: 37, expertCount: 41)
+    for experts in [0..<16, 16..<41] {
       gate.score(
         input.pointer, stride: 24, rows: 0..<37, experts: experts, keys: key, into: halves)
     }

@@ -15,34 +15,18 @@ extension Gate {
   }
 
   /// The first half of `choose`: logits of some experts. Where a pass has fewer rows than
-  /// workers, they share the experts instead; then a barrier, then `select`.
+  /// workers, they share the experts instead (`worker.range(of: expertCount, multipleOf:
+  /// WeightMatrix.outputGroup)`); then a barrier, then `select`.
   package func score(
     _ input: UnsafePointer<Float>, stride: Int, rows: Range<Int>, experts: Range<Int>,
     keys: (Int) -> GateKey, into choices: GateChoices
   ) {
     checkFit(rows: rows, choices)
     precondition(experts.lowerBound >= 0 && experts.upperBound <= expertCount)
+    guard !rows.isEmpty, !experts.isEmpty else { return }
     switch scores {
-    case .linear(_, let bias):
+    case .linear, .fixedRandom, .cosine:
       multiply(input, stride: stride, rows: rows, experts: experts, into: choices)
-      guard let bias else { return }
-      bias.withUnsafeBufferPointer { bias in
-        for row in rows {
-          let logits = choices.logits(row: row)
-          for expert in experts { logits[expert] += bias[expert] }
-        }
-      }
-    case .fixedRandom:
-      multiply(input, stride: stride, rows: rows, experts: experts, into: choices)
-    case .cosine:
-      multiply(input, stride: stride, rows: rows, experts: experts, into: choices)
-      for row in rows {
-        let x = input + row * stride
-        let squares = VectorOperations.dot(x, x, count: width)
-        let factor = squares > 0 ? Float(1 / squares.squareRoot()) : 0
-        VectorOperations.scale(
-          choices.logits(row: row) + experts.lowerBound, by: factor, count: experts.count)
-      }
     case .random:
       for row in rows {
         let key = keys(row)
@@ -54,10 +38,10 @@ extension Gate {
             layer, position, UInt64(expert), seed: key.seed)
         }
       }
-    case .perTask(let tasks):
+    case .perTask:
       for row in rows {
         let logits = choices.logits(row: row) + experts.lowerBound
-        if let task = keys(row).task, task >= 0, task < tasks.rows {
+        if let tasks, let task = keys(row).task, task >= 0, task < tasks.rows {
           logits.update(from: tasks.row(task) + experts.lowerBound, count: experts.count)
         } else {
           logits.update(repeating: 0, count: experts.count)
@@ -100,8 +84,8 @@ extension Gate {
     precondition(totalExperts <= choices.expertCount)
   }
 
-  /// Rows that are multiplied with a row of the matrix while it is in the cache.
-  private static let rowTile = 8
+  /// Rows that stay in the cache while all of the matrix passes by.
+  private static let rowTile = 64
 
   private func multiply(
     _ input: UnsafePointer<Float>, stride: Int, rows: Range<Int>, experts: Range<Int>,
@@ -111,14 +95,25 @@ extension Gate {
     var first = rows.lowerBound
     while first < rows.upperBound {
       let last = min(first + Self.rowTile, rows.upperBound)
-      for expert in experts {
-        let weights = matrix.row(expert)
-        for row in first..<last {
-          choices.logits(row: row)[expert] = Float(
-            VectorOperations.dot(input + row * stride, weights, count: width))
-        }
-      }
+      matrix.multiply(
+        floats: input + first * stride, stride: stride, rowCount: last - first, outputs: experts,
+        into: choices.logits(row: first), stride: choices.stride)
       first = last
+    }
+    if scores == .cosine {
+      for row in rows {
+        let x = input + row * stride
+        let squares = VectorOperations.dot(x, x, count: width)
+        let factor = squares > 0 ? Float(1 / squares.squareRoot()) : 0
+        VectorOperations.scale(
+          choices.logits(row: row) + experts.lowerBound, by: factor, count: experts.count)
+      }
+    }
+    bias?.withUnsafeBufferPointer { bias in
+      for row in rows {
+        let logits = choices.logits(row: row)
+        for expert in experts { logits[expert] += bias[expert] }
+      }
     }
   }
 }

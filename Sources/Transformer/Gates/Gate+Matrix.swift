@@ -1,15 +1,25 @@
 import Kernels
 
 extension Gate.Scores {
+  var kind: GateDescription.ScoreKind {
+    switch self {
+    case .linear: .linear
+    case .cosine: .cosine
+    case .fixedRandom: .fixedRandom
+    case .random: .random
+    case .perTask: .perTask
+    }
+  }
+
   /// What rows are multiplied with; nil where logits don't come from the row.
-  func makeMatrix(expertCount: Int, width: Int) throws(ModelError) -> FloatBuffer? {
+  func makeMatrix(expertCount: Int, width: Int) throws(ModelError) -> WeightMatrix? {
     switch self {
     case .linear(let weight, _):
       try Self.check("weight", weight, expected: [expertCount, width])
-      return weight
+      return try Self.packed(weight)
     case .cosine(let prototypes):
       try Self.check("prototypes", prototypes, expected: [expertCount, width])
-      return try Self.normalised(prototypes)
+      return try Self.packed(Self.normalised(prototypes))
     case .fixedRandom(let seed, let layer):
       let matrix = try Self.buffer(rows: expertCount, width: width)
       let bound = 1 / Float(width).squareRoot()
@@ -21,7 +31,7 @@ extension Gate.Scores {
           row[column] = (2 * unit - 1) * bound
         }
       }
-      return matrix
+      return try Self.packed(matrix)
     case .random: return nil
     case .perTask(let rows):
       try Self.check("tasks", rows, expected: [rows.rows, expertCount])
@@ -44,6 +54,17 @@ extension Gate.Scores {
     } catch {
       throw ModelError.outOfMemory(
         bytes: rows.multipliedReportingOverflow(by: width * 4).partialValue)
+    }
+  }
+
+  private static func packed(_ matrix: FloatBuffer) throws(ModelError) -> WeightMatrix {
+    do {
+      return try WeightMatrix(
+        outputs: matrix.rows, inputs: matrix.width, elementType: .f32,
+        bytes: UnsafeRawBufferPointer(start: matrix.pointer, count: matrix.byteCount),
+        precision: .float)
+    } catch {
+      throw ModelError.unreadableTensor("gate", reason: "\(error)")
     }
   }
 

@@ -3,9 +3,7 @@ import Kernels
 extension Gate {
   /// Whether what it chooses depends on the request alone, so that experts can be merged before
   /// the pass.
-  package var isKnownBeforePass: Bool {
-    if case .perTask = scores { true } else { false }
-  }
+  package var isKnownBeforePass: Bool { scores == .perTask }
 
   /// The weight of each routed expert for a task, 0 for those that are not chosen: what experts
   /// are merged with. Nil is the uniform row (MHR-mu). // (experts)

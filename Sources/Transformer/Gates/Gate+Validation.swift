@@ -22,12 +22,8 @@ extension Gate {
     guard scale.isFinite else {
       throw .invalidValue(key: "gate.scale", value: "\(scale)", expected: "a finite number")
     }
-    if case .linear(_, let bias?) = scores {
-      try Self.check("bias", bias, count: expertCount)
-    }
-    if probability == .none, weighting == .raw || weighting == .sumToOne,
-      case .perTask = scores
-    {
+    if let bias { try Self.check("bias", bias, count: expertCount) }
+    if scores == .perTask, probability == .none, weighting == .raw || weighting == .sumToOne {
       throw .invalidValue(
         key: "gate.probability", value: "none", expected: "sigmoid or softmax for a task's row")
     }
@@ -123,11 +119,11 @@ extension Gate {
       }
     }
     guard let task else { return }
-    guard case .perTask(let rows) = scores else {
+    guard let tasks else {
       throw .invalidValue(key: "task", value: "\(task)", expected: "none: this gate has no tasks")
     }
-    guard (0..<rows.rows).contains(task) else {
-      throw .invalidValue(key: "task", value: "\(task)", expected: "0 to \(rows.rows - 1)")
+    guard (0..<tasks.rows).contains(task) else {
+      throw .invalidValue(key: "task", value: "\(task)", expected: "0 to \(tasks.rows - 1)")
     }
   }
 }

@@ -33,7 +33,8 @@ package struct Gate: Sendable {
   package let expertCount: Int
   /// Width of the input rows.
   package let width: Int
-  package let scores: Scores
+  /// The kind of scores; their numbers lie in `matrix` and its like.
+  package let scores: GateDescription.ScoreKind
   package let probability: Probability
   package let selection: Selection
   /// Added to the probabilities when experts are compared, and not to their weights
@@ -55,8 +56,12 @@ package struct Gate: Sendable {
   package let smoothing: GateSmoothing?
 
   /// The matrix that rows are multiplied with: the linear weights, the prototypes at length 1,
-  /// or what the seed gave. // (experts, width)
-  let matrix: FloatBuffer?
+  /// or what the seed gave; float32, in the layout of the kernels. // (experts, width)
+  let matrix: WeightMatrix?
+  /// Added to the products. // (experts)
+  let bias: [Float]?
+  /// The tasks' rows of logits. // (tasks, experts)
+  let tasks: FloatBuffer?
 
   /// `maximumK` nil is described at the property.
   package init(
@@ -67,7 +72,7 @@ package struct Gate: Sendable {
   ) throws(ModelError) {
     self.expertCount = expertCount
     self.width = width
-    self.scores = scores
+    self.scores = scores.kind
     self.probability = probability
     self.selection = selection
     self.selectionBias = selectionBias
@@ -91,6 +96,8 @@ package struct Gate: Sendable {
       self.maximumK = k ?? mostSelectable
     }
     matrix = try scores.makeMatrix(expertCount: expertCount, width: width)
+    bias = if case .linear(_, let bias) = scores { bias } else { nil }
+    tasks = if case .perTask(let rows) = scores { rows } else { nil }
     try validate()
   }
 
