@@ -10,6 +10,10 @@ package enum LibraryError: Error, Equatable, Sendable, CustomStringConvertible {
   case missingFile(expert: String, path: String)
   /// The weights or the tokenizer cannot be loaded.
   case unloadable(expert: String, problem: String)
+  /// A file or folder cannot be added as an expert.
+  case notInstallable(path: String, problem: String)
+  /// An expert cannot be taken out.
+  case notRemovable(expert: String, problem: String)
 
   package var description: String {
     switch self {
@@ -20,6 +24,8 @@ package enum LibraryError: Error, Equatable, Sendable, CustomStringConvertible {
       "no expert '\(id.prefix(100))'; known: \(known.joined(separator: ", "))"
     case .missingFile(let expert, let path):
       "expert \(expert): \(path) is missing; `make models` fetches it"
+    case .notInstallable(let path, let problem): "\(path) cannot be added: \(problem)"
+    case .notRemovable(let expert, let problem): "expert \(expert) cannot be removed: \(problem)"
     case .unloadable(let expert, let problem): "expert \(expert) cannot be loaded: \(problem)"
     }
   }

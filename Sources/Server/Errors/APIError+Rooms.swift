@@ -61,7 +61,7 @@ extension APIError {
     switch error {
     case .unknownExpert:
       self.init(status: .notFound, message: message, code: "model_not_found", param: "model")
-    case .missingFile, .unloadable:
+    case .missingFile, .unloadable, .notInstallable, .notRemovable:
       self.init(status: .serviceUnavailable, message: message, code: "model_unavailable")
     case .unreadableFolder, .invalidCard:
       self.init(status: .internalServerError, message: message, code: "library_error")

@@ -1,0 +1,208 @@
+import Foundation
+import ModelFiles
+import Routing
+import Yams
+
+/// Adds experts to a models folder and takes them out again.
+package struct ExpertInstaller: Sendable {
+  /// The models folder.
+  package let directory: String
+
+  package init(directory: String) { self.directory = directory }
+
+  /// What is known of an expert beyond its file. Nil: taken from the file where it says so.
+  package struct Details: Sendable {
+    package var id: String?
+    package var name: String?
+    package var description: String?
+    package var license: String?
+    package var released: CalendarDate?
+    package var domains: [String] = []
+    package var chatTemplate: String?
+    /// The expert that an adapter is added to.
+    package var base: String?
+
+    package init() {}
+  }
+
+  /// How a file comes into the models folder.
+  package enum Transfer: Sendable {
+    case copy
+    /// A symbolic link: the file stays where it is.
+    case link
+  }
+
+  /// Adds a GGUF file, or a folder with a PEFT adapter, as an expert: a folder with its card and its
+  /// file. Nothing is left behind where it can't be used.
+  package func add(
+    _ path: String, details: Details, transfer: Transfer
+  ) throws(LibraryError) -> ExpertManifest {
+    let source = URL(filePath: path).standardizedFileURL
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: source.path, isDirectory: &isFolder) else {
+      throw .notInstallable(path: path, problem: "there is no such file or folder")
+    }
+    let isAdapter = isFolder.boolValue
+    let fileName = source.deletingPathExtension().lastPathComponent
+    let id = if let id = details.id { id } else { try Self.id(from: fileName) }
+    do throws(RoutingError) {
+      // Before it becomes part of a path.
+      try ExpertCard(id: id).validate()
+    } catch {
+      throw .notInstallable(path: path, problem: error.description)
+    }
+    let folder = directory + "/" + id
+    guard !FileManager.default.fileExists(atPath: folder) else {
+      throw .notInstallable(path: path, problem: "\(folder) is there already; --id names another")
+    }
+    let card: [(String, Node)]
+    let files: [String]
+    if isAdapter {
+      files = ["adapter_config.json", "adapter_model.safetensors"]
+      card = try adapterCard(id, folder: source, files: files, details)
+    } else {
+      files = [source.lastPathComponent]
+      card = try modelCard(id, path: source.path, details)
+    }
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw .notInstallable(path: path, problem: "\(folder) cannot be made")
+    }
+    do {
+      let text = try Yams.serialize(
+        node: Node(card.map { (Node($0.0), $0.1) }), allowUnicode: true)
+      try Data(text.utf8).write(to: URL(filePath: folder + "/expert.yaml"))
+      for file in files {
+        let from = isAdapter ? source.appending(path: file) : source
+        let to = URL(filePath: folder + "/" + file)
+        switch transfer {
+        case .copy: try FileManager.default.copyItem(at: from, to: to)
+        case .link: try FileManager.default.createSymbolicLink(at: to, withDestinationURL: from)
+        }
+      }
+      let manifest = try ExpertManifest.load(folder: folder)
+      // Also whether its base is there.
+      _ = try ExpertLibrary.manifests(in: directory)
+      return manifest
+    } catch {
+      try? FileManager.default.removeItem(atPath: folder)
+      if let error = error as? LibraryError { throw error }
+      throw .notInstallable(path: path, problem: "\(error)")
+    }
+  }
+
+  /// Takes an expert's folder out of the models folder, weights included.
+  package func remove(_ id: String) throws(LibraryError) {
+    let manifests = try ExpertLibrary.manifests(in: directory)
+    guard let manifest = manifests.first(where: { $0.card.id == id }) else {
+      throw .unknownExpert(id: id, known: manifests.map(\.card.id))
+    }
+    let dependents = manifests.filter { $0.addition?.base == id }.map(\.card.id)
+    guard dependents.isEmpty else {
+      throw .notRemovable(
+        expert: id, problem: "it is the base of \(dependents.joined(separator: ", "))")
+    }
+    do {
+      try FileManager.default.removeItem(atPath: manifest.folder)
+    } catch {
+      throw .notRemovable(expert: id, problem: "\(error.localizedDescription)")
+    }
+  }
+
+  // MARK: - Cards
+
+  private func modelCard(
+    _ id: String, path: String, _ details: Details
+  ) throws(LibraryError) -> [(String, Node)] {
+    let facts: ModelFacts
+    do {
+      facts = ModelFacts(try GGUFFile(path: path))
+    } catch {
+      throw .notInstallable(path: path, problem: "\(error)")
+    }
+    var card = common(id, name: facts.name, license: facts.license, details)
+    card.append(("file", Node(URL(filePath: path).lastPathComponent)))
+    card.append(("total_parameters", Node("\(facts.totalParameters)")))
+    card.append(("active_parameters", Node("\(facts.activeParameters)")))
+    if let length = facts.contextLength {
+      card.append(("context_length", Node("\(length)")))
+    }
+    if let template = details.chatTemplate { card.append(("chat_template", Node(template))) }
+    return card
+  }
+
+  private func adapterCard(
+    _ id: String, folder: URL, files: [String], _ details: Details
+  ) throws(LibraryError) -> [(String, Node)] {
+    for file in files
+    where !FileManager.default.fileExists(atPath: folder.appending(path: file).path) {
+      throw .notInstallable(
+        path: folder.path, problem: "it has no \(file): neither a GGUF file nor a PEFT adapter")
+    }
+    let manifests = try ExpertLibrary.manifests(in: directory)
+    guard let baseID = details.base else {
+      let bases = manifests.filter { $0.addition == nil }.map(\.card.id)
+      throw .notInstallable(
+        path: folder.path,
+        problem: "an adapter needs --base, one of \(bases.joined(separator: ", "))")
+    }
+    guard let base = manifests.first(where: { $0.card.id == baseID }) else {
+      throw .unknownExpert(id: baseID, known: manifests.map(\.card.id))
+    }
+    var card = common(id, name: nil, license: base.card.license, details)
+    card.append(("kind", Node("local_adapters")))
+    card.append(("base", Node(baseID)))
+    card.append(("adapter", Node("adapter_model.safetensors")))
+    var own = 0
+    do {
+      let weights = try SafetensorsFile(
+        path: folder.appending(path: "adapter_model.safetensors").path)
+      for name in weights.tensorNames {
+        own += try weights.tensor(named: name)?.info.elementCount ?? 0
+      }
+    } catch {
+      throw .notInstallable(path: folder.path, problem: "\(error)")
+    }
+    if let parameters = base.card.totalParameters {
+      card.append(("total_parameters", Node("\(parameters + own)")))
+    }
+    if let parameters = base.card.activeParameters {
+      card.append(("active_parameters", Node("\(parameters + own)")))
+    }
+    if let length = base.card.contextLength {
+      card.append(("context_length", Node("\(length)")))
+    }
+    return card
+  }
+
+  private func common(
+    _ id: String, name: String?, license: String?, _ details: Details
+  ) -> [(String, Node)] {
+    var card: [(String, Node)] = [
+      ("id", Node(id)), ("name", Node(details.name ?? name ?? id)),
+    ]
+    if let description = details.description { card.append(("description", Node(description))) }
+    if let license = details.license ?? license { card.append(("license", Node(license))) }
+    if let released = details.released {
+      card.append(("released", Node(released.description)))
+    }
+    if !details.domains.isEmpty {
+      card.append(("domains", Node(details.domains.map { Node($0) })))
+    }
+    return card
+  }
+
+  /// A file's name as an id: lower case, other characters than an id may have become dashes.
+  static func id(from name: String) throws(LibraryError) -> String {
+    let plain = name.lowercased().map { character in
+      character.isASCII && (character.isLetter || character.isNumber) || "._".contains(character)
+        ? character : "-"
+    }
+    let trimmed = String(plain.drop { "-._".contains($0) }.prefix(100))
+    guard !trimmed.isEmpty else {
+      throw .notInstallable(path: name, problem: "the name makes no id; --id gives one")
+    }
+    return trimmed
+  }
+}

@@ -1,0 +1,113 @@
+import ArgumentParser
+import DecisionLog
+import Foundation
+import Library
+import Routing
+import Thalamus
+
+struct ExpertsAddCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "add",
+    abstract: "Add a GGUF file, or a PEFT adapter on an expert, to the library.",
+    discussion: """
+      With --measure the new expert's loss is measured on the prompts that the router was trained on, \
+      and the router is trained again: it then knows the expert. Without, the expert answers when it \
+      is named, and the router leaves it alone.
+      """)
+
+  @Argument(
+    help: "A GGUF file, or a folder with adapter_config.json and adapter_model.safetensors.")
+  var path: String
+
+  @Option(help: "Id of the expert; else the file's name.")
+  var id: String?
+
+  @Option(help: "Id of the expert that an adapter is added to.")
+  var base: String?
+
+  @Option(help: "Name for people; else the file's.")
+  var name: String?
+
+  @Option(help: "A line of description.")
+  var description: String?
+
+  @Option(help: "SPDX identifier; else the file's.")
+  var license: String?
+
+  @Option(help: "Day of release, such as 2024-11-01.")
+  var released: String?
+
+  @Option(help: "What it is good at, separated by commas.")
+  var domains: String?
+
+  @Option(help: "A built-in chat template, or `plain` for a base model; else the file's.")
+  var chatTemplate: String?
+
+  @Flag(help: "Link to the file instead of copying it.")
+  var link = false
+
+  @Flag(help: "Measure it on the router's prompts and train the router again.")
+  var measure = false
+
+  @OptionGroup var options: ConfigurationOptions
+
+  func run() async throws {
+    let settings = try options.load()
+    var details = ExpertInstaller.Details()
+    details.id = id
+    details.base = base
+    details.name = name
+    details.description = description
+    details.license = license
+    details.chatTemplate = chatTemplate
+    details.domains =
+      domains?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } ?? []
+    if let released {
+      guard let date = CalendarDate(released) else {
+        throw CommandFailure("--released '\(released)' is no day such as 2024-11-01")
+      }
+      details.released = date
+    }
+    let manifest = try ExpertInstaller(directory: settings.models.directory)
+      .add(path, details: details, transfer: link ? .link : .copy)
+    Output.text("\(manifest.card.id) is added: \(manifest.folder)/expert.yaml")
+    guard measure else {
+      Output.text(
+        "it answers when named; --measure, or `thalamus outcomes` and `thalamus router train`, make "
+          + "the router know it")
+      return
+    }
+    try await measure(manifest, settings)
+  }
+
+  /// Measures the expert on the router's own prompts, and trains the router on all outcomes.
+  private func measure(_ manifest: ExpertManifest, _ settings: Configuration) async throws {
+    let path = RouterFiles(settings).directory + "/outcomes.jsonl"
+    var rows = try PromptFile.read(path)
+    let log = DecisionLog(.init(path: settings.log.database))
+    if let problem = log.health { throw CommandFailure("\(problem)") }
+    let collection = OutcomeCollection(
+      log: log, loader: try LocalExpertLoader(ComputeOptions(settings)), manifests: [manifest])
+    var bar: ProgressBar?
+    _ = try await collection.run(rows, source: "outcomes.jsonl") { progress in
+      if bar == nil { bar = ProgressBar(total: progress.total) }
+      bar?.show(progress.done, progress.expert)
+    }
+    let measured = try await collection.export(rows).reduce(into: [:]) { $0[$1.hash] = $1.losses }
+    try await log.close()
+    for index in rows.indices {
+      rows[index].losses = (rows[index].losses ?? [:]).merging(measured[rows[index].hash] ?? [:]) {
+        $1
+      }
+    }
+    try PromptFile.write(rows, to: path)
+    var arguments = ["--outcomes", path]
+    for (flag, value) in [
+      ("--config", options.config), ("--database", options.database), ("--models", options.models),
+    ] {
+      if let value { arguments += [flag, value] }
+    }
+    let training = try RouterTrainCommand.parse(arguments)
+    try await training.run()
+  }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Foundation
+import Library
+import ModelFiles
+import Routing
+
+struct ExpertsInspectCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "An expert's card, and what its file says of itself.")
+
+  @Argument(help: "An expert's id, or a GGUF file that is no expert yet.")
+  var expert: String
+
+  @Flag(help: "Print it as JSON.")
+  var json = false
+
+  @OptionGroup var options: ConfigurationOptions
+
+  private struct Report: Encodable {
+    var card: ExpertCard?
+    var base: String?
+    var file: String
+    var model: ModelFacts
+  }
+
+  func run() async throws {
+    let report = try makeReport()
+    if json {
+      try Output.json(report, pretty: true)
+    } else {
+      Output.text(lines(report).map { "\($0.0.padded(to: 18))\($0.1)" }.joined(separator: "\n"))
+    }
+  }
+
+  private func makeReport() throws -> Report {
+    if expert.hasSuffix(".gguf") {
+      return Report(file: expert, model: ModelFacts(try GGUFFile(path: expert)))
+    }
+    let settings = try options.load()
+    let manifests = try ExpertLibrary.manifests(in: settings.models.directory)
+    guard let manifest = manifests.first(where: { $0.card.id == expert }) else {
+      throw LibraryError.unknownExpert(id: expert, known: manifests.map(\.card.id))
+    }
+    let base = try manifest.base(among: manifests)
+    let path = (base ?? manifest).modelPath
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw LibraryError.missingFile(expert: expert, path: path)
+    }
+    return Report(
+      card: manifest.card, base: base?.card.id, file: manifest.modelPath,
+      model: ModelFacts(try GGUFFile(path: path)))
+  }
+
+  private func lines(_ report: Report) -> [(String, String)] {
+    var lines: [(String, String)] = []
+    func add(_ name: String, _ value: (some Any)?) {
+      if let value { lines.append((name, "\(value)")) }
+    }
+    let model = report.model
+    if let card = report.card {
+      add("id", card.id)
+      add("name", card.name)
+      add("description", card.description)
+      add("kind", card.kind.rawValue)
+      add("license", card.license ?? "unknown")
+      add("released", card.released?.description)
+      add("domains", card.domains.isEmpty ? nil : card.domains.joined(separator: ", "))
+    } else {
+      add("name", model.name)
+      add("license", model.license)
+    }
+    add("file", report.file)
+    add("base", report.base)
+    add("architecture", model.architecture)
+    let total = String(format: "%.1fM", Double(model.totalParameters) / 1e6)
+    let active = String(format: "%.1fM", Double(model.activeParameters) / 1e6)
+    add("parameters", total == active ? total : "\(total), \(active) active")
+    add("layers", model.layers)
+    add("width", model.width)
+    add("heads", model.heads.map { "\($0), \(model.keyValueHeads ?? $0) for keys and values" })
+    add("experts", model.experts.map { "\($0), \(model.activeExperts ?? $0) active a token" })
+    add("context", model.contextLength)
+    add("vocabulary", model.vocabulary)
+    add("tokenizer", model.tokenizer)
+    add("chat template", model.hasChatTemplate ? "in the file" : "none in the file")
+    for share in model.types {
+      add(
+        share.type, String(format: "%d tensors, %.1f MB", share.tensors, Double(share.bytes) / 1e6))
+    }
+    return lines
+  }
+}
+
+extension String {
+  fileprivate func padded(to width: Int) -> String {
+    self + String(repeating: " ", count: max(1, width - count))
+  }
+}

@@ -1,0 +1,67 @@
+import Foundation
+import Library
+import ModelFiles
+import Testing
+
+/// Experts come into a models folder and leave it.
+@Suite struct ExpertInstallerTests {
+  private let models: TemporaryFolder
+
+  init() throws { models = try TemporaryFolder() }
+
+  private var installer: ExpertInstaller { ExpertInstaller(directory: models.path) }
+  private static let smollm = Models.smolLM + "/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+  @Test func aModelIsAddedAsItsFileSays() throws {
+    var details = ExpertInstaller.Details()
+    details.id = "mine"
+    details.description = "Mine: #1, \"quoted\""
+    details.domains = ["code", "yes"]
+    let manifest = try installer.add(Self.smollm, details: details, transfer: .link)
+    #expect(manifest.card.id == "mine")
+    #expect(manifest.card.totalParameters == 134_515_008)
+    #expect(manifest.card.contextLength == 8192)
+    #expect(manifest.card.description == "Mine: #1, \"quoted\"")
+    #expect(manifest.card.domains == ["code", "yes"])
+    #expect(FileManager.default.fileExists(atPath: manifest.modelPath))
+    #expect(throws: LibraryError.self) {
+      try installer.add(Self.smollm, details: details, transfer: .link)
+    }
+    try installer.remove("mine")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: models.path) == [])
+    #expect(FileManager.default.fileExists(atPath: Self.smollm), "a link's file stays")
+  }
+
+  @Test(arguments: ["../outside", "a/b", "", "auto", "."]) func hostileIDs(id: String) throws {
+    var details = ExpertInstaller.Details()
+    details.id = id
+    #expect(throws: LibraryError.self) {
+      try installer.add(Self.smollm, details: details, transfer: .link)
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: models.path) == [])
+  }
+
+  @Test func whatIsNoModelLeavesNothing() throws {
+    try models.write("not a model", to: "elsewhere/some.gguf")
+    try models.write("{}", to: "elsewhere/adapter_config.json")
+    for path in ["some.gguf", "missing.gguf", ""] {
+      #expect(throws: LibraryError.self) {
+        try installer.add(
+          models.path + "/elsewhere/" + path, details: .init(), transfer: .copy)
+      }
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: models.path) == ["elsewhere"])
+    #expect(throws: LibraryError.unknownExpert(id: "none", known: [])) {
+      try installer.remove("none")
+    }
+  }
+
+  @Test func factsOfAFile() throws {
+    let facts = ModelFacts(try GGUFFile(path: Self.smollm))
+    #expect(facts.architecture == "llama")
+    #expect(facts.layers == 30 && facts.width == 576 && facts.keyValueHeads == 3)
+    #expect(facts.totalParameters == facts.activeParameters)
+    #expect(facts.experts == nil && facts.hasChatTemplate)
+    #expect(facts.types.reduce(0) { $0 + $1.tensors } == 272)
+  }
+}
