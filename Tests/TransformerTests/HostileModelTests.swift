@@ -35,10 +35,12 @@ import Transformer
 
   private func load(_ name: String, changes: [String: GGUFValue?]) throws -> Decoder {
     let file = try GGUFFile(path: Fixture.path("\(name).gguf"))
+    var options = DecoderOptions(precision: .float)
+    options.maximumRows = 8
     return try Decoder(
       architecture: file.string("general.architecture") ?? "",
       metadata: ChangedMetadata(file: file, changes: changes), tensors: file,
-      pool: #require(Fixture.pool), options: DecoderOptions(precision: .float))
+      pool: #require(Fixture.pool), options: options)
   }
 
   static let keys = [
@@ -69,7 +71,7 @@ import Transformer
     try tryAbsurdValues(name, prefix: name == "tiny-llama" ? "llama" : "gemma3", key: key)
   }
 
-  @Test(arguments: LatentModelTests.names, keys + latentKeys)
+  @Test(arguments: ["tiny-gpt-oss", "tiny-deepseek3"], keys + latentKeys)
   func absurdLatentValues(name: String, key: String) throws {
     try tryAbsurdValues(name, prefix: name == "tiny-gpt-oss" ? "gpt-oss" : "deepseek2", key: key)
   }

@@ -50,8 +50,9 @@ package enum DeepSeek2: DecoderFamily {
         count: layerCount))
     configuration.valueDim = valueDim
     configuration.rotatedDim = rotatedDim
+    let queryRank = try metadata.optionalInt("attention.q_lora_rank") ?? 0
     configuration.latent = LatentShape(
-      queryRank: try metadata.optionalInt("attention.q_lora_rank"),
+      queryRank: queryRank == 0 ? nil : queryRank,
       keyValueRank: try metadata.int("attention.kv_lora_rank"),
       plainDim: headDim - rotatedDim, rotatedDim: rotatedDim)
     try readRotaryScaling(metadata, into: &configuration)
@@ -83,7 +84,7 @@ package enum DeepSeek2: DecoderFamily {
     let count = try metadata.optionalInt("expert_count") ?? 0
     guard count > 0 else { return nil }
     let expertWidth = try metadata.int("expert_feed_forward_length")
-    let sharedCount = try metadata.optionalInt("expert_shared_count") ?? 0
+    let sharedCount = try metadata.int("expert_shared_count")
     let (sharedWidth, overflow) = expertWidth.multipliedReportingOverflow(by: sharedCount)
     guard !overflow else {
       throw .invalidValue(

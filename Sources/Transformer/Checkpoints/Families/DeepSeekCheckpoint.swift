@@ -35,7 +35,7 @@ struct DeepSeekCheckpoint: CheckpointFamily {
         "n_routed_experts", limit: DecoderConfiguration.Limit.expertCount) : 0
     metadata.set("expert_count", expertCount)
     metadata.set("expert_used_count", try configuration.optionalInt("num_experts_per_tok"))
-    metadata.set("expert_shared_count", try configuration.optionalInt("n_shared_experts"))
+    metadata.set("expert_shared_count", try configuration.optionalInt("n_shared_experts") ?? 0)
     metadata.set(
       "expert_feed_forward_length", try configuration.optionalInt("moe_intermediate_size"))
     metadata.set(

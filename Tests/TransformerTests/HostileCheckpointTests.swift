@@ -1,0 +1,122 @@
+import Foundation
+import Kernels
+import ModelFiles
+import Testing
+import Transformer
+
+/// Folders that are wrong: each gives a typed error that names file and field, and none crashes.
+@Suite struct HostileCheckpointTests {
+  /// A copy of a folder under Fixtures/checkpoints, gone when the test ends.
+  private final class Copy {
+    let path: String
+
+    init(of name: String) throws {
+      path = NSTemporaryDirectory() + "checkpoint-\(UUID().uuidString)"
+      try FileManager.default.copyItem(
+        atPath: Fixture.path("checkpoints/\(name)"), toPath: path)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func write(_ bytes: Data, to file: String) throws {
+      try bytes.write(to: URL(fileURLWithPath: path + "/" + file))
+    }
+
+    func read(_ file: String) throws -> Data {
+      try Data(contentsOf: URL(fileURLWithPath: path + "/" + file))
+    }
+
+    /// Loads what the folder holds; what loads, runs.
+    func load() throws {
+      var options = DecoderOptions(precision: .float)
+      options.maximumRows = 8
+      let decoder = try Decoder(
+        checkpoint: CheckpointFolder(path: path), pool: #require(Fixture.pool), options: options)
+      if decoder.contextLength >= 2 { _ = try decoder.greedy([1], count: 2) }
+    }
+
+    /// Whether loading throws, which must be an error of ours.
+    func isRefused() throws -> Bool {
+      do {
+        try load()
+        return false
+      } catch let error as ModelFileError {
+        #expect(!error.field.isEmpty)
+      } catch let error as ModelError {
+        #expect(!"\(error)".isEmpty)
+      }
+      return true
+    }
+  }
+
+  private static var values: [Any?] {
+    [
+      nil, NSNull(), -1, 0, 3, Int.max, 1.5, "gelu", true, [Any](), ["x"], [String: Any](),
+      ["rope_type": "yarn", "factor": 1e300, "original_max_position_embeddings": -1],
+    ]
+  }
+
+  /// No value of any field crashes.
+  @Test(arguments: ["gpt-oss", "deepseek3"])
+  func absurdConfigurations(name: String) throws {
+    let copy = try Copy(of: name)
+    let original = try #require(
+      JSONSerialization.jsonObject(with: copy.read("config.json")) as? [String: Any])
+    var refused = 0
+    for key in original.keys.sorted() {
+      for value in Self.values {
+        var changed = original
+        changed[key] = value
+        try copy.write(JSONSerialization.data(withJSONObject: changed), to: "config.json")
+        if try copy.isRefused() { refused += 1 }
+      }
+    }
+    #expect(refused > 50)
+  }
+
+  @Test func brokenFiles() throws {
+    for broken in ["", "{", "[]", "{\"model_type\": 3}", "{\"model_type\": \"rwkv\"}"] {
+      let copy = try Copy(of: "gpt-oss")
+      try copy.write(Data(broken.utf8), to: "config.json")
+      #expect(throws: ModelFileError.self) { try CheckpointFolder(path: copy.path) }
+    }
+    let copy = try Copy(of: "gpt-oss")
+    let whole = try copy.read("model.safetensors")
+    for length in [0, 7, 100, whole.count - 1] {
+      try copy.write(whole.prefix(length), to: "model.safetensors")
+      #expect(throws: ModelFileError.self) { try CheckpointFolder(path: copy.path) }
+    }
+  }
+
+  @Test(arguments: [
+    "../llama/model.safetensors", "/etc/passwd", ".hidden", "missing.safetensors", "a\u{0}b",
+  ])
+  func indexesThatLeaveTheFolder(file: String) throws {
+    let copy = try Copy(of: "llama")
+    let index = ["weight_map": ["lm_head.weight": file]]
+    try copy.write(
+      JSONSerialization.data(withJSONObject: index), to: "model.safetensors.index.json")
+    #expect(throws: ModelFileError.self) { try CheckpointFolder(path: copy.path) }
+  }
+
+  /// Tensors of other shapes or names than the configuration says: the header is changed in place.
+  @Test(arguments: [
+    ("gpt-oss", "\"shape\":[4,64,1,16]", "\"shape\":[4,64,16,1]"),
+    ("gpt-oss", "\"shape\":[4,64,1]", "\"shape\":[4,1,64]"),
+    ("gpt-oss", "self_attn.sinks", "self_attn.sunks"),
+    ("gpt-oss", "down_proj_scales", "down_proj_skales"),
+    ("deepseek3", "e_score_correction", "e_store_correction"),
+    ("deepseek3", "experts.3.up_proj", "experts.9.up_proj"),
+    ("granitemoe", "\"shape\":[4,96,32]", "\"shape\":[96,4,32]"),
+    ("mixtral", "experts.1.w3", "experts.7.w3"),
+  ])
+  func headersThatLie(name: String, original: String, changed: String) throws {
+    let copy = try Copy(of: name)
+    var bytes = try copy.read("model.safetensors")
+    let range = try #require(bytes.range(of: Data(original.utf8)))
+    bytes.replaceSubrange(range, with: Data(changed.utf8))
+    try copy.write(bytes, to: "model.safetensors")
+    // V2 has no correction, so that its absence is allowed.
+    #expect(try copy.isRefused() || original.hasPrefix("e_score"))
+  }
+}
