@@ -50,6 +50,10 @@ package struct DecoderConfiguration: Sendable, Equatable {
     package var weighting: Gate.Weighting?
     /// Groups of which a token's experts are chosen from a few only; nil: from all.
     package var groups: Groups?
+    /// A gate instead of the one that the fields above describe, on the same scores.
+    package var gate: GateDescription?
+    /// Whether the experts are slices of the file's dense block.
+    package var areSlices = false
     /// Layers at the start that have a dense block instead of experts.
     package var leadingDenseLayers = 0
 

@@ -2,7 +2,8 @@ import Kernels
 
 extension MixtureFeedForward {
   /// The mixture of a layer of today's families: a linear gate in `ffn_gate_inp`, softmax over all
-  /// experts or what the configuration says, the best few of them, and a shared expert where the configuration has one.
+  /// experts or what the configuration says, the best few of them, and a shared expert where the
+  /// configuration has one.
   init(
     _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
   ) throws(ModelError) {
@@ -10,10 +11,37 @@ extension MixtureFeedForward {
       throw .missingKey("\(configuration.architecture).expert_count")
     }
     let width = configuration.width
+    let gate = try Self.gate(layer, prefix: prefix, mixture, width: width, loader)
+    let inner = mixture.expertWidth
+    try self.init(
+      layer: layer, gate: gate,
+      experts: mixture.areSlices
+        ? loader.slices(prefix: prefix, count: mixture.expertCount, width: width, inner: inner)
+        : loader.experts(prefix: prefix, count: mixture.expertCount, width: width, inner: inner),
+      shared: mixture.sharedWidth > 0
+        ? loader.sharedExpert(prefix: prefix, width: width, inner: mixture.sharedWidth) : nil,
+      function: configuration.activation.function)
+  }
+
+  private static func gate(
+    _ layer: Int, prefix: String, _ mixture: DecoderConfiguration.Mixture, width: Int,
+    _ loader: WeightLoader
+  ) throws(ModelError) -> Gate {
+    if let gate = mixture.gate, gate.scores == .fixedRandom || gate.scores == .random {
+      return try gate.gate(expertCount: mixture.expertCount, width: width, layer: layer)
+    }
     // Kept as floats: a choice that rounding turns is an error of the whole row.
     let scores = try loader.floatMatrix(
       prefix + "ffn_gate_inp.weight", rows: mixture.expertCount, width: width)
-    let gate = try Gate(
+    if let gate = mixture.gate {
+      // Cosines know of no bias, and a selection by mass of none either.
+      let bias =
+        gate.scores == .linear
+        ? try loader.optionalFloats(prefix + "ffn_gate_inp.bias", count: mixture.expertCount) : nil
+      return try gate.gate(
+        expertCount: mixture.expertCount, width: width, layer: layer, matrix: scores, bias: bias)
+    }
+    return try Gate(
       expertCount: mixture.expertCount, width: width,
       scores: .linear(
         weight: scores,
@@ -23,13 +51,6 @@ extension MixtureFeedForward {
         prefix + "exp_probs_b.bias", count: mixture.expertCount),
       weighting: mixture.weighting ?? (mixture.normalisesWeights ? .sumToOne : .raw),
       scale: mixture.weightScale)
-    try self.init(
-      layer: layer, gate: gate,
-      experts: loader.experts(
-        prefix: prefix, count: mixture.expertCount, width: width, inner: mixture.expertWidth),
-      shared: mixture.sharedWidth > 0
-        ? loader.sharedExpert(prefix: prefix, width: width, inner: mixture.sharedWidth) : nil,
-      function: configuration.activation.function)
   }
 }
 

@@ -60,7 +60,8 @@ package final class Decoder: @unchecked Sendable {
     }
     let configuration = try family.configuration(
       from: ArchitectureMetadata(architecture: architecture, metadata: metadata),
-      vocabularySize: embeddingShape[0])
+      vocabularySize: embeddingShape[0]
+    ).with(gate: options.gate, feedForwardSlices: options.feedForwardSlices)
     self.configuration = configuration
     self.pool = pool
     contextLength = max(

@@ -18,5 +18,13 @@ package struct DecoderOptions: Sendable {
   /// head is less than half of the model.
   package var refinesLogits: Bool?
 
+  /// A gate for every mixture of experts, instead of the model's own, on the model's own scores;
+  /// nil for the model's.
+  package var gate: GateDescription?
+  /// Cuts each dense feed-forward block into so many equal slices that a request can have fewer
+  /// of (`GateRequest.expertsK`); a family of Llama's blocks only. Without `gate` a fixed random
+  /// one chooses, with weight 1, and all slices are on unless a request says otherwise.
+  package var feedForwardSlices: Int?
+
   package init(precision: WeightMatrix.Precision = .quantized) { self.precision = precision }
 }

@@ -60,7 +60,7 @@ package struct WeightLoader: Sendable {
     return matrices
   }
 
-  private func pack(
+  func pack(
     _ view: TensorView, bytes: UnsafeRawBufferPointer, name: String, outputs: Int, inputs: Int,
     release: @escaping (Range<Int>) -> Void
   ) throws(ModelError) -> WeightMatrix {
@@ -159,7 +159,7 @@ package struct WeightLoader: Sendable {
     try EmbeddingTable(try view(name), name: name, rows: rows, width: width)
   }
 
-  private func view(_ name: String, shape: [Int]? = nil) throws(ModelError) -> TensorView {
+  func view(_ name: String, shape: [Int]? = nil) throws(ModelError) -> TensorView {
     let found: TensorView?
     do {
       found = try source.tensor(named: name)

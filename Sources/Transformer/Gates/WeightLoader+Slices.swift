@@ -1,0 +1,50 @@
+import Kernels
+import ModelFiles
+
+extension WeightLoader {
+  /// A layer's dense block as `count` experts of `inner` each: equal slices of its inner width.
+  func slices(
+    prefix: String, count: Int, width: Int, inner: Int
+  ) throws(ModelError) -> [Expert] {
+    let slices = try FeedForwardSlices(innerWidth: count * inner, count: count)
+    var experts: [Expert] = []
+    for slice in 0..<count {
+      experts.append(
+        Expert(
+          gate: try rows(prefix + "ffn_gate.weight", slices, width: width, slice: slice),
+          up: try rows(prefix + "ffn_up.weight", slices, width: width, slice: slice),
+          down: try columns(prefix + "ffn_down.weight", slices, width: width, slice: slice)))
+    }
+    return experts
+  }
+
+  private func rows(
+    _ name: String, _ slices: FeedForwardSlices, width: Int, slice: Int
+  ) throws(ModelError) -> Projection {
+    let view = try view(name, shape: [slices.innerWidth, width])
+    let bytes = try slices.rows(
+      of: view.bytes, elementType: view.info.elementType, inputs: width, slice: slice)
+    let matrix = try pack(
+      view, bytes: bytes, name: name, outputs: slices.innerWidth / slices.count, inputs: width
+    ) { _ in }
+    return Projection(matrix: matrix, bias: nil)
+  }
+
+  private func columns(
+    _ name: String, _ slices: FeedForwardSlices, width: Int, slice: Int
+  ) throws(ModelError) -> Projection {
+    let view = try view(name, shape: [width, slices.innerWidth])
+    let bytes = try slices.columns(
+      of: view.bytes, elementType: view.info.elementType, outputs: width, slice: slice)
+    // `withUnsafeBytes` would widen the error's type.
+    let matrix = bytes.withUnsafeBytes { bytes in
+      Result { () throws(ModelError) in
+        try pack(
+          view, bytes: bytes, name: name, outputs: width,
+          inputs: slices.innerWidth / slices.count
+        ) { _ in }
+      }
+    }
+    return Projection(matrix: try matrix.get(), bias: nil)
+  }
+}
