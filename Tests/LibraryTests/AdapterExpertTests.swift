@@ -81,6 +81,43 @@ import Testing
     #expect(texts[0] != texts[1])
   }
 
+  /// One adapter by its expert's id, one by its path; a gate of zeros gives each a half.
+  @Test func aMixtureSharesItsAdapters() async throws {
+    let folder = try models(["one": 0.05, "two": 0.08])
+    try folder.write("id: mix\nbase: smollm2-135m\nmixture: .\n", to: "mix/expert.yaml")
+    func describe(_ adapters: String) throws {
+      try folder.write(
+        """
+        {"version": 1, "adapters": [\(adapters)], "modules": ["down_proj"],
+         "gates": {"mlp": {"selection": {"kind": "all"}}}}
+        """, to: "mix/mixture.json")
+    }
+    try folder.writeTensors([("layers.7.mlp.weight", [2, 576])], 0, to: "mix/gate.safetensors")
+    try describe("\"one\", \"../two\"")
+    let loader = try Models.loader()
+    let mix = try await loader.load(manifest("mix", in: folder))
+    let one = try await loader.load(manifest("one", in: folder))
+    let two = try await loader.load(manifest("two", in: folder))
+    #expect(mix.adapter?.experts.first === one.adapter?.experts.first)
+    #expect(mix.adapter?.experts.last === two.adapter?.experts.first)
+    var losses: [Double] = []
+    for expert in [mix, one, two] {
+      losses.append(try await expert.loss(prompt: Self.text, answer: nil))
+    }
+    #expect(Set(losses).count == 3)
+
+    for entry in ["nobody", "smollm2-135m", "mix"] {
+      try describe("\"one\", \"\(entry)\"")
+      let broken = try manifest("mix", in: folder)
+      await #expect {
+        _ = try await loader.load(broken)
+      } throws: { error in
+        guard case .unloadable("mix", let problem)? = error as? LibraryError else { return false }
+        return problem.contains(entry)
+      }
+    }
+  }
+
   @Test func aBrokenAdapterIsTold() async throws {
     let folder = try models(["one": .nan])
     let loader = try Models.loader()
@@ -161,20 +198,29 @@ extension TemporaryFolder {
     try write(
       "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1}", to: "\(name)/adapter_config.json")
     let prefix = "base_model.model.model.layers.7.mlp.down_proj."
-    let sizes = [("lora_A", "[1, 1536]", 1536), ("lora_B", "[576, 1]", 576)]
+    try writeTensors(
+      [(prefix + "lora_A.weight", [1, 1536]), (prefix + "lora_B.weight", [576, 1])], value,
+      to: "\(name)/adapter_model.safetensors")
+  }
+
+  /// A safetensors file of float32 tensors, all of whose numbers are `value`.
+  func writeTensors(
+    _ tensors: [(name: String, shape: [Int])], _ value: Float, to name: String
+  ) throws {
     var entries: [String] = []
     var offset = 0
-    for (part, shape, count) in sizes {
+    for (name, shape) in tensors {
+      let bytes = shape.reduce(4, *)
       entries.append(
-        "\"\(prefix)\(part).weight\": {\"dtype\": \"F32\", \"shape\": \(shape), "
-          + "\"data_offsets\": [\(offset), \(offset + 4 * count)]}")
-      offset += 4 * count
+        "\"\(name)\": {\"dtype\": \"F32\", \"shape\": \(shape), "
+          + "\"data_offsets\": [\(offset), \(offset + bytes)]}")
+      offset += bytes
     }
     let header = Data("{\(entries.joined(separator: ", "))}".utf8)
     var file = Data()
     withUnsafeBytes(of: UInt64(header.count).littleEndian) { file.append(contentsOf: $0) }
     file += header
     [Float](repeating: value, count: offset / 4).withUnsafeBytes { file.append(contentsOf: $0) }
-    try file.write(to: URL(filePath: path + "/\(name)/adapter_model.safetensors"))
+    try file.write(to: URL(filePath: path + "/" + name))
   }
 }

@@ -121,7 +121,7 @@ package final class Scheduler: Sendable {
   }
 
   private func check(_ adapter: Adapter?) throws(GenerationError) {
-    guard adapter == nil || adapter?.target === adapterTarget else {
+    guard adapter?.isMade(for: adapterTarget) ?? true else {
       throw .invalidParameter(
         name: "adapter", value: "made for another model", expected: "one of this model")
     }

@@ -55,15 +55,37 @@ package final class LocalExpertLoader: Sendable {
       let adapter =
         switch addition.kind {
         case .adapter: Adapter(try model.adapter(path: path))
-        case .mixture:
-          throw LibraryError.unloadable(
-            expert: manifest.card.id, problem: "mixtures are not read yet")
+        case .mixture: try mixture(path: path, of: manifest, on: model)
         }
       return .success(try expert(manifest, on: model, adapter: adapter))
     } catch let error as LibraryError {
       return .failure(error)
     } catch {
       return .failure(.unloadable(expert: manifest.card.id, problem: "\(error)"))
+    }
+  }
+
+  /// A mixture's adapters are read once, and shared with the experts that they are themselves.
+  private func mixture(
+    path: String, of manifest: ExpertManifest, on model: ResidentModel
+  ) throws(AdapterError) -> Adapter {
+    let experts = URL(filePath: manifest.folder).deletingLastPathComponent().path
+    return try Adapter(mixturePath: path, target: model.decoder.adapterTarget) {
+      folder, entry throws(AdapterError) in
+      let inFolder = folder + "/" + entry
+      if FileManager.default.fileExists(atPath: inFolder) {
+        return try model.adapter(path: inFolder)
+      }
+      guard !entry.contains("/"),
+        let expert = try? ExpertManifest.load(folder: experts + "/" + entry),
+        let addition = expert.addition, addition.kind == .adapter,
+        addition.base == manifest.addition?.base
+      else {
+        throw .unreadable(
+          path: folder + "/mixture.json",
+          reason: "\"\(entry)\" is neither a folder beside it nor an adapter on the same base")
+      }
+      return try model.adapter(path: expert.folder + "/" + addition.path)
     }
   }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Generation
 import Synchronization
 import Tokenization
@@ -58,6 +59,11 @@ package final class ResidentModel: Sendable {
 
   /// The adapter in a folder or file, read once however many experts and mixtures use it.
   func adapter(path: String) throws(AdapterError) -> LowRankAdapter {
+    // A folder, its file, and ways around to it are the same adapter.
+    let url = URL(filePath: path).standardizedFileURL
+    let path =
+      url.lastPathComponent == "adapter_model.safetensors"
+      ? url.deletingLastPathComponent().path : url.path
     if let known = adapters.withLock({ $0[path]?.value }) { return known }
     let adapter = try LowRankAdapter(path: path, target: decoder.adapterTarget)
     adapters.withLock { $0[path] = WeakAdapter(value: adapter) }

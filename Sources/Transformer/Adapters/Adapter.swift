@@ -1,14 +1,16 @@
 import Synchronization
 
-/// What a request asks of its base's linear maps: one low-rank adapter, or several that a gate
-/// weighs token by token.
+/// What a request asks of its base's linear maps: one low-rank adapter, or several that gates weigh
+/// token by token.
 package final class Adapter: Sendable {
   /// Tells adapters apart for as long as the process runs: no two are ever the same.
   package let identity: UInt64
   /// The low-rank additions, one for a single adapter.
   package let experts: [LowRankAdapter]
-  /// The base that it was made for.
-  package let target: AdapterTarget
+  /// Weighs the experts; nil where there is one, which is added in full.
+  let gates: AdapterGates?
+  /// The modules that are changed, a bit each.
+  private let moduleBits: UInt16
 
   private static let made = Atomic<UInt64>(0)
 
@@ -16,7 +18,17 @@ package final class Adapter: Sendable {
   package init(_ adapter: LowRankAdapter) {
     identity = Self.made.add(1, ordering: .relaxed).newValue
     experts = [adapter]
-    target = adapter.target
+    gates = nil
+    moduleBits = .max
+  }
+
+  /// A mixture: on these modules, each row gets the experts that its gate chooses. There is an
+  /// expert at least, and all are for the same base.
+  init(experts: [LowRankAdapter], modules: Set<AdaptedModule>, gates: AdapterGates) {
+    identity = Self.made.add(1, ordering: .relaxed).newValue
+    self.experts = experts
+    self.gates = gates
+    moduleBits = modules.reduce(0) { $0 | 1 << UInt16($1.rawValue) }
   }
 
   /// Loads a single adapter in PEFT's form.
@@ -24,6 +36,16 @@ package final class Adapter: Sendable {
     self.init(try LowRankAdapter(path: path, target: target))
   }
 
+  /// Whether it was made for this base.
+  package func isMade(for target: AdapterTarget) -> Bool {
+    experts.allSatisfy { $0.target === target }
+  }
+
+  @inline(__always)
+  func changes(_ module: AdaptedModule) -> Bool { moduleBits & 1 << UInt16(module.rawValue) != 0 }
+
   /// Memory that it takes; adapters that a mixture shares with others are counted too.
-  package var byteCount: Int { experts.reduce(0) { $0 + $1.byteCount } }
+  package var byteCount: Int {
+    experts.reduce(gates?.byteCount ?? 0) { $0 + $1.byteCount }
+  }
 }

@@ -3,7 +3,8 @@ import Kernels
 /// The rows of a batch that adapters change, and the scratch of their products.
 ///
 /// Each worker computes A x itself, for its own share of B's outputs: that is a few rows of A for
-/// each worker more, and no barrier.
+/// each worker more, and no barrier. Gates choose for the rows that a worker has just normalised,
+/// before a barrier that stands there anyway.
 final class AdapterPass: @unchecked Sendable {
   // Unchecked: as DecoderPass, whose part it is.
 
@@ -34,17 +35,27 @@ final class AdapterPass: @unchecked Sendable {
   private static let chunk = 48
 
   private let workers: Int
+  private let maximumRows: Int
   private var runs: [Run] = []
+  /// Whether any run is a mixture.
+  private(set) var hasGates = false
   /// A x of each worker. // (workers, chunk * sum of ranks)
   private var scratch: FloatBuffer?
+  /// What gates chose, in the order of their choice, and by expert. // (rows, experts)
+  private(set) var choices: GateChoices?
+  private var weights: FloatBuffer?
 
-  init(workers: Int) { self.workers = workers }
+  init(workers: Int, maximumRows: Int) {
+    self.workers = workers
+    self.maximumRows = maximumRows
+  }
 
   /// Takes the adapters of a batch; false if it has none.
   func begin(_ batch: [BatchSegment]) throws(ModelError) -> Bool {
     runs.removeAll(keepingCapacity: true)
     var row = 0
     var ranks = 0
+    var experts = 0
     for segment in batch {
       let rows = row..<row + segment.tokens.count
       row = rows.upperBound
@@ -55,59 +66,129 @@ final class AdapterPass: @unchecked Sendable {
         runs.append(Run(adapter: adapter, rows: rows))
       }
       ranks = adapter.experts.reduce(ranks) { max($0, $1.largestRankSum) }
+      experts = max(experts, adapter.gates?.expertCount ?? 0)
     }
+    hasGates = experts > 0
     guard !runs.isEmpty else { return false }
-    // A cache line to itself, so that workers do not share one.
+    // Whole cache lines, so that workers do not share one.
     let width = Self.chunk * ((ranks + 15) / 16 * 16)
-    if scratch?.width ?? 0 < width {
-      do {
-        scratch = try FloatBuffer(rows: workers, width: width)
-      } catch {
-        throw .outOfMemory(bytes: workers * width * 4)
+    do {
+      if scratch?.width ?? 0 < width { scratch = try FloatBuffer(rows: workers, width: width) }
+      if choices?.expertCount ?? 0 < experts {
+        choices = try GateChoices(maxRows: maximumRows, expertCount: experts)
+        weights = try FloatBuffer(rows: maximumRows, width: (experts + 15) / 16 * 16)
       }
+    } catch {
+      throw .outOfMemory(bytes: max(workers * width, maximumRows * experts * 5) * 4)
     }
     return true
   }
 
-  /// Adds what the adapters make of `input` to the results of the modules that multiply it. Called
-  /// by every worker after its share of the modules' own products; a barrier must follow.
-  func add(
-    _ kind: AdapterInput, layer: Int, _ input: Activations, worker: Worker,
-    destination: (AdaptedModule) -> Destination
+  // MARK: - Gates
+
+  /// Lets the gates of a place choose for `rows`, which this worker has just normalised.
+  func choose(
+    _ place: AdapterGates.Place, layer: Int, _ pass: DecoderPass, rows: Range<Int>
   ) {
-    guard let scratch else { return }
-    let products = scratch.row(worker.index)
+    guard hasGates, let choices, let weights else { return }
+    let floats = pass.normed.floats
     for run in runs {
-      for expert in run.adapter.experts {
-        guard let group = expert.group(layer: layer, kind) else { continue }
-        var first = run.rows.lowerBound
-        while first < run.rows.upperBound {
-          let rows = first..<min(first + Self.chunk, run.rows.upperBound)
-          add(group, rows, input, products, destination)
-          first = rows.upperBound
+      let mine = run.rows.clamped(to: rows)
+      guard !mine.isEmpty, let gate = run.adapter.gates?.gate(place, layer: layer) else {
+        continue
+      }
+      gate.choose(
+        floats.pointer, stride: floats.width, rows: mine,
+        keys: { pass.gateKey(row: $0, layer: layer) }, into: choices)
+      for row in mine {
+        let byExpert = weights.row(row)
+        byExpert.update(repeating: 0, count: run.adapter.experts.count)
+        for (id, weight) in zip(choices.ids(row: row), choices.weights(row: row)) {
+          byExpert[Int(id)] = weight
         }
       }
     }
   }
 
-  private func add(
-    _ group: LowRankAdapter.Group, _ rows: Range<Int>, _ input: Activations,
-    _ products: UnsafeMutablePointer<Float>, _ destination: (AdaptedModule) -> Destination
+  /// Counts what the gates of a place chose. Called by one worker, once the choices stand.
+  private func record(_ place: AdapterGates.Place, layer: Int, _ pass: DecoderPass) {
+    guard let choices else { return }
+    for run in runs where run.adapter.gates?.gate(place, layer: layer) != nil {
+      pass.recordGate(choices, rows: run.rows, layer: layer)
+    }
+  }
+
+  // MARK: - Products
+
+  /// Adds what the adapters make of `input` to the results of the modules that multiply it. Called
+  /// by every worker after its share of the modules' own products; a barrier must follow.
+  func add(
+    _ kind: AdapterInput, layer: Int, _ pass: DecoderPass, _ input: Activations, worker: Worker,
+    destination: (AdaptedModule) -> Destination
   ) {
-    let ranks = group.matrix.outputs
-    group.matrix.multiply(input, rows: rows, into: products, stride: ranks, worker: .alone)
-    for addition in group.additions {
-      let target = destination(addition.module)
-      guard !target.share.isEmpty else { continue }
-      let width = addition.rows.width
-      for row in rows {
-        VectorOperations.add(
-          rows: addition.rows.pointer + target.share.lowerBound, stride: width,
-          times: products + (row - rows.lowerBound) * ranks + addition.ranks.lowerBound,
-          rowCount: addition.ranks.count,
-          to: target.pointer + row * target.stride + target.share.lowerBound,
-          count: target.share.count)
+    guard let scratch else { return }
+    let products = scratch.row(worker.index)
+    let place = AdapterGates.Place(kind)
+    if hasGates, worker.index == 0, kind == .attention || kind == .feedForward {
+      record(place, layer: layer, pass)
+    }
+    for run in runs {
+      let gates = run.adapter.gates
+      for (index, expert) in run.adapter.experts.enumerated() {
+        guard let group = expert.group(layer: layer, kind),
+          group.additions.contains(where: { run.adapter.changes($0.module) })
+        else { continue }
+        var first = run.rows.lowerBound
+        while first < run.rows.upperBound {
+          var rows = first..<min(first + Self.chunk, run.rows.upperBound)
+          first = rows.upperBound
+          var factors: UnsafePointer<Float>?
+          if gates != nil, let weights {
+            factors = UnsafePointer(weights.pointer + index)
+            rows = chosen(rows, expert: index, weights)
+            guard !rows.isEmpty else { continue }
+          }
+          let ranks = group.matrix.outputs
+          group.matrix.multiply(input, rows: rows, into: products, stride: ranks, worker: .alone)
+          for addition in group.additions where run.adapter.changes(addition.module) {
+            add(
+              addition, products: products, ranks: ranks, rows: rows, factors: factors,
+              to: destination(addition.module))
+          }
+        }
       }
+    }
+  }
+
+  /// From the first to the last of `rows` that have this expert.
+  private func chosen(_ rows: Range<Int>, expert: Int, _ weights: FloatBuffer) -> Range<Int> {
+    var first = rows.lowerBound
+    var last = rows.upperBound
+    while first < last, weights.row(first)[expert] == 0 { first += 1 }
+    while last > first, weights.row(last - 1)[expert] == 0 { last -= 1 }
+    return first..<last
+  }
+
+  /// Adds B's rows, times the products with A, to this worker's share of the outputs.
+  /// - Parameter factors: The expert's weight in row r is at `r * weights.width`; nil is 1.
+  @inline(__always)
+  private func add(
+    _ addition: LowRankAdapter.Addition, products: UnsafeMutablePointer<Float>, ranks: Int,
+    rows: Range<Int>, factors: UnsafePointer<Float>?, to target: Destination
+  ) {
+    guard !target.share.isEmpty else { return }
+    let start = addition.rows.pointer + target.share.lowerBound
+    for row in rows {
+      let mine = products + (row - rows.lowerBound) * ranks + addition.ranks.lowerBound
+      if let factors, let weights {
+        let factor = factors[row * weights.width]
+        if factor == 0 { continue }
+        VectorOperations.scale(mine, by: factor, count: addition.ranks.count)
+      }
+      VectorOperations.add(
+        rows: start, stride: addition.rows.width, times: mine, rowCount: addition.ranks.count,
+        to: target.pointer + row * target.stride + target.share.lowerBound,
+        count: target.share.count)
     }
   }
 }

@@ -150,27 +150,7 @@ private struct AdapterReader {
     _ name: String?, or missing: String, shape: [Int]
   ) throws(AdapterError) -> [Float] {
     guard let name else { throw .missingTensor(path: file.path, tensor: missing) }
-    let view: TensorView?
-    do {
-      view = try file.tensor(named: name)
-    } catch {
-      throw .unreadable(path: file.path, reason: error.fieldAndProblem)
-    }
-    guard let view else { throw .missingTensor(path: file.path, tensor: name) }
-    guard view.info.shape == shape else {
-      throw .wrongShape(
-        path: file.path, tensor: name, shape: view.info.shape, expected: shape)
-    }
-    let values: [Float]
-    do {
-      values = try dequantize(view.info.elementType, view.bytes, count: shape[0] * shape[1])
-    } catch {
-      throw .unreadable(path: file.path, reason: "tensor \(name): \(error)")
-    }
-    guard values.allSatisfy(\.isFinite) else {
-      throw .notFinite(path: file.path, tensor: name)
-    }
-    return values
+    return try file.finiteFloats(name, shape: shape)
   }
 
   private func allocate(rows: Int, width: Int) throws(AdapterError) -> FloatBuffer {
@@ -179,6 +159,30 @@ private struct AdapterReader {
     } catch {
       throw .outOfMemory(path: file.path)
     }
+  }
+}
+
+extension SafetensorsFile {
+  /// All numbers of a tensor of this shape, none of them a NaN or an infinity.
+  func finiteFloats(_ name: String, shape: [Int]) throws(AdapterError) -> [Float] {
+    let view: TensorView?
+    do {
+      view = try tensor(named: name)
+    } catch {
+      throw .unreadable(path: path, reason: error.fieldAndProblem)
+    }
+    guard let view else { throw .missingTensor(path: path, tensor: name) }
+    guard view.info.shape == shape else {
+      throw .wrongShape(path: path, tensor: name, shape: view.info.shape, expected: shape)
+    }
+    let values: [Float]
+    do {
+      values = try dequantize(view.info.elementType, view.bytes, count: shape.reduce(1, *))
+    } catch {
+      throw .unreadable(path: path, reason: "tensor \(name): \(error)")
+    }
+    guard values.allSatisfy(\.isFinite) else { throw .notFinite(path: path, tensor: name) }
+    return values
   }
 }
 

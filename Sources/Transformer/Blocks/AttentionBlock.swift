@@ -72,7 +72,7 @@ package struct AttentionBlock: SelfAttention {
       pass.normed, rows: rows, into: pass.value.pointer, stride: shape.keyValueWidth,
       worker: worker)
     if let adapters = pass.adapters {
-      adapters.add(.attention, layer: layer, pass.normed, worker: worker) { module in
+      adapters.add(.attention, layer: layer, pass, pass.normed, worker: worker) { module in
         switch module {
         case .key: .init(key, pass.key.pointer, stride: shape.keyValueWidth, worker)
         case .value: .init(value, pass.value.pointer, stride: shape.keyValueWidth, worker)
@@ -95,7 +95,7 @@ package struct AttentionBlock: SelfAttention {
     output.apply(
       pass.attended, rows: rows, into: destination, stride: output.matrix.outputs,
       accumulate: accumulate, worker: worker)
-    pass.adapters?.add(.attended, layer: layer, pass.attended, worker: worker) { _ in
+    pass.adapters?.add(.attended, layer: layer, pass, pass.attended, worker: worker) { _ in
       .init(output, destination, stride: output.matrix.outputs, worker)
     }
   }

@@ -41,7 +41,7 @@ package struct DenseFeedForward: FeedForward {
     gate.apply(pass.normed, rows: rows, into: pass.gate.pointer, stride: stride, worker: worker)
     up.apply(pass.normed, rows: rows, into: pass.up.pointer, stride: stride, worker: worker)
     if let adapters = pass.adapters {
-      adapters.add(.feedForward, layer: layer, pass.normed, worker: worker) { module in
+      adapters.add(.feedForward, layer: layer, pass, pass.normed, worker: worker) { module in
         module == .gate
           ? .init(gate, pass.gate.pointer, stride: stride, worker)
           : .init(up, pass.up.pointer, stride: stride, worker)
@@ -55,7 +55,7 @@ package struct DenseFeedForward: FeedForward {
     down.apply(
       pass.gated, rows: rows, into: output, stride: down.matrix.outputs, accumulate: accumulate,
       worker: worker)
-    pass.adapters?.add(.gated, layer: layer, pass.gated, worker: worker) { _ in
+    pass.adapters?.add(.gated, layer: layer, pass, pass.gated, worker: worker) { _ in
       .init(down, output, stride: down.matrix.outputs, worker)
     }
   }

@@ -172,7 +172,7 @@ package final class Decoder: @unchecked Sendable {
     try pass.begin(batch)
     pool.run { worker in
       embed(worker)
-      for index in layers.indices { apply(layers[index], worker) }
+      for index in layers.indices { apply(index, worker) }
       head.apply(pass, receive: receive, worker: worker)
     }
     for segment in batch { segment.cache.advance(by: segment.tokens.count) }
@@ -196,7 +196,7 @@ package final class Decoder: @unchecked Sendable {
       guard seen.insert(ObjectIdentifier(segment.cache)).inserted else {
         throw .malformedBatch(reason: "one sequence twice")
       }
-      guard segment.adapter == nil || segment.adapter?.target === adapterTarget else {
+      guard segment.adapter?.isMade(for: adapterTarget) ?? true else {
         throw .malformedBatch(reason: "an adapter of another model")
       }
       rows += segment.tokens.count
@@ -225,16 +225,22 @@ package final class Decoder: @unchecked Sendable {
     worker.barrier()
   }
 
-  private func apply(_ layer: DecoderLayer, _ worker: Worker) {
-    normalise(layer.attentionNorm, worker)
+  private func apply(_ index: Int, _ worker: Worker) {
+    let layer = layers[index]
+    let rows = worker.range(of: pass.rowCount)
+    let gates = pass.adapters?.hasGates ?? false
+    normalise(layer.attentionNorm, keepsFloats: gates, worker)
+    if gates { pass.adapters?.choose(.attention, layer: index, pass, rows: rows) }
     worker.barrier()
     let attended = target(layer.postAttentionNorm)
     layer.attention.apply(
       pass, output: attended.pointer, accumulate: attended === pass.residual, worker: worker)
     worker.barrier()
     addBranch(layer.postAttentionNorm, worker)
-    normalise(layer.feedForwardNorm, keepsFloats: layer.feedForward.readsFloats, worker)
-    layer.feedForward.prepare(pass, rows: worker.range(of: pass.rowCount))
+    normalise(
+      layer.feedForwardNorm, keepsFloats: gates || layer.feedForward.readsFloats, worker)
+    layer.feedForward.prepare(pass, rows: rows)
+    if gates { pass.adapters?.choose(.feedForward, layer: index, pass, rows: rows) }
     worker.barrier()
     let fed = target(layer.postFeedForwardNorm)
     layer.feedForward.apply(

@@ -67,7 +67,7 @@ package final class DecoderPass: @unchecked Sendable {
     self.attentions = attentions
     self.rotary = rotary
     self.maximumRows = maximumRows
-    adapterPass = AdapterPass(workers: workers)
+    adapterPass = AdapterPass(workers: workers, maximumRows: maximumRows)
     layerCount = configuration.layers.count
     let rows = maximumRows
     let width = configuration.width
@@ -106,17 +106,20 @@ package final class DecoderPass: @unchecked Sendable {
     var row = 0
     logitRows.removeAll(keepingCapacity: true)
     segmentCount = batch.count
-    if let mixture {
-      gateRequests = batch.map(\.gating)
-      gateStatistics = Array(
-        repeating: GateStatistics(
-          layerCount: layerCount, expertCount: mixture.choices.expertCount),
-        count: batch.count)
-      segmentStarts.removeAll(keepingCapacity: true)
-    }
+    let experts = max(
+      mixture?.choices.expertCount ?? 0,
+      adapters?.hasGates == true ? adapters?.choices?.expertCount ?? 0 : 0)
+    let hasGates = experts > 0
+    gateRequests = hasGates ? batch.map(\.gating) : []
+    gateStatistics =
+      hasGates
+      ? Array(
+        repeating: GateStatistics(layerCount: layerCount, expertCount: experts),
+        count: batch.count) : []
+    segmentStarts.removeAll(keepingCapacity: true)
     for (index, segment) in batch.enumerated() {
       let start = segment.cache.count
-      if mixture != nil { segmentStarts.append(row) }
+      if hasGates { segmentStarts.append(row) }
       for layer in 0..<layerCount {
         (spanStorage + layer * maximumRows + index).initialize(
           to: AttentionSpan(
@@ -136,7 +139,7 @@ package final class DecoderPass: @unchecked Sendable {
       row += segment.tokens.count
     }
     rowCount = row
-    if mixture != nil { segmentStarts.append(row) }
+    if hasGates { segmentStarts.append(row) }
   }
 
   func position(row: Int) -> Int { Int(positions[row]) }
@@ -172,6 +175,14 @@ package final class DecoderPass: @unchecked Sendable {
     for segment in 0..<segmentCount {
       gateStatistics[segment].record(
         mixture.choices, rows: segmentStarts[segment]..<segmentStarts[segment + 1], layer: layer)
+    }
+  }
+
+  /// Counts what an adapter's gate chose for some rows. Called by one worker.
+  func recordGate(_ choices: GateChoices, rows: Range<Int>, layer: Int) {
+    for segment in 0..<segmentCount {
+      let mine = (segmentStarts[segment]..<segmentStarts[segment + 1]).clamped(to: rows)
+      if !mine.isEmpty { gateStatistics[segment].record(choices, rows: mine, layer: layer) }
     }
   }
 }

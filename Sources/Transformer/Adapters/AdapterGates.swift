@@ -1,0 +1,42 @@
+/// The gates of a mixture of adapters: at most one before attention and one before the
+/// feed-forward block of each layer. Each weighs the experts in all the modules of its block.
+struct AdapterGates: Sendable {
+  /// Where a gate stands: which norm it reads, which modules it decides on.
+  enum Place: String, CaseIterable {
+    /// The norm before attention; query, key, value and output.
+    case attention
+    /// The norm before the feed-forward block; gate, up and down.
+    case feedForward = "mlp"
+
+    init(_ input: AdapterInput) {
+      switch input {
+      case .attention, .attended: self = .attention
+      case .feedForward, .gated: self = .feedForward
+      }
+    }
+  }
+
+  /// A layer's gates; nil where no expert adds anything.
+  private let attention: [Gate?]
+  private let feedForward: [Gate?]
+  /// Routed and shared experts: as many as the mixture has adapters.
+  let expertCount: Int
+
+  init(attention: [Gate?], feedForward: [Gate?], expertCount: Int) {
+    self.attention = attention
+    self.feedForward = feedForward
+    self.expertCount = expertCount
+  }
+
+  @inline(__always)
+  func gate(_ place: Place, layer: Int) -> Gate? {
+    switch place {
+    case .attention: attention[layer]
+    case .feedForward: feedForward[layer]
+    }
+  }
+
+  var byteCount: Int {
+    (attention + feedForward).reduce(0) { $0 + ($1?.matrix?.byteCount ?? 0) }
+  }
+}
