@@ -1,7 +1,10 @@
 #define _GNU_SOURCE 1
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "CKernels.h"
 
@@ -41,4 +44,35 @@ void tk_free(void *memory, size_t bytes) {
   } else {
     free(memory);
   }
+}
+
+// Reserves the file's space at once: a page that finds the disk full when it is written to ends
+// the process.
+static int reserve(int file, size_t bytes) {
+#ifdef __APPLE__
+  fstore_t store = {F_ALLOCATEALL, F_PEOFPOSMODE, 0, (off_t)bytes, 0};
+  if (fcntl(file, F_PREALLOCATE, &store) != 0) return -1;
+  return ftruncate(file, (off_t)bytes);
+#else
+  return posix_fallocate(file, 0, (off_t)bytes);
+#endif
+}
+
+void *tk_allocate_in_file(size_t bytes, const char *folder) {
+  char path[4096];
+  if (bytes == 0 || bytes > SIZE_MAX / 2) return NULL;
+  int length = snprintf(path, sizeof path, "%s/thalamus-XXXXXX", folder);
+  if (length < 0 || (size_t)length >= sizeof path) return NULL;
+  int file = mkstemp(path);
+  if (file < 0) return NULL;
+  unlink(path);
+  void *memory = MAP_FAILED;
+  if (reserve(file, bytes) == 0)
+    memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  close(file);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+void tk_free_in_file(void *memory, size_t bytes) {
+  if (memory) munmap(memory, bytes);
 }

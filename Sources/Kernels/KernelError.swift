@@ -6,6 +6,8 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
   case partialBlock(elementType: ElementType, inputs: Int)
   case wrongByteCount(field: String, expected: Int, actual: Int)
   case outOfMemory(bytes: Int)
+  /// A folder has no room for a file of so many bytes, or none can be made there.
+  case noSpace(folder: String, bytes: Int)
   case threadsUnavailable(count: Int)
 
   package var description: String {
@@ -16,6 +18,7 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
     case .wrongByteCount(let field, let expected, let actual):
       "\(field) has \(actual) bytes, expected \(expected)"
     case .outOfMemory(let bytes): "no memory for \(bytes) bytes"
+    case .noSpace(let folder, let bytes): "no room for \(bytes) bytes in \(folder)"
     case .threadsUnavailable(let count): "cannot start \(count) threads"
     }
   }

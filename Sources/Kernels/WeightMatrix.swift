@@ -20,6 +20,7 @@ package final class WeightMatrix: @unchecked Sendable {
   /// Memory that the packed weights take.
   package let byteCount: Int
 
+  private let storage: WeightStorage
   let memory: UnsafeMutableRawPointer
   let packed: tk_matrix
   let functions: tk_kernels
@@ -31,7 +32,8 @@ package final class WeightMatrix: @unchecked Sendable {
   ///   again): where the tensor is mapped, its pages can be given back at once.
   package init(
     outputs: Int, inputs: Int, elementType: ElementType, bytes: UnsafeRawBufferPointer,
-    precision: Precision, pool: ThreadPool? = nil, instructionSet: InstructionSet = .current,
+    precision: Precision, storage: WeightStorage = .memory, pool: ThreadPool? = nil,
+    instructionSet: InstructionSet = .current,
     release: @escaping (Range<Int>) -> Void = { _ in }
   ) throws(KernelError) {
     let expected = try tensorByteCount(elementType, rows: outputs, inputs: inputs)
@@ -44,13 +46,14 @@ package final class WeightMatrix: @unchecked Sendable {
     self.inputs = inputs
     self.elementType = elementType
     self.precision = precision
+    self.storage = storage
     functions = instructionSet.functions
     let tiles = (outputs + WeightMatrix.tile - 1) / WeightMatrix.tile
     switch precision {
     case .float:
       byteCount = try checkedByteCount(
         rows: tiles * WeightMatrix.tile, width: inputs, bytesPerElement: 4)
-      memory = try allocate(byteCount)
+      memory = try storage.allocate(byteCount)
       packed = tk_matrix()
       packFloat(source: source, pool: pool)
     case .quantized:
@@ -62,7 +65,7 @@ package final class WeightMatrix: @unchecked Sendable {
       matrix.bytes_per_block = tk_format_bytes_per_block(matrix.format)
       byteCount = try checkedByteCount(
         rows: tiles, width: blocks, bytesPerElement: Int(matrix.bytes_per_block))
-      memory = try allocate(byteCount)
+      memory = try storage.allocate(byteCount)
       matrix.tiles = UnsafePointer(memory.assumingMemoryBound(to: UInt8.self))
       matrix.outputs = Int64(outputs)
       matrix.inputs = Int64(inputs)
@@ -73,7 +76,7 @@ package final class WeightMatrix: @unchecked Sendable {
     }
   }
 
-  deinit { tk_free(memory, byteCount) }
+  deinit { storage.free(memory, byteCount) }
 
   /// Outputs of a tile of the packed layout.
   static let tile = Int(TK_TILE)

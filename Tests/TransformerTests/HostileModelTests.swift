@@ -6,7 +6,7 @@ import Transformer
 /// Files that are wrong: each gives an error that names the key or tensor, and none crashes.
 @Suite struct HostileModelTests {
   /// A file's metadata with some keys changed or left out.
-  private struct ChangedMetadata: ModelMetadata {
+  struct ChangedMetadata: ModelMetadata {
     let file: GGUFFile
     let changes: [String: GGUFValue?]
 

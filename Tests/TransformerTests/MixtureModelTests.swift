@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import ModelFiles
 import Testing
@@ -128,6 +129,65 @@ import Transformer
     errors.sort()
     #expect(errors[errors.count / 2] < 0.1)
     #expect(errors[errors.count * 9 / 10] < 0.3)
+  }
+
+  /// More pairs of a row and an expert than the buffers hold at a time.
+  @Test func slicesEqualOneGo() throws {
+    let golden = try golden("tiny-qwen3moe")
+    let decoder = try decoder("tiny-qwen3moe") { $0.maximumRows = 768 }
+    let texts = (0..<12).map { shift in
+      (0..<64).map { golden.tokens[($0 * (shift + 1) + shift) % golden.tokens.count] }
+    }
+    let collector = LogitCollector()
+    try decoder.forward(
+      texts.map { BatchSegment(cache: decoder.makeCache(), tokens: $0[...], logits: .all) }
+    ) { collector.receive($0) }
+    for (index, text) in texts.enumerated() {
+      let alone = try decoder.allLogits(text, chunk: 512)
+      for position in text.indices {
+        #expect(collector[index, position].largestDifference(to: alone[position]) < 1e-4)
+      }
+    }
+  }
+
+  /// A request may have fewer experts than the gate's own number, and others in its batch notice
+  /// nothing.
+  @Test func fewerExpertsForOneRequest() throws {
+    let golden = try golden("tiny-mixtral")
+    let decoder = try decoder("tiny-mixtral")
+    let tokens = golden.tokens[..<20]
+    let expected = try #require(golden.logits)[19]
+    let collector = LogitCollector()
+    try decoder.forward([
+      BatchSegment(cache: decoder.makeCache(), tokens: tokens),
+      BatchSegment(
+        cache: decoder.makeCache(), tokens: tokens, gating: GateRequest(expertsK: 1)),
+      BatchSegment(
+        cache: decoder.makeCache(), tokens: tokens, gating: GateRequest(expertsK: .min)),
+    ]) { collector.receive($0) }
+    #expect(decoder.gateStatistics(segment: 0)?.meanActive == 2)
+    #expect(decoder.gateStatistics(segment: 1)?.meanActive == 1)
+    #expect(decoder.gateStatistics(segment: 2)?.meanActive == 1)
+    #expect(decoder.gateStatistics(segment: 3) == nil)
+    #expect(collector[0, 19].largestDifference(to: expected) < 1e-3)
+    #expect(collector[1, 19].largestDifference(to: expected) > 1e-2)
+  }
+
+  @Test(arguments: [WeightMatrix.Precision.float, .quantized])
+  func expertsInAFileEqualThoseInMemory(precision: WeightMatrix.Precision) throws {
+    let golden = try golden("tiny-mixtral")
+    let folder = FileManager.default.temporaryDirectory.path
+    let inMemory = try decoder("tiny-mixtral", precision: precision)
+    let inFile = try decoder("tiny-mixtral", precision: precision) {
+      $0.expertStorage = .file(folder: folder)
+    }
+    #expect(inMemory.warnings.isEmpty)
+    #expect(
+      try inFile.allLogits(golden.tokens, chunk: 512)
+        == inMemory.allLogits(golden.tokens, chunk: 512))
+    #expect(throws: ModelError.self) {
+      try decoder("tiny-mixtral") { $0.expertStorage = .file(folder: "/nowhere/at/all") }
+    }
   }
 
   /// Files from before experts were merged into one tensor hold them one by one.

@@ -62,6 +62,10 @@
 void *tk_allocate(size_t bytes);
 /// `bytes` as they were asked for.
 void tk_free(void *memory, size_t bytes);
+/// Zeroed memory that is a nameless file in `folder`, so that the system can write it out and read
+/// it again when memory is short; NULL where the folder has no room for it.
+void *tk_allocate_in_file(size_t bytes, const char *folder);
+void tk_free_in_file(void *memory, size_t bytes);
 
 // ---------------------------------------------------------------------------------------------
 // Weights

@@ -1,3 +1,5 @@
+import Transformer
+
 /// What a running request reports, in this order: `started`, any number of `text`, `finished`.
 package enum GenerationEvent: Sendable, Equatable {
   /// The prompt is in the cache and the first token is known.
@@ -17,16 +19,20 @@ package struct GenerationSummary: Sendable, Equatable {
   /// Tokens that were generated, an end token included.
   package var completionTokens: Int
   package var timings: GenerationTimings
+  /// What the model's gates chose for the tokens that were computed, prompt and answer together;
+  /// nil for a model without gates.
+  package var gateStatistics: GateStatistics?
 
   package init(
     finishReason: FinishReason, promptTokens: Int, reusedPromptTokens: Int, completionTokens: Int,
-    timings: GenerationTimings
+    timings: GenerationTimings, gateStatistics: GateStatistics? = nil
   ) {
     self.finishReason = finishReason
     self.promptTokens = promptTokens
     self.reusedPromptTokens = reusedPromptTokens
     self.completionTokens = completionTokens
     self.timings = timings
+    self.gateStatistics = gateStatistics
   }
 }
 

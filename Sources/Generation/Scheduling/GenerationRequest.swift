@@ -6,12 +6,17 @@ package struct GenerationRequest: Sendable {
   package var parameters: SamplingParameters
   /// What is added to the model's linear maps for this request; nil for the model alone.
   package var adapter: Adapter?
+  /// What is asked of the model's token-level gates. Requests that ask alike share what was
+  /// computed for equal beginnings, so that a seed is only given where a gate draws.
+  package var gating: GateRequest
 
   package init(
-    promptTokens: [Int32], parameters: SamplingParameters, adapter: Adapter? = nil
+    promptTokens: [Int32], parameters: SamplingParameters, adapter: Adapter? = nil,
+    gating: GateRequest = GateRequest()
   ) {
     self.promptTokens = promptTokens
     self.parameters = parameters
     self.adapter = adapter
+    self.gating = gating
   }
 }

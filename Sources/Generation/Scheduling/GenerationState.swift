@@ -16,6 +16,7 @@ final class GenerationState {
   private var sampled: (token: Int32, logprob: ChosenLogprob?)?
   private var pendingLogprobs: [ChosenLogprob] = []
   private var completionTokens = 0
+  private var gateStatistics: GateStatistics?
 
   init(
     request: GenerationRequest, reusedCount: Int,
@@ -36,6 +37,11 @@ final class GenerationState {
   /// Notes that the first rows of the prompt are about to be computed.
   func willPrefill(now: UInt64) {
     if prefillStart == nil { prefillStart = now }
+  }
+
+  /// Adds what the model's gates chose for this request's rows in a pass.
+  func record(_ gates: GateStatistics) {
+    if gateStatistics == nil { gateStatistics = gates } else { gateStatistics?.merge(gates) }
   }
 
   /// Chooses a token; runs on a pool thread.
@@ -90,7 +96,7 @@ final class GenerationState {
       .finished(
         GenerationSummary(
           finishReason: reason, promptTokens: promptCount, reusedPromptTokens: reusedCount,
-          completionTokens: completionTokens, timings: timings)))
+          completionTokens: completionTokens, timings: timings, gateStatistics: gateStatistics)))
     continuation.finish()
   }
 

@@ -35,8 +35,18 @@ final class Job: Sendable {
     }
   }
 
+  /// What it asks of the model's gates.
+  var gating: GateRequest {
+    switch kind {
+    case .generation(let request, _): request.gating
+    case .scoring: GateRequest()
+    }
+  }
+
   /// With which other jobs it may share what was computed for equal beginnings.
-  var prefixScope: PrefixTree.Scope { PrefixTree.Scope(adapter: adapter?.identity) }
+  var prefixScope: PrefixTree.Scope {
+    PrefixTree.Scope(adapter: adapter?.identity, gating: gating)
+  }
 
   var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
   func cancel() { cancelled.store(true, ordering: .relaxed) }

@@ -35,7 +35,8 @@ final class RunningSequence: @unchecked Sendable {
       case .scoring: .all
       }
     return BatchSegment(
-      cache: cache, tokens: tokens[cache.count..<end], logits: selection, adapter: job.adapter)
+      cache: cache, tokens: tokens[cache.count..<end], logits: selection, adapter: job.adapter,
+      gating: job.gating)
   }
 
   /// Takes the logits after the token at `position`. They may be overwritten.

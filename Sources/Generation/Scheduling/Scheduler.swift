@@ -20,6 +20,8 @@ import Transformer
 package final class Scheduler: Sendable {
   private let inbox: Inbox
   private let adapterTarget: AdapterTarget
+  /// The token-level gates of the model's layers.
+  private let gates: [Gate]
   private let vocabularySize: Int
   /// Positions that prompt and answer may take together.
   package let contextLength: Int
@@ -44,6 +46,7 @@ package final class Scheduler: Sendable {
     let inbox = Inbox(limit: options.waitingLimit)
     self.inbox = inbox
     adapterTarget = decoder.adapterTarget
+    gates = decoder.gates
     vocabularySize = decoder.configuration.vocabularySize
     contextLength = decoder.contextLength
     keyValueLimitBytes = decoder.pagePool.limitBytes
@@ -68,6 +71,7 @@ package final class Scheduler: Sendable {
     try request.parameters.validate(vocabularySize: vocabularySize)
     try check(request.promptTokens, limit: contextLength - 1)
     try check(request.adapter)
+    try check(request.gating)
     // Unbounded, so that a slow consumer never holds up the thread; an answer is small.
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)
     let job = Job(kind: .generation(request, continuation))
@@ -118,6 +122,17 @@ package final class Scheduler: Sendable {
   package func shutDown(finishing: Bool = true) async {
     inbox.end(finishing ? .finish : .cancel)
     await inbox.waitForEnd()
+  }
+
+  private func check(_ gating: GateRequest) throws(GenerationError) {
+    do {
+      try gates.validate(gating)
+    } catch .invalidValue(let name, let value, let expected) {
+      throw .invalidParameter(name: name, value: value, expected: expected)
+    } catch {
+      throw .invalidParameter(
+        name: "gating", value: "\(gating)", expected: "what the model's gates have: \(error)")
+    }
   }
 
   private func check(_ adapter: Adapter?) throws(GenerationError) {

@@ -146,6 +146,10 @@ final class SchedulerLoop {
       return
     }
     statistics.steps += 1
+    for (index, choice) in chosen.enumerated() {
+      guard let gates = decoder.gateStatistics(segment: index) else { break }
+      if case .generation(let state) = choice.sequence.role { state.record(gates) }
+    }
     finishStep(chosen)
   }
 

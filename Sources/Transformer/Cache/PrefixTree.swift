@@ -12,7 +12,13 @@ package final class PrefixTree {
     /// `Adapter.identity`, nil for the base alone.
     package var adapter: UInt64?
 
-    package init(adapter: UInt64? = nil) { self.adapter = adapter }
+    /// What was asked of the model's gates, which choose what a row passes through.
+    package var gating: GateRequest
+
+    package init(adapter: UInt64? = nil, gating: GateRequest = GateRequest()) {
+      self.adapter = adapter
+      self.gating = gating
+    }
   }
 
   /// A text's first block.

@@ -22,6 +22,8 @@ package final class Decoder: @unchecked Sendable {
   /// Rows of one pass at most.
   package let maximumRows: Int
   package let pagePool: PagePool
+  /// What whoever loads the model should tell its user.
+  package let warnings: [String]
   /// Bytes that the packed weights take.
   package let weightBytes: Int
   /// What adapters for this decoder are made from.
@@ -52,8 +54,12 @@ package final class Decoder: @unchecked Sendable {
     pool: ComputePool, options: DecoderOptions = DecoderOptions()
   ) throws(ModelError) {
     let family = try DecoderRegistry.family(architecture: architecture)
+    let placement = ExpertPlacement(
+      tensors, options: options, availableBytes: ExpertPlacement.availableMemory())
+    warnings = placement.warnings
     let loader = WeightLoader(
-      source: tensors, precision: options.precision, pool: pool)
+      source: tensors, precision: options.precision, pool: pool,
+      expertStorage: placement.storage)
     let embeddingShape = try loader.shape(of: "token_embd.weight")
     guard embeddingShape.count == 2 else {
       throw .wrongShape(tensor: "token_embd.weight", shape: embeddingShape, expected: [0, 0])
@@ -176,6 +182,11 @@ package final class Decoder: @unchecked Sendable {
       head.apply(pass, receive: receive, worker: worker)
     }
     for segment in batch { segment.cache.advance(by: segment.tokens.count) }
+  }
+
+  /// The gates of the layers that are mixtures of experts.
+  package var gates: [Gate] {
+    layers.compactMap { ($0.feedForward as? MixtureFeedForward)?.gate }
   }
 
   /// What gates chose for a segment's tokens in the last pass; nil in a model without gates.

@@ -26,5 +26,11 @@ package struct DecoderOptions: Sendable {
   /// one chooses, with weight 1, and all slices are on unless a request says otherwise.
   package var feedForwardSlices: Int?
 
+  /// Where the packed experts of a mixture lie: nil for memory, unless the whole model is larger
+  /// than what is available, which also gives a warning.
+  package var expertStorage: WeightStorage?
+  /// Folder for the experts of a model that is larger than memory; one on a disk.
+  package var spillFolder = "/var/tmp"
+
   package init(precision: WeightMatrix.Precision = .quantized) { self.precision = precision }
 }

@@ -8,13 +8,17 @@ package struct WeightLoader: Sendable {
   /// How the matrices will be multiplied.
   package let precision: WeightMatrix.Precision
   private let pool: ComputePool
+  /// Where routed experts are packed to.
+  private let expertStorage: WeightStorage
 
   package init(
-    source: any TensorSource, precision: WeightMatrix.Precision, pool: ComputePool
+    source: any TensorSource, precision: WeightMatrix.Precision, pool: ComputePool,
+    expertStorage: WeightStorage = .memory
   ) {
     self.source = source
     self.precision = precision
     self.pool = pool
+    self.expertStorage = expertStorage
   }
 
   /// Whether the file has a tensor of this name, of whatever type.
@@ -54,7 +58,8 @@ package struct WeightLoader: Sendable {
       let slice = UnsafeRawBufferPointer(rebasing: bytes[index * size..<(index + 1) * size])
       matrices.append(
         try pack(
-          view, bytes: slice, name: "\(name) (expert \(index))", outputs: outputs, inputs: inputs
+          view, bytes: slice, name: "\(name) (expert \(index))", outputs: outputs, inputs: inputs,
+          storage: expertStorage
         ) { view.dropPages(index * size + $0.lowerBound..<index * size + $0.upperBound) })
     }
     return matrices
@@ -62,13 +67,13 @@ package struct WeightLoader: Sendable {
 
   func pack(
     _ view: TensorView, bytes: UnsafeRawBufferPointer, name: String, outputs: Int, inputs: Int,
-    release: @escaping (Range<Int>) -> Void
+    storage: WeightStorage = .memory, release: @escaping (Range<Int>) -> Void
   ) throws(ModelError) -> WeightMatrix {
     do {
       return try pool.withTurn { threads throws(KernelError) in
         try WeightMatrix(
           outputs: outputs, inputs: inputs, elementType: view.info.elementType,
-          bytes: bytes, precision: precision, pool: threads, release: release)
+          bytes: bytes, precision: precision, storage: storage, pool: threads, release: release)
       }
     } catch {
       throw .unreadableTensor(name, reason: "\(error)")

@@ -1,0 +1,57 @@
+import Foundation
+import Kernels
+import ModelFiles
+
+/// Where a model's packed experts go: into memory if the model fits, or else into a mapped file,
+/// since a pass reads only some of them.
+///
+/// Weights are repacked for the kernels, so that the model file itself can't be what is mapped: a
+/// model larger than memory takes its size on the disk once more while it is loaded.
+struct ExpertPlacement {
+  let storage: WeightStorage
+  private(set) var warnings: [String] = []
+
+  /// - Parameter availableBytes: Memory there is; nil where nobody knows.
+  init(_ tensors: any TensorSource, options: DecoderOptions, availableBytes: Int?) {
+    if let chosen = options.expertStorage {
+      storage = chosen
+      return
+    }
+    let names = tensors.tensorNames
+    guard let availableBytes, names.contains(where: { $0.contains("_exps.") }) else {
+      storage = .memory
+      return
+    }
+    let bytes = names.reduce(0) { sum, name in
+      // A tensor that can't be read has its own error later.
+      let info = (try? tensors.tensor(named: name))?.info
+      let packed =
+        options.precision == .float
+        ? (info?.elementCount ?? 0).multipliedReportingOverflow(by: 4).partialValue
+        : info?.byteCount ?? 0
+      return sum.addingReportingOverflow(max(0, packed)).partialValue
+    }
+    guard bytes > availableBytes else {
+      storage = .memory
+      return
+    }
+    storage = .file(folder: options.spillFolder)
+    warnings.append(
+      "the model's weights take \(bytes) bytes, and \(availableBytes) bytes of memory are "
+        + "available: its experts are kept in a file under \(options.spillFolder), and tokens "
+        + "wait for the disk")
+  }
+
+  /// Memory that could be had without pressing others out, as the system says.
+  static func availableMemory() -> Int? {
+    guard let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8) else {
+      return nil
+    }
+    for line in text.split(separator: "\n") where line.hasPrefix("MemAvailable:") {
+      let words = line.split(separator: " ")
+      guard words.count >= 2, let kibibytes = Int(words[1]) else { return nil }
+      return kibibytes.multipliedReportingOverflow(by: 1024).partialValue
+    }
+    return nil
+  }
+}

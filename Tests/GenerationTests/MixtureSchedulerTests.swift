@@ -1,0 +1,63 @@
+import Generation
+import Testing
+import Transformer
+
+/// What a request asks of a model's gates, and what it learns of them.
+@Suite struct MixtureSchedulerTests {
+  private func answer(
+    _ scheduler: Scheduler, _ prompt: [Int32], gating: GateRequest = GateRequest()
+  ) async throws -> GenerationSummary {
+    let stream = try scheduler.generate(
+      GenerationRequest(
+        promptTokens: prompt, parameters: SamplingParameters(maxTokens: 5), gating: gating))
+    return try #require(try await Answer(stream).summary)
+  }
+
+  private let prompt = SchedulerFixture.prompt(70, seed: 3).map { $0 % 64 }
+
+  @Test func summariesCountExperts() async throws {
+    let scheduler = SchedulerFixture.scheduler(try SchedulerFixture.decoder("tiny-mixtral"))
+    let first = try await answer(scheduler, prompt)
+    let gates = try #require(first.gateStatistics)
+    #expect(gates.meanActive == 2)
+    #expect(gates.maximumActive == 2)
+    // The last token is not computed: 70 + 4 tokens in 2 layers.
+    #expect(gates.choiceCount == 74 * 2)
+    // A request that asks otherwise takes over nothing that was computed for this one.
+    let fewer = try await answer(scheduler, prompt, gating: GateRequest(expertsK: 1))
+    #expect(fewer.reusedPromptTokens == 0)
+    #expect(fewer.gateStatistics?.meanActive == 1)
+    let again = try await answer(scheduler, prompt)
+    #expect(again.reusedPromptTokens == 64)
+    #expect(again.gateStatistics?.choiceCount == 10 * 2)
+    await scheduler.shutDown()
+  }
+
+  @Test func impossibleRequestsAreRefused() async throws {
+    let scheduler = SchedulerFixture.scheduler(try SchedulerFixture.decoder("tiny-mixtral"))
+    for gating in [
+      GateRequest(expertsK: 0), GateRequest(expertsK: 3), GateRequest(expertsK: .max),
+      GateRequest(task: 0),
+    ] {
+      #expect(throws: GenerationError.self) {
+        try scheduler.generate(
+          GenerationRequest(
+            promptTokens: prompt, parameters: SamplingParameters(), gating: gating))
+      }
+    }
+    await scheduler.shutDown()
+  }
+
+  @Test func denseModelsHaveNoGates() async throws {
+    let scheduler = SchedulerFixture.scheduler(try SchedulerFixture.decoder())
+    let summary = try await answer(scheduler, prompt)
+    #expect(summary.gateStatistics == nil)
+    #expect(throws: GenerationError.self) {
+      try scheduler.generate(
+        GenerationRequest(
+          promptTokens: prompt, parameters: SamplingParameters(),
+          gating: GateRequest(expertsK: 1)))
+    }
+    await scheduler.shutDown()
+  }
+}
