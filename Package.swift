@@ -44,7 +44,7 @@ let package = Package(
     .target(
       name: "Thalamus",
       dependencies: [
-        "Library", "Routing", "Generation", "Tokenization", "DecisionLog",
+        "Library", "Routing", "Generation", "Transformer", "Tokenization", "DecisionLog",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ]),

@@ -29,6 +29,11 @@ package struct SamplingParameters: Sendable, Equatable {
   package var maxTokens: Int?
   /// Goes on after the model's end token.
   package var ignoreEndToken = false
+  /// Experts that a token meets in a mixture of experts whose gates leave that open; nil for their
+  /// own number.
+  package var expertsK: Int?
+  /// The task whose row a gate with tasks takes.
+  package var gateTask: Int?
   /// Reports each token's log-probability and so many alternatives; nil reports none.
   package var logprobs: Int?
 

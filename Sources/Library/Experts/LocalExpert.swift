@@ -57,7 +57,14 @@ package final class LocalExpert: Expert {
     var parameters = parameters
     parameters.stop += layout.stopTexts
     let tokens = try promptTokens(input)
-    return try generate(GenerationRequest(promptTokens: tokens, parameters: parameters))
+    // Requests that ask the gates for different things share no cached beginnings: a seed is asked
+    // for only where a gate draws by it.
+    let gating = GateRequest(
+      seed: decoder.gates.contains { $0.scores == .random } ? parameters.seed ?? 0 : 0,
+      expertsK: parameters.expertsK,
+      task: parameters.gateTask)
+    return try generate(
+      GenerationRequest(promptTokens: tokens, parameters: parameters, gating: gating))
   }
 
   /// Begins a request of this expert: its adapter is put in.

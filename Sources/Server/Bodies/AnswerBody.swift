@@ -30,11 +30,34 @@ struct UsageBody: Encodable {
   let prompt_tokens: Int
   let completion_tokens: Int
   let total_tokens: Int
+  /// Of a mixture of experts.
+  let active_experts: ActiveExperts?
+  /// Each expert's share of a layer's choices. // (layers, experts)
+  let expert_shares: [[Double]]?
 
-  init(_ summary: GenerationSummary) {
+  /// Experts that a token met in a layer.
+  struct ActiveExperts: Encodable {
+    let mean: Double
+    let maximum: Int
+  }
+
+  init(_ summary: GenerationSummary, expertShares: Bool = false) {
     prompt_tokens = summary.promptTokens
     completion_tokens = summary.completionTokens
     total_tokens = summary.promptTokens + summary.completionTokens
+    let gates = summary.gateStatistics
+    active_experts = gates.flatMap { gates in
+      gates.meanActive.map {
+        ActiveExperts(mean: $0.roundedToMicroseconds, maximum: gates.maximumActive)
+      }
+    }
+    expert_shares =
+      expertShares
+      ? gates.map { gates in
+        (0..<gates.layerCount).map { layer in
+          gates.shares(layer: layer).map { ($0 * 1e4).rounded() / 1e4 }
+        }
+      } : nil
   }
 }
 

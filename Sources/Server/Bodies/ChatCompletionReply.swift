@@ -28,14 +28,14 @@ struct ChatCompletionReply: Encodable {
 
   private enum CodingKeys: String, CodingKey { case id, object, created, model, choices, usage }
 
-  init(_ decision: Decision, text: String, summary: GenerationSummary) {
+  init(_ decision: Decision, text: String, summary: GenerationSummary, usage: UsageBody) {
     id = "chatcmpl-\(decision.id)"
     created = Int(decision.time.timeIntervalSince1970)
     model = decision.expert
     choices = [
       Choice(message: Message(content: text), finish_reason: summary.finishReason.openAIName)
     ]
-    usage = UsageBody(summary)
+    self.usage = usage
   }
 }
 

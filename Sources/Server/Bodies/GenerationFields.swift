@@ -12,9 +12,15 @@ package struct GenerationFields: Decodable, Sendable {
   package var presencePenalty: Float?
   package var seed: UInt64?
   package var stop: StopBody?
+  /// Experts a token in a mixture of experts.
+  package var expertsK: Int?
+  /// The task of a gate with tasks.
+  package var task: Int?
+  /// Whether usage tells each expert's share of the tokens, layer by layer.
+  package var reportsExpertShares: Bool
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case temperature, seed, stop
+    case temperature, seed, stop, task
     case maxTokens = "max_tokens"
     case maxCompletionTokens = "max_completion_tokens"
     case topP = "top_p"
@@ -23,6 +29,8 @@ package struct GenerationFields: Decodable, Sendable {
     case repetitionPenalty = "repetition_penalty"
     case frequencyPenalty = "frequency_penalty"
     case presencePenalty = "presence_penalty"
+    case expertsK = "experts_k"
+    case expertShares = "expert_shares"
   }
 
   package init(from decoder: any Decoder) throws {
@@ -44,6 +52,9 @@ package struct GenerationFields: Decodable, Sendable {
       seed = try values.wholeNumberIfPresent(forKey: .seed)
     }
     stop = try values.decodeIfPresent(StopBody.self, forKey: .stop)
+    expertsK = try values.wholeNumberIfPresent(forKey: .expertsK)
+    task = try values.wholeNumberIfPresent(forKey: .task)
+    reportsExpertShares = try values.decodeIfPresent(Bool.self, forKey: .expertShares) ?? false
   }
 
   /// The parameters of the generation; what is not given keeps the server's defaults.
@@ -59,6 +70,8 @@ package struct GenerationFields: Decodable, Sendable {
     if let repetitionPenalty { parameters.repetitionPenalty = repetitionPenalty }
     if let frequencyPenalty { parameters.frequencyPenalty = frequencyPenalty }
     if let presencePenalty { parameters.presencePenalty = presencePenalty }
+    parameters.expertsK = expertsK
+    parameters.gateTask = task
     if let stop { parameters.stop = stop.texts }
     return parameters
   }

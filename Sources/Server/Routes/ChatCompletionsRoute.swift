@@ -16,17 +16,25 @@ struct ChatCompletionsRoute: Sendable {
       defaultMaxTokens: generation.defaultMaxTokens,
       defaultTemperature: generation.defaultTemperature)
     let answer = try await service.answer(routing, parameters: parameters)
+    let usage = { @Sendable (summary: GenerationSummary) in
+      UsageBody(summary, expertShares: body.fields.reportsExpertShares)
+    }
     if body.streams {
       return .answered(
-        by: answer.decision, Self.stream(answer, includesUsage: body.includesUsage))
+        by: answer.decision, Self.stream(answer, usage: body.includesUsage ? usage : nil))
     }
     let (text, summary) = try await answer.collect()
     return .answered(
       by: answer.decision,
-      JSONCoding.response(ChatCompletionReply(answer.decision, text: text, summary: summary)))
+      JSONCoding.response(
+        ChatCompletionReply(
+          answer.decision, text: text, summary: summary, usage: usage(summary))))
   }
 
-  private static func stream(_ answer: Answer, includesUsage: Bool) -> HTTPResponse {
+  /// - Parameter usage: nil where the client did not ask for it.
+  private static func stream(
+    _ answer: Answer, usage: (@Sendable (GenerationSummary) -> UsageBody)?
+  ) -> HTTPResponse {
     let decision = answer.decision
     let chunk: @Sendable (ChatCompletionChunk.Delta, String?) -> [UInt8] = { delta, reason in
       ServerSentEvents.event(
@@ -37,9 +45,9 @@ struct ChatCompletionsRoute: Sendable {
       text: { chunk(.init(content: $0), nil) },
       end: { summary in
         var end = chunk(.init(), summary.finishReason.openAIName)
-        if includesUsage {
+        if let usage {
           end += ServerSentEvents.event(
-            ChatCompletionChunk(decision, choices: [], usage: UsageBody(summary)))
+            ChatCompletionChunk(decision, choices: [], usage: usage(summary)))
         }
         return end + ServerSentEvents.done
       }

@@ -17,9 +17,13 @@ struct CompletionsRoute: Sendable {
       defaultTemperature: generation.defaultTemperature)
     let answer = try await service.answer(routing, parameters: parameters)
     let echo = body.echoes ? body.prompt : ""
+    let usage = { @Sendable (summary: GenerationSummary) in
+      UsageBody(summary, expertShares: body.fields.reportsExpertShares)
+    }
     if body.streams {
       return .answered(
-        by: answer.decision, Self.stream(answer, echo: echo, includesUsage: body.includesUsage))
+        by: answer.decision,
+        Self.stream(answer, echo: echo, usage: body.includesUsage ? usage : nil))
     }
     let (text, summary) = try await answer.collect()
     let choice = CompletionReply.Choice(
@@ -27,11 +31,12 @@ struct CompletionsRoute: Sendable {
     return .answered(
       by: answer.decision,
       JSONCoding.response(
-        CompletionReply(answer.decision, choices: [choice], usage: UsageBody(summary))))
+        CompletionReply(answer.decision, choices: [choice], usage: usage(summary))))
   }
 
+  /// - Parameter usage: nil where the client did not ask for it.
   private static func stream(
-    _ answer: Answer, echo: String, includesUsage: Bool
+    _ answer: Answer, echo: String, usage: (@Sendable (GenerationSummary) -> UsageBody)?
   ) -> HTTPResponse {
     let decision = answer.decision
     let chunk: @Sendable (String, String?) -> [UInt8] = { text, reason in
@@ -43,9 +48,9 @@ struct CompletionsRoute: Sendable {
       text: { chunk($0, nil) },
       end: { summary in
         var end = chunk("", summary.finishReason.openAIName)
-        if includesUsage {
+        if let usage {
           end += ServerSentEvents.event(
-            CompletionReply(decision, choices: [], usage: UsageBody(summary)))
+            CompletionReply(decision, choices: [], usage: usage(summary)))
         }
         return end + ServerSentEvents.done
       }

@@ -60,6 +60,31 @@ struct MetricsRoute: Sendable {
     for (id, expert) in experts where expert.perToken.count > 0 {
       page.histogram("thalamus_token_seconds", [("expert", id)], expert.perToken)
     }
+    let mixtures = experts.filter { $0.1.gates.choiceCount > 0 }
+    page.family(
+      "thalamus_gate_choices_total", "counter",
+      "Choices of a mixture's gates: one a token and layer.")
+    for (id, expert) in mixtures {
+      page.sample("thalamus_gate_choices_total", [("expert", id)], Double(expert.gates.choiceCount))
+    }
+    page.family(
+      "thalamus_gate_active_total", "counter",
+      "Experts that these choices made active; over the choices, the mean a token.")
+    for (id, expert) in mixtures {
+      page.sample("thalamus_gate_active_total", [("expert", id)], Double(expert.gates.activeSum))
+    }
+    page.family(
+      "thalamus_gate_expert_total", "counter", "Choices of one expert inside a mixture, all layers."
+    )
+    for (id, expert) in mixtures {
+      for member in 0..<expert.gates.expertCount {
+        let count = (0..<expert.gates.layerCount).reduce(0) {
+          $0 + expert.gates.count(layer: $1, expert: member)
+        }
+        page.sample(
+          "thalamus_gate_expert_total", [("expert", id), ("member", "\(member)")], Double(count))
+      }
+    }
     page.family("thalamus_expert_resident", "gauge", "1 where an expert is loaded.")
     for id in service.library.ids {
       page.sample("thalamus_expert_resident", [("expert", id)], resident.contains(id) ? 1 : 0)

@@ -35,18 +35,23 @@ struct RouteRoute: Sendable {
       defaultMaxTokens: generation.defaultMaxTokens,
       defaultTemperature: generation.defaultTemperature)
     let answer = try await service.answer(routing, parameters: parameters)
+    let usage = { @Sendable (summary: GenerationSummary) in
+      UsageBody(summary, expertShares: body.fields.reportsExpertShares)
+    }
     if body.streams {
-      return .answered(by: answer.decision, Self.stream(answer))
+      return .answered(by: answer.decision, Self.stream(answer, usage: usage))
     }
     let (text, summary) = try await answer.collect()
     var reply = AnswerBody(answer.decision)
     reply.completion = .init(text: text, finish_reason: summary.finishReason.openAIName)
-    reply.usage = UsageBody(summary)
+    reply.usage = usage(summary)
     reply.timings = TimingsBody(answer.decision, summary)
     return .answered(by: answer.decision, JSONCoding.response(reply))
   }
 
-  private static func stream(_ answer: Answer) -> HTTPResponse {
+  private static func stream(
+    _ answer: Answer, usage: @escaping @Sendable (GenerationSummary) -> UsageBody
+  ) -> HTTPResponse {
     let decision = answer.decision
     return AnswerStreaming(
       opening: ServerSentEvents.event(
@@ -56,7 +61,7 @@ struct RouteRoute: Sendable {
       end: { summary in
         ServerSentEvents.event(
           EndEvent(
-            finish_reason: summary.finishReason.openAIName, usage: UsageBody(summary),
+            finish_reason: summary.finishReason.openAIName, usage: usage(summary),
             timings: TimingsBody(decision, summary)),
           name: "end")
       },

@@ -1,5 +1,6 @@
 import Generation
 import Synchronization
+import Transformer
 
 /// What the service has done since it started, for `/metrics`. Kept in memory, and never more than a
 /// few numbers an expert.
@@ -18,6 +19,8 @@ package final class ServiceMetrics: Sendable {
     /// Of these, tokens that an earlier request had left in the cache.
     package var reusedPromptTokens = 0
     package var completionTokens = 0
+    /// What the gates of a mixture of experts chose.
+    package var gates = GateStatistics()
     /// From submission to the first token.
     package var firstToken = DurationHistogram()
     /// From the first token to the last, a token.
@@ -68,6 +71,7 @@ package final class ServiceMetrics: Sendable {
         counts.promptTokens += summary.promptTokens
         counts.reusedPromptTokens += summary.reusedPromptTokens
         counts.completionTokens += summary.completionTokens
+        if let gates = summary.gateStatistics { counts.gates.merge(gates) }
         if summary.completionTokens > 0 {
           counts.firstToken.record(seconds: summary.timings.firstTokenMilliseconds / 1000)
         }

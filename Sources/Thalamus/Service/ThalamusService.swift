@@ -49,7 +49,9 @@ package final class ThalamusService: Sendable {
     let loader = try LocalExpertLoader(ComputeOptions(configuration))
     let library = ExpertLibrary(manifests: manifests) { manifest throws(LibraryError) in
       logger.info("loading \(manifest.card.id)")
-      return try await loader.load(manifest)
+      let expert = try await loader.load(manifest)
+      for warning in expert.decoder.warnings { logger.warning("\(manifest.card.id): \(warning)") }
+      return expert
     }
     let encoder = try await SentenceEncoder.load(
       folder: models.directory + "/" + models.encoder, pool: loader.computePool)
