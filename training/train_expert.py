@@ -22,7 +22,9 @@ from pathlib import Path
 import domains
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+# The feed-forward alone: a mixture then gates one place a layer, and the adapted feed-forwards can be
+# written out as the experts of a Mixtral-style file without loss.
+TARGETS = "gate_proj,up_proj,down_proj"
 
 
 def windows(tokenizer, texts, length):
@@ -98,7 +100,8 @@ def bits_per_byte(model, tokenizer, texts, length, tokens, autocast):
 
 def fingerprint(options):
     """What makes two runs the same run: a checkpoint of another is not taken up."""
-    names = ("domain", "rank", "alpha", "steps", "epochs", "rate", "length", "batch_tokens", "seed")
+    names = ("domain", "rank", "alpha", "steps", "epochs", "rate", "length", "batch_tokens", "seed",
+             "targets")
     return {name: getattr(options, name) for name in names}
 
 
@@ -111,6 +114,7 @@ def main():
     parser.add_argument("--work", type=Path, help="default: .build/training/<domain>")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--alpha", type=int, default=16)
+    parser.add_argument("--targets", default=TARGETS, help="adapted maps, separated by commas")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--steps", type=int, default=0, help="0: as many as --epochs makes")
     parser.add_argument("--epochs", type=float, default=2.0)
@@ -152,7 +156,7 @@ def main():
           f"epoch, {steps} steps; {len(kept)} texts held out", flush=True)
 
     model = peft.get_peft_model(model, peft.LoraConfig(
-        r=options.rank, lora_alpha=options.alpha, lora_dropout=0.0, target_modules=TARGETS,
+        r=options.rank, lora_alpha=options.alpha, lora_dropout=0.0, target_modules=options.targets.split(","),
         bias="none", task_type="CAUSAL_LM", base_model_name_or_path=options.base.parent.name,
     ))
     weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -235,6 +239,7 @@ def main():
         "data": {file: domains.LICENCES[file] for file in domains.DOMAINS[options.domain]},
         "training_texts": len(training), "training_tokens_seen": seen, "steps": step,
         "planned_steps": steps, "rank": options.rank, "alpha": options.alpha,
+        "targets": options.targets.split(","),
         "rate": options.rate, "window_tokens": options.length, "seed": options.seed,
         "held_out": f"sha256(text)[:4] % {domains.HELD_OUT_IN} == 0", "held_out_texts": len(kept),
         "held_out_bits_per_byte": {"base": round(base_bits, 4), "expert": round(expert_bits, 4)},
