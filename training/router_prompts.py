@@ -4,10 +4,12 @@
 usage: training/router_prompts.py DATA_FOLDER OUTPUT.jsonl [--per-domain 260] [--seed 1]
 
 DATA_FOLDER holds the JSONL files named in SOURCES below (fields `text`, and `prompt` where the
-source has questions). Each line of the output is one prompt:
+source has questions). Only texts that `domains.py` holds out are used: an expert's loss on what it was
+trained on says nothing. Each line of the output is one prompt:
 
   id      where it comes from
-  domain  code, maths, clinical, patents, law, finance, literature, speeches, general, multilingual
+  domain  code, maths, clinical, patents, law, finance, literature, speeches, general, multilingual,
+          chat
   prompt  what is routed and, where there is no answer, what experts are scored on
   answer  the reference answer, where the source has one: experts are scored on it, given the prompt
   split   "train" or "heldout", by a hash of the document, so that pieces of one document never
@@ -24,25 +26,31 @@ import random
 import re
 from pathlib import Path
 
-# (domain, file, kind); kind: question = prompt and answer, passage = cut into pieces, line = whole
+import domains
+
+# (domain, file, kind); kind: question = prompt and answer where the text has both, passage = cut
+# into pieces, line = whole, headlines = one or a few of them, chat = a prompt without a text
 SOURCES = [
-    ("code", "code_mbpp.jsonl", "question"),
-    ("code", "code_bigcodebench.jsonl", "question"),
-    ("code", "code_humaneval_x_6langs.jsonl", "question"),
-    ("code", "code_polyglot_sources.jsonl", "passage"),
-    ("maths", "maths_gsm8k_train.jsonl", "question"),
-    ("clinical", "clinical_medquad.jsonl", "question"),
-    ("clinical", "clinical_pubmedqa_pqal.jsonl", "question"),
-    ("clinical", "clinical_aci_bench.jsonl", "passage"),
-    ("patents", "patents_classic_transcripts.jsonl", "passage"),
-    ("law", "law_legalbench_train_examples.jsonl", "legal"),
-    ("law", "law_common_licenses.jsonl", "passage"),
-    ("finance", "finance_gold_headlines.jsonl", "line"),
-    ("literature", "literature_tinyshakespeare.jsonl", "passage"),
-    ("speeches", "politics_state_union.jsonl", "passage"),
-    ("speeches", "politics_inaugural.jsonl", "passage"),
-    ("general", "general_wikitext2_valid.jsonl", "passage"),
-    ("multilingual", "multilingual_udhr2.jsonl", "passage"),
+    ("code", "code_mbpp", "question"),
+    ("code", "code_bigcodebench", "question"),
+    ("code", "code_humaneval_x_6langs", "question"),
+    ("code", "code_polyglot_sources", "passage"),
+    ("maths", "maths_gsm8k_train", "question"),
+    ("clinical", "clinical_medquad", "question"),
+    ("clinical", "clinical_pubmedqa_pqal", "question"),
+    ("clinical", "clinical_aci_bench", "passage"),
+    ("patents", "patents_classic_transcripts", "passage"),
+    # Answers such as "Yes" are too short to measure a loss on; the text itself is scored.
+    ("law", "law_legalbench_train_examples", "line"),
+    ("law", "law_common_licenses", "passage"),
+    ("finance", "finance_gold_headlines", "headlines"),
+    ("literature", "literature_tinyshakespeare", "passage"),
+    ("speeches", "politics_state_union", "passage"),
+    ("speeches", "politics_inaugural", "passage"),
+    ("general", "general_wikitext2_valid", "passage"),
+    ("multilingual", "multilingual_udhr2", "passage"),
+    ("chat", "chat_arena_hard_v0.1", "chat"),
+    ("chat", "chat_selfinstruct_seed_tasks", "chat"),
 ]
 PROMPT_BYTES = 1200
 ANSWER_BYTES = 1000
@@ -71,32 +79,54 @@ def pieces(text: str, generator: random.Random) -> list[str]:
     return found
 
 
-def rows(folder: Path, domain: str, name: str, kind: str, generator: random.Random):
-    for number, line in enumerate((folder / name).open()):
-        row = json.loads(line)
-        identity = f"{name.removesuffix('.jsonl')}:{row.get('id', number)}"
-        text = row["text"]
+def questions(data: Path, name: str) -> set[str]:
+    return {
+        row["prompt"].replace("\r\n", "\n").strip()
+        for row in domains.rows(data, name) if row.get("prompt")
+    }
+
+
+def rows(data: Path, name: str, kind: str, generator: random.Random):
+    """(document, prompt and perhaps answer) of the texts that no expert was trained on."""
+    if kind == "chat":
+        for row in domains.rows(data, name):
+            if len(row["prompt"]) >= 20:
+                document = hashlib.sha256(row["prompt"].encode()).hexdigest()[:16]
+                yield document, {"prompt": cut(row["prompt"], PROMPT_BYTES)}
+        return
+    trained = any(name in files for files in domains.DOMAINS.values())
+    lines = []
+    asked = questions(data, name) if kind == "question" else set()
+    for text in domains.texts(data, name):
+        if trained and not domains.held_out(text):
+            continue
+        document = hashlib.sha256(text.encode()).hexdigest()[:16]
         if kind == "question":
-            prompt = row["prompt"]
-            if len(prompt.encode()) > PROMPT_BYTES or not text.startswith(prompt):
+            # A question may itself have several lines: the longest beginning that is one.
+            ends = [place.start() for place in re.finditer("\n", text)]
+            prompt = next(
+                (text[:end] for end in reversed(ends) if text[:end].strip() in asked), None)
+            if prompt is None or len(prompt.encode()) > PROMPT_BYTES:
                 continue
             answer = cut(text[len(prompt):].lstrip("\n"), ANSWER_BYTES)
             if len(answer.strip()) >= 20:
-                yield identity, identity, {"prompt": prompt, "answer": answer}
-        elif kind == "legal":
-            # Answers such as "Yes" are too short to measure a loss on; the text itself is scored.
-            if 80 <= len(text.encode()):
-                yield identity, identity, {"prompt": cut(text, PROMPT_BYTES)}
+                yield document, {"prompt": prompt, "answer": answer}
         elif kind == "line":
             if len(text) >= 40:
-                yield identity, identity, {"prompt": cut(text, PROMPT_BYTES)}
+                yield document, {"prompt": cut(text, PROMPT_BYTES)}
+        elif kind == "headlines":
+            lines.append(text)
+            if len(lines) == generator.choice([1, 2, 4]) or len(lines) == 4:
+                yield document, {"prompt": "\n".join(lines)}
+                lines = []
         else:
-            for index, piece in enumerate(pieces(text, generator)):
-                yield f"{identity}#{index}", identity, {"prompt": piece}
+            for piece in pieces(text, generator):
+                yield document, {"prompt": piece}
 
 
 def is_held_out(document: str) -> bool:
-    return hashlib.sha256(document.encode()).digest()[0] % 4 == 0
+    """Held out from the router: a third of the documents."""
+    return int(document[:8], 16) % 3 == 0
 
 
 def main() -> None:
@@ -110,12 +140,15 @@ def main() -> None:
     for domain, name, kind in SOURCES:
         generator = random.Random(f"{arguments.seed}:{name}")
         found, seen = [], set()
-        for identity, document, content in rows(arguments.data, domain, name, kind, generator):
+        for document, content in rows(arguments.data, name, kind, generator):
             key = re.sub(r"\s+", " ", content["prompt"])
             if key not in seen:
                 seen.add(key)
                 split = "heldout" if is_held_out(document) else "train"
-                found.append({"id": identity, "domain": domain, **content, "split": split})
+                number = len(seen)
+                found.append({
+                    "id": f"{name}:{document}#{number}", "domain": domain, **content,
+                    "split": split})
         generator.shuffle(found)
         by_domain.setdefault(domain, []).append(found)
     output = []

@@ -74,9 +74,10 @@ def total_nats(model, ids, mask):
     are made for predicted places only: with a large vocabulary they are most of the memory."""
     import torch
 
-    hidden = model.get_base_model().model(input_ids=ids, attention_mask=mask).last_hidden_state
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    hidden = base.model(input_ids=ids, attention_mask=mask).last_hidden_state
     wanted = mask[:, 1:].bool()
-    logits = model.get_base_model().lm_head(hidden[:, :-1][wanted]).float()
+    logits = base.lm_head(hidden[:, :-1][wanted]).float()
     return torch.nn.functional.cross_entropy(logits, ids[:, 1:][wanted], reduction="sum"), int(
         wanted.sum()
     )
