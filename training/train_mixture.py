@@ -38,7 +38,7 @@ GATES = {
     "dynmole": {
         "scores": "linear", "probability": "softmax", "weighting": "raw",
         "selection": {
-            "kind": "entropy_switch", "threshold": ENTROPY_THRESHOLD, "q": ENTROPY_INDEX,
+            "kind": "entropy_switch", "entropy_threshold": ENTROPY_THRESHOLD, "index": ENTROPY_INDEX,
             "epsilon": ENTROPY_EPSILON, "top_p": TOP_P, "at_least": AT_LEAST,
         },
     },
