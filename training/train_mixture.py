@@ -32,6 +32,7 @@ from pathlib import Path
 import domains
 from train_expert import ROOT, batches, bits_per_byte, padded, total_nats, windows
 
+SOFTENING = 0.3
 ENTROPY_INDEX, ENTROPY_EPSILON = 1.1, 1e-5
 ENTROPY_THRESHOLD, TOP_P, AT_LEAST = 0.9, 0.75, 2
 GATES = {
@@ -158,6 +159,8 @@ def discriminants(model, tokenizer, texts_by_expert, length, autocast, tokens_ea
         within = scatter[layer] / total - mean.T @ mean / len(mean)
         within += torch.eye(width) * within.diagonal().mean() * 0.1
         directions = torch.linalg.solve(within, (mean - mean.mean(0)).T).T
+        # Tokens of one text are much alike, which a discriminant takes for certainty: softened.
+        directions *= SOFTENING
         result.append((directions, -(directions * (mean + mean.mean(0)) / 2).sum(-1)))
     return result
 
@@ -175,7 +178,7 @@ def main():
     parser.add_argument("--entropy-weight", type=float, default=0.01)
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--batch-tokens", type=int, default=2048)
-    parser.add_argument("--discriminant-tokens", type=int, default=8192, help="a domain")
+    parser.add_argument("--discriminant-tokens", type=int, default=5000, help="a domain")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--minutes", type=float, default=0)
@@ -226,10 +229,7 @@ def main():
                 layer.mlp.gate.bias.copy_(bias)
         gates.append(layer.mlp.gate)
     parameters = [p for gate in gates for p in gate.parameters()]
-    # A discriminant's weights are of the order of 0.1: the rate is a share of that.
-    scale = sum(float(p.abs().mean()) for p in parameters) / len(parameters)
     optimizer = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=0.0, betas=(0.9, 0.99))
-    print(f"mean |weight| of the gates {scale:.4f}", flush=True)
 
     def evaluate():
         result = {d: bits_per_byte(model, tokenizer, kept[d], options.length, options.batch_tokens,
