@@ -103,7 +103,8 @@ def fingerprint(options):
     """What makes two runs the same run: a checkpoint of another is not taken up."""
     names = ("domain", "rank", "alpha", "steps", "epochs", "rate", "length", "batch_tokens", "seed",
              "targets")
-    return {name: getattr(options, name) for name in names}
+    found = {name: getattr(options, name) for name in names}
+    return found | ({"initial": str(options.initial)} if options.initial else {})
 
 
 def main():
@@ -113,6 +114,8 @@ def main():
     parser.add_argument("--base", required=True, type=Path, help="the base model's GGUF")
     parser.add_argument("--out", type=Path, help="default: models/<base>-<domain>")
     parser.add_argument("--work", type=Path, help="default: .build/training/<domain>")
+    parser.add_argument("--initial", type=Path,
+                        help="folder of an adapter to begin with, instead of with none")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--alpha", type=int, default=16)
     parser.add_argument("--targets", default=TARGETS, help="adapted maps, separated by commas")
@@ -160,6 +163,14 @@ def main():
         r=options.rank, lora_alpha=options.alpha, lora_dropout=0.0, target_modules=options.targets.split(","),
         bias="none", task_type="CAUSAL_LM", base_model_name_or_path=options.base.parent.name,
     ))
+    earlier = {}
+    if options.initial:
+        from safetensors.torch import load_file
+
+        peft.set_peft_model_state_dict(
+            model, {name: value.float() for name, value in
+                    load_file(options.initial / "adapter_model.safetensors").items()})
+        earlier = json.loads((options.initial / "training.json").read_text())
     weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(weights.values(), lr=options.rate, weight_decay=0.0,
                                   betas=(0.9, 0.99))
@@ -238,8 +249,9 @@ def main():
         "expert": name, "base": options.base.parent.name, "base_file": options.base.name,
         "domain": options.domain,
         "data": {file: domains.LICENCES[file] for file in domains.DOMAINS[options.domain]},
-        "training_texts": len(training), "training_tokens_seen": seen, "steps": step,
-        "planned_steps": steps, "rank": options.rank, "alpha": options.alpha,
+        "training_texts": len(training), 
+        "training_tokens_seen": seen + earlier.get("training_tokens_seen", 0),
+        "steps": step + earlier.get("steps", 0), "planned_steps": steps, "rank": options.rank, "alpha": options.alpha,
         "targets": options.targets.split(","),
         "rate": options.rate, "window_tokens": options.length, "seed": options.seed,
         "held_out": f"sha256(text)[:4] % {domains.HELD_OUT_IN} == 0", "held_out_texts": len(kept),
