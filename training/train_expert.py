@@ -5,8 +5,8 @@
     --base models/smollm2-135m/SmolLM2-135M-Instruct.Q4_1.gguf
 
 writes models/smollm2-135m-maths/: adapter_model.safetensors and adapter_config.json (PEFT's
-format, float16), training.json (what it was trained on, how, and held-out bits per byte of base and
-expert) and README.md, its card in words. Interrupt it at will: the same command goes on from the
+format, float16), expert.yaml (its card), training.json (what it was trained on, how, and held-out bits
+per byte of base and expert) and README.md. Interrupt it at will: the same command goes on from the
 last checkpoint and ends with the same weights.
 """
 
@@ -260,6 +260,38 @@ def main():
     })
 
 
+def card(name, options, model, record):
+    """The expert's card, as the server reads it."""
+    base_card = {}
+    path = options.base.parent / "expert.yaml"
+    for line in path.read_text().splitlines() if path.exists() else []:
+        key, colon, value = line.partition(": ")
+        if colon and not line.startswith("#"):
+            base_card[key] = value
+    parameters = int(base_card.get("total_parameters", 0)) + sum(
+        p.numel() for p in model.parameters() if p.requires_grad)
+    domain = options.domain
+    subjects = {"literature": "literature, speeches"}.get(domain, domain)
+    bits = record["held_out_bits_per_byte"]
+    lines = [
+        f"# Written by training/train_expert.py; training.json says how the expert was trained.",
+        f"id: {name}",
+        f"name: {base_card.get('name', options.base.parent.name)}, {domain}",
+        f"description: LoRA expert for {subjects}; {bits['expert']:.3f} bits a byte on held-out "
+        f"texts, where the base has {bits['base']:.3f}.",
+        "kind: local_adapters",
+        f"base: {options.base.parent.name}",
+        "adapter: adapter_model.safetensors",
+        f"total_parameters: {parameters}",
+        f"active_parameters: {parameters}",
+        f"released: {time.strftime('%Y-%m-%d')}",
+        f"license: {base_card.get('license', 'Apache-2.0')}",
+        f"domains: [{subjects}]",
+        f"context_length: {base_card.get('context_length', 2048)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def write(out, name, options, model, record):
     import torch
     from peft import get_peft_model_state_dict
@@ -290,6 +322,7 @@ def write(out, name, options, model, record):
         f"not trained on.\n\nTrained on {record['training_tokens_seen']:,} tokens in "
         f"{record['steps']} steps, from:\n\n{sources}\n\n"
         f"Made by `training/train_expert.py`; figures in training.json.\n")
+    (out / "expert.yaml").write_text(card(name, options, model, record))
     size = (out / "adapter_model.safetensors").stat().st_size
     print(f"wrote {out} ({size / 1e6:.1f} MB)", flush=True)
 

@@ -299,7 +299,7 @@ def main():
     save_file(state, out / "gate.safetensors")
     (out / "gate.safetensors").chmod(0o644)
     (out / "mixture.json").write_text(json.dumps({
-        "base": options.base.parent.name,
+        "version": 1,
         "adapters": [path.name for path in options.adapters],
         "gates": {"mlp": GATES[options.kind]},
     }, indent=1) + "\n")
