@@ -3,7 +3,11 @@ import Testing
 
 /// One server for the tests that do not end or disturb it.
 enum SharedServer {
-  static let task = Task { try await RunningServer() }
+  static let task = Task {
+    let server = try await RunningServer()
+    server.endWithTheTests()
+    return server
+  }
   static func get() async throws -> RunningServer { try await task.value }
 }
 

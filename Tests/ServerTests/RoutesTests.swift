@@ -26,6 +26,33 @@ import Testing
     await server.end()
   }
 
+  /// The base and its adapters answer at the same time, from one resident model.
+  @Test func expertsOnOneBase() async throws {
+    let server = try await ServerFixture()
+    let ids = server.service.library.manifests
+      .filter { $0.card.id == "smollm2-135m" || $0.addition?.base == "smollm2-135m" }
+      .map(\.card.id)
+    #expect(ids.count >= 6)
+    let texts = await withTaskGroup(of: (String, String?).self) { group in
+      for id in ids {
+        group.addTask {
+          let reply = await server.post(
+            "/route",
+            #"{"prompt": "Tell me about the moon.", "max_tokens": 24, "#
+              + #""strategy": "single:\#(id)"}"#)
+          #expect(reply.headers["X-Thalamus-Expert"] == id)
+          let completion = try? object(reply.bytes)["completion"] as? [String: Any]
+          return (id, completion?["text"] as? String)
+        }
+      }
+      return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
+    #expect(texts.count == ids.count)
+    // Each says it in its own way: nobody was given another's adapter.
+    #expect(Set(texts.values).count >= ids.count - 1, "\(texts)")
+    await server.end()
+  }
+
   @Test func route() async throws {
     let server = try await ServerFixture()
     let reply = await server.post("/route", #"{"prompt": "Hi", "max_tokens": 3, \#(Self.named)}"#)

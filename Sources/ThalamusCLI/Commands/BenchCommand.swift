@@ -25,6 +25,11 @@ struct BenchDecoderCommand: AsyncParsableCommand {
   @Option(help: "Requests at the same time.")
   var clients = 1
 
+  @Option(
+    help: "Experts on one base that the clients use in turn, separated by commas, --expert's first."
+  )
+  var inTurn: String?
+
   @Option(help: "Counted repetitions; one more warms up.")
   var repetitions = 5
 
@@ -53,7 +58,12 @@ struct BenchDecoderCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let model = try await expert.load(runningLimit: clients)
+    let others = inTurn?.split(separator: ",").map(String.init) ?? []
+    let models = try await expert.load([expert.expert] + others, runningLimit: clients)
+    let model = models[0]
+    guard models.allSatisfy({ $0.decoder === model.decoder }) else {
+      throw CommandFailure("the experts of --in-turn are not on the base of \(expert.expert)")
+    }
     var prefill: [Double] = []
     var decode: [Double] = []
     var total: [Double] = []
@@ -61,6 +71,7 @@ struct BenchDecoderCommand: AsyncParsableCommand {
       let start = ContinuousClock.now
       let summaries = try await withThrowingTaskGroup(of: GenerationSummary.self) { group in
         for client in 0..<clients {
+          let model = models[client % models.count]
           let request = request(for: model, seed: UInt64(repetition * clients + client))
           group.addTask {
             for try await event in try model.generate(request) {

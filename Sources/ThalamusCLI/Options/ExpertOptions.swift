@@ -26,15 +26,25 @@ struct ExpertOptions: ParsableArguments {
   @OptionGroup var configuration: ConfigurationOptions
 
   func load(runningLimit: Int? = nil) async throws -> LocalExpert {
+    try await load([expert], runningLimit: runningLimit)[0]
+  }
+
+  /// Several experts, which share a base where they have the same.
+  func load(_ ids: [String], runningLimit: Int? = nil) async throws -> [LocalExpert] {
     let settings = try configuration.load()
     var compute = ComputeOptions(settings)
     if threads > 0 { compute.threads = threads }
     compute.precision = kernels.precision
     if let runningLimit { compute.runningLimit = max(compute.runningLimit, runningLimit) }
     let manifests = try ExpertLibrary.manifests(in: settings.models.directory)
-    guard let manifest = manifests.first(where: { $0.card.id == expert }) else {
-      throw LibraryError.unknownExpert(id: expert, known: manifests.map(\.card.id))
+    let loader = try LocalExpertLoader(compute)
+    var experts: [LocalExpert] = []
+    for id in ids {
+      guard let manifest = manifests.first(where: { $0.card.id == id }) else {
+        throw LibraryError.unknownExpert(id: id, known: manifests.map(\.card.id))
+      }
+      experts.append(try await loader.load(manifest))
     }
-    return try await LocalExpertLoader(compute).load(manifest)
+    return experts
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 #if canImport(FoundationNetworking)
   import FoundationNetworking
@@ -59,6 +60,23 @@ final class RunningServer: @unchecked Sendable {
     }
     process.terminate()
     throw StartFailure(description: "the server did not say where it listens within 30 s")
+  }
+
+  private static let untilTheEnd = Mutex<[(process: Int32, folder: URL)]>([])
+
+  /// Ends the server with this process: what a static holds is never deinitialised.
+  func endWithTheTests() {
+    let isFirst = Self.untilTheEnd.withLock { servers in
+      servers.append((processIdentifier, folder))
+      return servers.count == 1
+    }
+    guard isFirst else { return }
+    atexit {
+      for server in RunningServer.untilTheEnd.withLock({ $0 }) {
+        kill(server.process, SIGKILL)
+        try? FileManager.default.removeItem(at: server.folder)
+      }
+    }
   }
 
   deinit {
