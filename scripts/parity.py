@@ -122,6 +122,74 @@ def reference_tokenizer(path, folder, file):
     return ByteLevelReference(folder, file)
 
 
+def mixtral_of(path):
+    """A Mixtral-style GGUF (`llama` with experts), which transformers does not read, as a
+    MixtralForCausalLM on its dequantised weights; None if the file has no experts."""
+    import gguf
+    import torch
+    import transformers
+    from gguf.quants import dequantize
+
+    reader = gguf.GGUFReader(path)
+    value = lambda name: (field := reader.fields.get(f"llama.{name}")) and field.contents()
+    if not value("expert_count"):
+        return None
+    weights = {t.name: torch.from_numpy(dequantize(t.data, t.tensor_type)) for t in reader.tensors}
+    heads, kv_heads = value("attention.head_count"), value("attention.head_count_kv")
+    config = transformers.MixtralConfig(
+        vocab_size=weights["token_embd.weight"].shape[0], hidden_size=value("embedding_length"),
+        intermediate_size=weights["blk.0.ffn_up_exps.weight"].shape[1],
+        num_hidden_layers=value("block_count"), num_attention_heads=heads,
+        num_key_value_heads=kv_heads, num_local_experts=value("expert_count"),
+        num_experts_per_tok=value("expert_used_count"), sliding_window=None,
+        rms_norm_eps=value("attention.layer_norm_rms_epsilon"),
+        max_position_embeddings=value("context_length"),
+        rope_parameters={"rope_type": "default", "rope_theta": value("rope.freq_base")},
+        tie_word_embeddings="output.weight" not in weights, attn_implementation="eager",
+    )
+
+    def pairs_apart(weight, count):
+        # GGUF has a rotary pair's rows side by side, transformers half a head apart.
+        rows, columns = weight.shape
+        return weight.reshape(count, rows // count // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+
+    state = {"model.embed_tokens.weight": weights["token_embd.weight"],
+             "model.norm.weight": weights["output_norm.weight"]}
+    state["lm_head.weight"] = weights.get("output.weight", weights["token_embd.weight"])
+    for layer in range(config.num_hidden_layers):
+        of = lambda name: weights[f"blk.{layer}.{name}.weight"]
+        prefix = f"model.layers.{layer}."
+        state |= {
+            prefix + "self_attn.q_proj.weight": pairs_apart(of("attn_q"), heads),
+            prefix + "self_attn.k_proj.weight": pairs_apart(of("attn_k"), kv_heads),
+            prefix + "self_attn.v_proj.weight": of("attn_v"),
+            prefix + "self_attn.o_proj.weight": of("attn_output"),
+            prefix + "input_layernorm.weight": of("attn_norm"),
+            prefix + "post_attention_layernorm.weight": of("ffn_norm"),
+            prefix + "mlp.gate.weight": of("ffn_gate_inp"),
+            prefix + "mlp.experts.gate_up_proj": torch.cat([of("ffn_gate_exps"), of("ffn_up_exps")], 1),
+            prefix + "mlp.experts.down_proj": of("ffn_down_exps"),
+        }
+    with torch.device("meta"):
+        model = transformers.MixtralForCausalLM(config)
+    model = model.to_empty(device="cpu")
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    if missing or unexpected:
+        raise Unmeasurable(f"{path}: missing {missing}, unexpected {unexpected}")
+    # What is not in the file, such as the rotary frequencies, was not made on the meta device.
+    model.model.rotary_emb = type(model.model.rotary_emb)(config)
+    return model.float()
+
+
+def file_of(models, expert):
+    """The file that an expert's card names."""
+    if expert in EXPERTS:
+        return EXPERTS[expert]
+    card = (models / expert / "expert.yaml").read_text(encoding="utf-8")
+    return next(line.split(": ", 1)[1].strip() for line in card.splitlines()
+                if line.startswith("file: "))
+
+
 class Truth:
     """Hugging Face transformers, float32, on the dequantised weights of a GGUF."""
 
@@ -133,6 +201,10 @@ class Truth:
         torch.set_num_threads(threads)
         self.torch = torch
         self.tokenizer = reference_tokenizer(f"{folder}/{file}", folder, file)
+        mixtral = mixtral_of(f"{folder}/{file}")
+        if mixtral is not None:
+            self.model = mixtral.eval()
+            return
         model, report = transformers.AutoModelForCausalLM.from_pretrained(
             folder,
             gguf_file=file,
@@ -532,7 +604,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / ".build/release/thalamus")
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "models")
-    parser.add_argument("--expert", choices=list(EXPERTS), action="append")
+    parser.add_argument("--expert", action="append", help="of the models folder; default: both bases")
     parser.add_argument("--tokens", type=int, default=640, help="tokens of each text (five texts)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--kernels", choices=["generic", "fast"], action="append")
@@ -551,17 +623,18 @@ def main():
     for expert in options.expert or EXPERTS:
         say(expert)
         folder = options.models / expert
-        if not (folder / EXPERTS[expert]).exists():
-            print(f"{folder / EXPERTS[expert]} is missing: run `make models`", file=sys.stderr)
+        file = file_of(options.models, expert)
+        if not (folder / file).exists():
+            print(f"{folder / file} is missing: run `make models`", file=sys.stderr)
             return 2
-        truth = Truth(folder, EXPERTS[expert], options.threads)
+        truth = Truth(folder, file, options.threads)
         candidates, peer = [], None
         if not options.peer_only:
             for kernels in options.kernels or ["generic", "fast"]:
                 candidates.append(Thalamus(options.binary, options.models, expert, kernels))
         if not options.no_peer:
             try:
-                peer = Llama(folder / EXPERTS[expert], options.tokens, options.threads)
+                peer = Llama(folder / file, options.tokens, options.threads)
                 candidates.append(peer)
             except Unmeasurable as error:
                 gaps.append(f"{expert}: {error}")

@@ -21,6 +21,7 @@ struct ServiceFixture {
     configuration = Configuration()
     configuration.models.directory = folder.path + "/models"
     configuration.models.threads = 2
+    configuration.router.strategy = "ridge"
     configuration.models.kvCacheBytes = 128 << 20
     configuration.log.database = folder.path + "/log/decisions.sqlite"
     try FileManager.default.createDirectory(
