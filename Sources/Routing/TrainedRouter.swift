@@ -95,7 +95,8 @@ extension NearestNeighboursRouter: TrainedRouter {
   package var stored: StoredRouter {
     let rows = losses.count / max(1, experts.count)
     return StoredRouter(
-      experts: experts, dimension: dimension, numbers: ["neighbours": Double(neighbours)],
+      experts: experts, dimension: dimension,
+      numbers: ["neighbours": Double(neighbours), "temperature": temperature],
       tensors: [
         .init("embeddings", shape: [rows, dimension], type: .float16, values: embeddings),
         .init("losses", shape: [rows, experts.count], values: losses),
@@ -108,6 +109,7 @@ extension NearestNeighboursRouter: TrainedRouter {
     self.init(
       experts: stored.experts,
       neighbours: Int(try stored.number("neighbours", in: 1...1e6)),
+      temperature: try stored.number("temperature", in: 1e-6...1e6),
       dimension: stored.dimension,
       embeddings: try stored.tensor(
         "embeddings", shape: [losses.count / stored.experts.count, stored.dimension]),

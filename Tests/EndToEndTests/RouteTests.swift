@@ -76,7 +76,7 @@ enum SharedServer {
     let small = try await server.post(
       "/route",
       #"{"prompt": "Olá", "generate": false, "constraints": {"max_parameters": 150000000}}"#)
-    #expect(try small.json["expert"].string == "smollm2-135m")
+    #expect(try small.json["expert"].string?.hasPrefix("smollm2-135m") == true)
     let none = try await server.post(
       "/route", #"{"prompt": "Olá", "generate": false, "constraints": {"max_parameters": 1000}}"#)
     #expect(none.status == 422)

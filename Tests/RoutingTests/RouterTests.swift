@@ -1,3 +1,4 @@
+import Foundation
 import Routing
 import Testing
 
@@ -36,6 +37,28 @@ import Testing
     #expect(try choice(with, set.examples[0]) == "new")
     #expect(throws: RoutingError.self) { try router.adding("new", pilots: [[1]]) }
     #expect(throws: RoutingError.self) { try router.adding("e1", pilots: [pilot]) }
+  }
+
+  /// Near prompts count more: a twin among the training prompts decides alone at a low temperature,
+  /// and at a high one all neighbours have the same say.
+  @Test func nearNeighboursCountMore() throws {
+    let examples = [[1, 0] as [Float], [0.8, 0.6], [0, 1]].enumerated().map { index, vector in
+      TrainingExample(
+        promptHash: "\(index)", domain: "d", input: RouterInput(embedding: vector, text: "t"),
+        losses: ["a": Double(index), "b": 1])
+    }
+    let set = try TrainingSet(examples: examples)
+    let query = RouterInput(embedding: [1, 0], text: "t")
+    func loss(_ temperature: Double) throws -> Double {
+      let router = NearestNeighboursRouter(training: set, neighbours: 3, temperature: temperature)
+      return try #require(try router.predict(query).first { $0.expert == "a" }).lossBitsPerByte
+    }
+    #expect(try loss(0.001) < 1e-6)
+    #expect(try abs(loss(1000) - 1) < 1e-2)
+    // exp(-0.2 / 0.2) and exp(-1 / 0.2) beside 1.
+    let weights = [1, exp(-1.0), exp(-5.0)]
+    let expected = (weights[1] + 2 * weights[2]) / weights.reduce(0, +)
+    #expect(try abs(loss(0.2) - expected) < 1e-5)
   }
 
   @Test func strategyNames() throws {

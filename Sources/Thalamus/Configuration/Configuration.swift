@@ -30,7 +30,7 @@ package struct Configuration: Sendable, Equatable {
 
   package struct Router: Sendable, Equatable {
     package var directory = "router"
-    package var strategy = "kmeans"
+    package var strategy = "knn"
     package var promptFlags = true
   }
 

@@ -94,7 +94,7 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
   @OptionGroup var options: RouterOptions
 
   @Option(help: "Strategy to judge; `all` prints a line for each.")
-  var strategy = "kmeans"
+  var strategy = "knn"
 
   @Flag(help: "Print the evaluation as JSON.")
   var json = false
