@@ -92,7 +92,7 @@ import Transformer
   @Test(arguments: [
     ("feed_forward_length", GGUFValue.unsigned(72), "blk.0.ffn_gate.weight"),
     ("attention.head_count_kv", .unsigned(1), "blk.0.attn_k.weight"),
-    ("block_count", .unsigned(4), "blk.3.attn_norm.weight"),
+    ("block_count", .unsigned(4), "blk.3.attn_q.weight"),
   ])
   func errorsNameTheTensor(key: String, value: GGUFValue, tensor: String) throws {
     let error = try #require(throws: ModelError.self) {

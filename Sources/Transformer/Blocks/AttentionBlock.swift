@@ -42,6 +42,14 @@ package struct AttentionBlock: SelfAttention {
     output = try loader.projection(prefix + "attn_output", outputs: width, inputs: queryWidth)
   }
 
+  /// Reads the norms of queries and keys: of each head, or of all heads together.
+  mutating func loadNorms(
+    prefix: String, queryCount: Int, keyCount: Int, _ loader: WeightLoader
+  ) throws(ModelError) {
+    queryNorm = try loader.vector(prefix + "attn_q_norm.weight", count: queryCount)
+    keyNorm = try loader.vector(prefix + "attn_k_norm.weight", count: keyCount)
+  }
+
   /// Bytes that the block's matrices take.
   package var byteCount: Int {
     query.matrix.byteCount + key.matrix.byteCount + value.matrix.byteCount

@@ -27,3 +27,20 @@ package struct DecoderLayer: Sendable {
   /// Bytes that the layer's matrices take.
   var byteCount: Int { attention.byteCount + feedForward.byteCount }
 }
+
+extension DecoderLayer {
+  /// A layer with one norm before each block, which most families have.
+  /// - Parameter feedForwardNorm: GGUF's name of the second one.
+  init(
+    prefix: String, attention: any SelfAttention, feedForward: any FeedForward,
+    feedForwardNorm: String = "ffn_norm", _ configuration: DecoderConfiguration,
+    _ loader: WeightLoader
+  ) throws(ModelError) {
+    let width = configuration.width
+    self.init(
+      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
+      attention: attention,
+      feedForwardNorm: try loader.vector(prefix + feedForwardNorm + ".weight", count: width),
+      feedForward: feedForward)
+  }
+}

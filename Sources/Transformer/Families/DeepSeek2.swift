@@ -122,16 +122,14 @@ package enum DeepSeek2: DecoderFamily {
       throw .missingKey("deepseek2.attention.kv_lora_rank")
     }
     let prefix = "blk.\(index)."
-    let width = configuration.width
     let isDense = index < configuration.mixture?.leadingDenseLayers ?? Int.max
     let feedForward: any FeedForward =
       isDense
       ? try DenseFeedForward(index, prefix: prefix, configuration, loader)
       : try MixtureFeedForward(index, prefix: prefix, configuration, loader)
-    return DecoderLayer(
-      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
+    return try DecoderLayer(
+      prefix: prefix,
       attention: try LatentAttentionBlock(index, prefix: prefix, configuration, latent, loader),
-      feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
-      feedForward: feedForward)
+      feedForward: feedForward, configuration, loader)
   }
 }

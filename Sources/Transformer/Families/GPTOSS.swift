@@ -55,15 +55,12 @@ package enum GPTOSS: DecoderFamily {
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
     let prefix = "blk.\(index)."
-    let width = configuration.width
     var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
     attention.sinks = try loader.finiteVector(
       prefix + "attn_sinks.weight", count: configuration.headCount)
-    return DecoderLayer(
-      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
-      attention: attention,
-      feedForwardNorm: try loader.vector(prefix + "post_attention_norm.weight", count: width),
-      feedForward: try MixtureFeedForward(
-        index, prefix: prefix, configuration, loader))
+    return try DecoderLayer(
+      prefix: prefix, attention: attention,
+      feedForward: try MixtureFeedForward(index, prefix: prefix, configuration, loader),
+      feedForwardNorm: "post_attention_norm", configuration, loader)
   }
 }

@@ -72,10 +72,8 @@ package enum Gemma3: DecoderFamily {
     let prefix = "blk.\(index)."
     let width = configuration.width
     var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
-    attention.queryNorm = try loader.vector(
-      prefix + "attn_q_norm.weight", count: configuration.headDim)
-    attention.keyNorm = try loader.vector(
-      prefix + "attn_k_norm.weight", count: configuration.headDim)
+    try attention.loadNorms(
+      prefix: prefix, queryCount: configuration.headDim, keyCount: configuration.headDim, loader)
     return DecoderLayer(
       attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
       attention: attention,

@@ -28,13 +28,10 @@ package enum GraniteMoE: DecoderFamily {
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
     let prefix = "blk.\(index)."
-    let width = configuration.width
     let attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
-    return DecoderLayer(
-      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
-      attention: attention,
-      feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
-      feedForward: try MixtureFeedForward(
-        index, prefix: prefix, configuration, loader))
+    return try DecoderLayer(
+      prefix: prefix, attention: attention,
+      feedForward: try MixtureFeedForward(index, prefix: prefix, configuration, loader),
+      configuration, loader)
   }
 }

@@ -46,10 +46,9 @@ package enum Llama: DecoderFamily {
     guard !loader.contains("rope_freqs.weight") else {
       throw .unsupported(key: "rope_freqs.weight", value: "present (Llama 3 rotary scaling)")
     }
-    return DecoderLayer(
-      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: configuration.width),
-      attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
-      feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: configuration.width),
-      feedForward: try feedForward(index, prefix: prefix, configuration, loader))
+    return try DecoderLayer(
+      prefix: prefix, attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
+      feedForward: try feedForward(index, prefix: prefix, configuration, loader), configuration,
+      loader)
   }
 }

@@ -18,17 +18,12 @@ package enum Qwen3MoE: DecoderFamily {
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
     let prefix = "blk.\(index)."
-    let width = configuration.width
     var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
-    attention.queryNorm = try loader.vector(
-      prefix + "attn_q_norm.weight", count: configuration.headDim)
-    attention.keyNorm = try loader.vector(
-      prefix + "attn_k_norm.weight", count: configuration.headDim)
-    return DecoderLayer(
-      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
-      attention: attention,
-      feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
-      feedForward: try MixtureFeedForward(
-        index, prefix: prefix, configuration, loader))
+    try attention.loadNorms(
+      prefix: prefix, queryCount: configuration.headDim, keyCount: configuration.headDim, loader)
+    return try DecoderLayer(
+      prefix: prefix, attention: attention,
+      feedForward: try MixtureFeedForward(index, prefix: prefix, configuration, loader),
+      configuration, loader)
   }
 }
