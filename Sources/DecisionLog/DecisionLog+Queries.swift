@@ -51,14 +51,7 @@ extension DecisionLog {
       try DecisionRecord.fetchOne(db, sql: "SELECT * FROM decisions WHERE id = ?", arguments: [id])
     }
     // What waits may be the decision, or what came of one that is written.
-    var problem: DecisionLogError?
-    if counters.waiting > 0 {
-      do {
-        try await flush()
-      } catch {
-        problem = error
-      }
-    }
+    let problem = await writeWaiting()
     if let found = try await read(fetch) { return found }
     if let problem { throw problem }
     return nil
@@ -68,6 +61,8 @@ extension DecisionLog {
   package func decisions(
     _ filter: DecisionFilter = DecisionFilter()
   ) async throws(DecisionLogError) -> DecisionPage {
+    // Where it can't be written, what is there is still worth reading.
+    _ = await writeWaiting()
     var conditions: [String] = []
     var arguments: [(any DatabaseValueConvertible)?] = []
     if let since = filter.sinceMilliseconds {
@@ -95,6 +90,18 @@ extension DecisionLog {
     let page = Array(rows.prefix(filter.limit))
     return DecisionPage(
       decisions: page, nextCursor: rows.count > filter.limit ? page.last?.id : nil)
+  }
+
+  /// Writes what waits, so that a reader sees what was acknowledged before. What stood in the way, if
+  /// something did.
+  private func writeWaiting() async -> DecisionLogError? {
+    guard counters.waiting > 0 else { return nil }
+    do {
+      try await flush()
+      return nil
+    } catch {
+      return error
+    }
   }
 
   package func decisionCount() async throws(DecisionLogError) -> Int {

@@ -67,7 +67,10 @@ import Testing
     #expect(usage["total_tokens"] == (usage["prompt_tokens"] ?? 0) + 3)
     #expect((body["decision"] as? [String: Any])?["strategy"] as? String == "single:smollm2-135m")
 
-    // The log's row, waiting or written, is found at once.
+    // The log's row, waiting or written, is found at once, by the list too.
+    let list = try object(await server.get("/decisions").bytes)
+    let newest = (list["decisions"] as? [[String: Any]])?.first
+    #expect(newest?["id"] as? String == id && newest?["status"] as? String == "completed")
     let row = try object(await server.get("/decisions/\(id)").bytes)
     #expect(row["prompt"] as? String == "Hi")
     #expect(row["status"] as? String == "completed")
