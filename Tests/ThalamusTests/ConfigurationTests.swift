@@ -72,6 +72,13 @@ import Thalamus
     #expect(configuration.server.apiKeys == ["a", "b"])
   }
 
+  @Test(arguments: ["", " ", ","]) func anEmptyVariableLeavesTheKeysInForce(value: String) throws {
+    var configuration = Configuration()
+    try configuration.apply(yaml: "server: {api_keys: [secret]}", source: "f")
+    try configuration.apply(environment: ["THALAMUS_SERVER_API_KEYS": value])
+    #expect(configuration.server.apiKeys == ["secret"])
+  }
+
   @Test func misspeltVariableIsAnError() {
     var configuration = Configuration()
     #expect {

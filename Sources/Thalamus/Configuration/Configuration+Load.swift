@@ -75,6 +75,10 @@ extension Configuration {
           source: name,
           message: "no such setting" + (nearest.map { "; did you mean \($0)?" } ?? ""))
       }
+      // A variable that a deployment left empty must not open what the file has closed.
+      if key.path == "server.api_keys", value.allSatisfy({ $0.isWhitespace || $0 == "," }) {
+        continue
+      }
       try apply(key, .text(value), source: name)
     }
   }
