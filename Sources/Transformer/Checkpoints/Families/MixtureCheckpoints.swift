@@ -35,14 +35,32 @@ struct MixtralCheckpoint: CheckpointFamily {
   }
 }
 
+/// A family with a tensor for each matrix of each expert, under `mlp.experts.`, and nothing to permute.
+private protocol SeparateExpertsCheckpoint: CheckpointFamily {
+  var names: CheckpointNames { get }
+  var expertCount: Int { get }
+}
+
+extension SeparateExpertsCheckpoint {
+  func tensor(
+    _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    if let layer = name.layer, name.module.hasSuffix("_exps") {
+      return try files.experts(
+        name, prefix: "model.layers.\(layer).mlp.experts.", count: expertCount)
+    }
+    return try names.tensor(name, in: files)
+  }
+}
+
 /// OLMoE.
-struct OLMoECheckpoint: CheckpointFamily {
+struct OLMoECheckpoint: SeparateExpertsCheckpoint {
   static let modelTypes = ["olmoe"]
   static let architecture = OLMoE.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
-  private let expertCount: Int
+  let names: CheckpointNames
+  let expertCount: Int
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
@@ -57,26 +75,16 @@ struct OLMoECheckpoint: CheckpointFamily {
         "ffn_gate_inp": "mlp.gate",
       ])
   }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    if let layer = name.layer, name.module.hasSuffix("_exps") {
-      return try files.experts(
-        name, prefix: "model.layers.\(layer).mlp.experts.", count: expertCount)
-    }
-    return try names.tensor(name, in: files)
-  }
 }
 
 /// Qwen1.5-MoE and Qwen2-MoE, whose shared expert has a gate of its own.
-struct Qwen2MoECheckpoint: CheckpointFamily {
+struct Qwen2MoECheckpoint: SeparateExpertsCheckpoint {
   static let modelTypes = ["qwen2_moe"]
   static let architecture = Qwen2MoE.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
-  private let expertCount: Int
+  let names: CheckpointNames
+  let expertCount: Int
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
@@ -96,26 +104,16 @@ struct Qwen2MoECheckpoint: CheckpointFamily {
         "ffn_down_shexp": "mlp.shared_expert.down_proj",
       ])
   }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    if let layer = name.layer, name.module.hasSuffix("_exps") {
-      return try files.experts(
-        name, prefix: "model.layers.\(layer).mlp.experts.", count: expertCount)
-    }
-    return try names.tensor(name, in: files)
-  }
 }
 
 /// Qwen3-MoE.
-struct Qwen3MoECheckpoint: CheckpointFamily {
+struct Qwen3MoECheckpoint: SeparateExpertsCheckpoint {
   static let modelTypes = ["qwen3_moe"]
   static let architecture = Qwen3MoE.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
-  private let expertCount: Int
+  let names: CheckpointNames
+  let expertCount: Int
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
@@ -129,16 +127,6 @@ struct Qwen3MoECheckpoint: CheckpointFamily {
         "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
         "ffn_gate_inp": "mlp.gate",
       ])
-  }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    if let layer = name.layer, name.module.hasSuffix("_exps") {
-      return try files.experts(
-        name, prefix: "model.layers.\(layer).mlp.experts.", count: expertCount)
-    }
-    return try names.tensor(name, in: files)
   }
 }
 
