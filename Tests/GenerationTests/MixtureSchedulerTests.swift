@@ -33,6 +33,23 @@ import Transformer
     await scheduler.shutDown()
   }
 
+  /// A gate that is smoothed over a sequence's tokens has to see all of them itself.
+  @Test func smoothedGatesShareNoPrefixes() async throws {
+    let scheduler = SchedulerFixture.scheduler(
+      try SchedulerFixture.decoder("tiny-mixtral") {
+        $0.gate = .smoothed(
+          2, by: GateSmoothing(mix: 0.7, similarity: .cosine(temperature: 0.2)))
+      })
+    let first = try await scheduler.answer(prompt)
+    for _ in 0..<2 {
+      let again = try await scheduler.answer(prompt)
+      #expect(again.text == first.text)
+      #expect(again.summary?.reusedPromptTokens == 0)
+    }
+    #expect(scheduler.statistics.reusedPromptTokens == 0)
+    await scheduler.shutDown()
+  }
+
   @Test func impossibleRequestsAreRefused() async throws {
     let scheduler = SchedulerFixture.scheduler(try SchedulerFixture.decoder("tiny-mixtral"))
     for gating in [

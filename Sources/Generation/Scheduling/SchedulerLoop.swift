@@ -87,7 +87,7 @@ final class SchedulerLoop {
 
   private func begin(_ job: Job) -> RunningSequence {
     var cache = decoder.makeCache()
-    if case .generation(let request, _) = job.kind {
+    if case .generation(let request, _) = job.kind, decoder.sharesPrefixes(adapter: job.adapter) {
       // Scoring needs the logits of every token, so that nothing can be left out.
       cache = decoder.makeCache(
         adopting: prefixes.longestPrefix(of: request.promptTokens, in: job.prefixScope))
@@ -269,6 +269,7 @@ final class SchedulerLoop {
 
   /// Keeps a sequence's full blocks for requests to come.
   private func remember(_ sequence: RunningSequence) {
+    guard decoder.sharesPrefixes(adapter: sequence.job.adapter) else { return }
     prefixes.insert(
       sequence.tokens.prefix(sequence.cache.count), blocks: sequence.cache.fullBlocks,
       in: sequence.job.prefixScope)

@@ -36,6 +36,9 @@ package final class Adapter: Sendable {
     self.init(try LowRankAdapter(path: path, target: target))
   }
 
+  /// Whether a gate of it looks at the tokens before.
+  package var smoothsGates: Bool { gates?.all.contains { $0.smoothing != nil } ?? false }
+
   /// Whether it was made for this base.
   package func isMade(for target: AdapterTarget) -> Bool {
     experts.allSatisfy { $0.target === target }

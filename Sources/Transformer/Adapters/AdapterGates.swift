@@ -14,6 +14,14 @@ struct AdapterGates: Sendable {
       case .feedForward, .gated: self = .feedForward
       }
     }
+
+    /// Where what it has seen is kept, if it is smoothed.
+    var historyPlace: GateHistories.Place {
+      switch self {
+      case .attention: .adapterAttention
+      case .feedForward: .adapterFeedForward
+      }
+    }
   }
 
   /// A layer's gates; nil where no expert adds anything.
@@ -35,6 +43,9 @@ struct AdapterGates: Sendable {
     case .feedForward: feedForward[layer]
     }
   }
+
+  /// All gates there are.
+  var all: [Gate] { (attention + feedForward).compactMap(\.self) }
 
   var byteCount: Int {
     (attention + feedForward).reduce(0) { $0 + ($1?.matrix?.byteCount ?? 0) }

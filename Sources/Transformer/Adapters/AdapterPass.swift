@@ -97,15 +97,37 @@ final class AdapterPass: @unchecked Sendable {
       guard !mine.isEmpty, let gate = run.adapter.gates?.gate(place, layer: layer) else {
         continue
       }
-      gate.choose(
-        floats.pointer, stride: floats.width, rows: mine,
-        keys: { pass.gateKey(row: $0, layer: layer) }, into: choices)
-      for row in mine {
-        let byExpert = weights.row(row)
-        byExpert.update(repeating: 0, count: run.adapter.experts.count)
-        for (id, weight) in zip(choices.ids(row: row), choices.weights(row: row)) {
-          byExpert[Int(id)] = weight
-        }
+      pass.choose(
+        gate, at: place.historyPlace, layer: layer, input: floats, rows: mine, into: choices)
+      if gate.smoothing == nil { spread(choices, rows: mine, run.adapter, weights) }
+    }
+  }
+
+  /// The second half of the choice of smoothed gates, after a barrier and for the same rows; a
+  /// barrier follows.
+  func settle(
+    _ place: AdapterGates.Place, layer: Int, _ pass: DecoderPass, rows: Range<Int>
+  ) {
+    guard hasGates, let choices, let weights else { return }
+    for run in runs {
+      let mine = run.rows.clamped(to: rows)
+      guard !mine.isEmpty, let gate = run.adapter.gates?.gate(place, layer: layer),
+        gate.smoothing != nil
+      else { continue }
+      pass.settle(gate, at: place.historyPlace, layer: layer, rows: mine, into: choices)
+      spread(choices, rows: mine, run.adapter, weights)
+    }
+  }
+
+  /// Puts what rows chose into the order of the experts.
+  private func spread(
+    _ choices: GateChoices, rows: Range<Int>, _ adapter: Adapter, _ weights: FloatBuffer
+  ) {
+    for row in rows {
+      let byExpert = weights.row(row)
+      byExpert.update(repeating: 0, count: adapter.experts.count)
+      for (id, weight) in zip(choices.ids(row: row), choices.weights(row: row)) {
+        byExpert[Int(id)] = weight
       }
     }
   }

@@ -18,6 +18,10 @@ package protocol FeedForward: Sendable {
   /// and must be done before `apply`'s barrier.
   func prepare(_ pass: DecoderPass, rows: Range<Int>)
 
+  /// Called after `prepare` and a barrier where the pass has gates that look at other rows too
+  /// (`pass.smoothsGates`), for the same rows; another barrier follows.
+  func settle(_ pass: DecoderPass, rows: Range<Int>)
+
   /// Applies the block to `pass.normed` and writes, or adds, the result to `output`
   /// // (rows, width). Called by every worker at once; a barrier stands before it and after it,
   /// those in between are its own.
@@ -30,4 +34,5 @@ extension FeedForward {
   package var mixtureShape: MixtureShape? { nil }
   package var readsFloats: Bool { false }
   package func prepare(_ pass: DecoderPass, rows: Range<Int>) {}
+  package func settle(_ pass: DecoderPass, rows: Range<Int>) {}
 }

@@ -54,10 +54,14 @@ package struct MixtureFeedForward: FeedForward {
   package func prepare(_ pass: DecoderPass, rows: Range<Int>) {
     guard let mixture = pass.mixture, !rows.isEmpty else { return }
     let floats = pass.normed.floats
-    gate.choose(
-      floats.pointer, stride: floats.width, rows: rows,
-      keys: { pass.gateKey(row: $0, layer: layer) }, into: mixture.choices)
+    pass.choose(
+      gate, at: .mixture, layer: layer, input: floats, rows: rows, into: mixture.choices)
     shared?.prepare(floats, rows: rows, factors: mixture.sharedFactors)
+  }
+
+  package func settle(_ pass: DecoderPass, rows: Range<Int>) {
+    guard let mixture = pass.mixture, !rows.isEmpty else { return }
+    pass.settle(gate, at: .mixture, layer: layer, rows: rows, into: mixture.choices)
   }
 
   package func apply(

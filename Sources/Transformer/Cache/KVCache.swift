@@ -7,6 +7,8 @@ package final class KVCache {
   package let pool: PagePool
   /// Positions that hold a token.
   package private(set) var count = 0
+  /// What gates that look at the tokens before have seen of the sequence; nil where there are none.
+  var gateHistories: GateHistories?
   private var blocks: [KVBlock] = []
   /// Page pointers, a row a layer: `table[layer * capacity + block]`.
   private var table: UnsafeMutablePointer<UnsafeMutableRawPointer>
@@ -59,13 +61,17 @@ package final class KVCache {
     let kept = min(max(0, position), count)
     count = kept
     blocks.removeLast(blocks.count - PagePool.blocks(forPositions: kept))
+    if kept == 0 { gateHistories = nil } else { gateHistories?.truncate(to: kept) }
   }
 
   /// A cache that shares this one's full blocks below `position`. A block that is not full is
   /// never shared: two sequences would write to it.
   package func sharedPrefix(upTo position: Int) -> KVCache {
     let full = min(max(0, position), count) / KVLayout.positions
-    return KVCache(pool: pool, adopting: Array(blocks.prefix(full)))
+    let cache = KVCache(pool: pool, adopting: Array(blocks.prefix(full)))
+    // Without memory for it there is none, and the first pass says so.
+    cache.gateHistories = try? gateHistories?.copy(upTo: cache.count)
+    return cache
   }
 
   /// The pages of a layer, in the order of their positions. Valid until the next `reserve`.

@@ -32,6 +32,8 @@ package final class Decoder: @unchecked Sendable {
   private let pool: ComputePool
   private let embedding: WeightMatrix  // (vocabulary, width)
   private let layers: [DecoderLayer]
+  /// Whether a layer's gate looks at the tokens before.
+  private let smoothsGates: Bool
   private let head: OutputHead
   private let pass: DecoderPass
   private let rotary: RotaryTables
@@ -82,6 +84,9 @@ package final class Decoder: @unchecked Sendable {
       layers.append(try family.layer(index, configuration: configuration, loader: loader))
     }
     self.layers = layers
+    smoothsGates = layers.contains {
+      ($0.feedForward as? MixtureFeedForward)?.gate.smoothing != nil
+    }
     adapterTarget = AdapterTarget(
       configuration: configuration, precision: options.precision, layers: layers)
     let finalNorm = try loader.vector("output_norm.weight", count: width)
@@ -156,7 +161,14 @@ package final class Decoder: @unchecked Sendable {
   /// An empty cache for a new sequence.
   package func makeCache() -> KVCache { KVCache(pool: pagePool) }
 
-  /// The cache of a new sequence that begins with blocks of an earlier one.
+  /// Whether sequences with this adapter, or none, can begin with blocks of earlier ones. Gates that
+  /// are smoothed over a sequence's tokens must have seen all of them themselves.
+  package func sharesPrefixes(adapter: Adapter? = nil) -> Bool {
+    !smoothsGates && !(adapter?.smoothsGates ?? false)
+  }
+
+  /// The cache of a new sequence that begins with blocks of an earlier one; of a model that shares
+  /// no prefixes, `forward` refuses it.
   package func makeCache(adopting blocks: [KVBlock]) -> KVCache {
     KVCache(pool: pagePool, adopting: blocks)
   }
@@ -175,13 +187,54 @@ package final class Decoder: @unchecked Sendable {
       longest = max(longest, positions)
     }
     try rotary.grow(to: longest)
-    try pass.begin(batch)
+    let histories = try histories(of: batch)
+    try pass.begin(batch, histories: histories)
     pool.run { worker in
       embed(worker)
       for index in layers.indices { apply(index, worker) }
       head.apply(pass, receive: receive, worker: worker)
     }
     for segment in batch { segment.cache.advance(by: segment.tokens.count) }
+    for (segment, history) in zip(batch, histories) { history?.commit(segment.tokens.count) }
+  }
+
+  /// What smoothed gates have seen of each segment's sequence, with room for its next tokens; empty
+  /// if no gate is smoothed.
+  private func histories(of batch: [BatchSegment]) throws(ModelError) -> [GateHistories?] {
+    guard smoothsGates || batch.contains(where: { $0.adapter?.smoothsGates ?? false }) else {
+      return []
+    }
+    var histories: [GateHistories?] = []
+    for segment in batch { histories.append(try history(of: segment)) }
+    return histories
+  }
+
+  private func history(of segment: BatchSegment) throws(ModelError) -> GateHistories? {
+    let adapter = segment.adapter?.smoothsGates ?? false ? segment.adapter : nil
+    guard smoothsGates || adapter != nil else { return nil }
+    let cache = segment.cache
+    if cache.count == 0, cache.gateHistories?.adapter != adapter?.identity {
+      cache.gateHistories = nil
+    }
+    if cache.count == 0, cache.gateHistories == nil {
+      cache.gateHistories = GateHistories(
+        adapter: adapter?.identity, layerCount: layers.count
+      ) { place, layer in
+        switch place {
+        case .mixture: (layers[layer].feedForward as? MixtureFeedForward)?.gate
+        case .adapterAttention: adapter?.gates?.gate(.attention, layer: layer)
+        case .adapterFeedForward: adapter?.gates?.gate(.feedForward, layer: layer)
+        }
+      }
+    }
+    guard let history = cache.gateHistories, history.adapter == adapter?.identity,
+      history.count == cache.count
+    else {
+      throw .malformedBatch(
+        reason: "a smoothed gate that has not seen the sequence's first \(cache.count) tokens")
+    }
+    try history.reserve(positions: cache.count + segment.tokens.count)
+    return history
   }
 
   /// The gates of the layers that are mixtures of experts.
@@ -243,6 +296,10 @@ package final class Decoder: @unchecked Sendable {
     normalise(layer.attentionNorm, keepsFloats: gates, worker)
     if gates { pass.adapters?.choose(.attention, layer: index, pass, rows: rows) }
     worker.barrier()
+    if gates, pass.smoothsGates {
+      pass.adapters?.settle(.attention, layer: index, pass, rows: rows)
+      worker.barrier()
+    }
     let attended = target(layer.postAttentionNorm)
     layer.attention.apply(
       pass, output: attended.pointer, accumulate: attended === pass.residual, worker: worker)
@@ -253,6 +310,11 @@ package final class Decoder: @unchecked Sendable {
     layer.feedForward.prepare(pass, rows: rows)
     if gates { pass.adapters?.choose(.feedForward, layer: index, pass, rows: rows) }
     worker.barrier()
+    if pass.smoothsGates {
+      layer.feedForward.settle(pass, rows: rows)
+      if gates { pass.adapters?.settle(.feedForward, layer: index, pass, rows: rows) }
+      worker.barrier()
+    }
     let fed = target(layer.postFeedForwardNorm)
     layer.feedForward.apply(
       pass, output: fed.pointer, accumulate: fed === pass.residual, worker: worker)

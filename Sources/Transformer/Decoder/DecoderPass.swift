@@ -38,6 +38,8 @@ package final class DecoderPass: @unchecked Sendable {
   /// What gates chose in this pass, a segment; empty without a mixture.
   private(set) var gateStatistics: [GateStatistics] = []
   private var gateRequests: [GateRequest] = []
+  /// What smoothed gates have seen of each segment's sequence; empty where none is smoothed.
+  private var histories: [GateHistories?] = []
   /// First row of each segment, and the number of rows at the end.
   private var segmentStarts: [Int] = []
 
@@ -101,7 +103,12 @@ package final class DecoderPass: @unchecked Sendable {
   }
 
   /// Takes a batch. Its caches have room for its tokens, and it fits `maximumRows`.
-  func begin(_ batch: [BatchSegment]) throws(ModelError) {
+  /// - Parameter histories: One a segment, with room for its tokens; empty where no gate looks at
+  ///   the tokens before.
+  func begin(
+    _ batch: [BatchSegment], histories: [GateHistories?] = []
+  ) throws(ModelError) {
+    self.histories = histories
     adapters = try adapterPass.begin(batch) ? adapterPass : nil
     var row = 0
     logitRows.removeAll(keepingCapacity: true)
@@ -161,6 +168,16 @@ package final class DecoderPass: @unchecked Sendable {
 
   // MARK: - Gates
 
+  /// Whether gates choose in two steps, `choose` and `settle`.
+  var smoothsGates: Bool { !histories.isEmpty }
+
+  func histories(segment: Int) -> GateHistories? {
+    histories.isEmpty ? nil : histories[segment]
+  }
+
+  /// The rows of a segment. Only kept for models or adapters with gates.
+  func rows(segment: Int) -> Range<Int> { segmentStarts[segment]..<segmentStarts[segment + 1] }
+
   /// What a gate knows of a row besides its numbers.
   func gateKey(row: Int, layer: Int) -> GateKey {
     let request = gateRequests[segment(row: row)]
@@ -174,14 +191,14 @@ package final class DecoderPass: @unchecked Sendable {
     guard let mixture else { return }
     for segment in 0..<segmentCount {
       gateStatistics[segment].record(
-        mixture.choices, rows: segmentStarts[segment]..<segmentStarts[segment + 1], layer: layer)
+        mixture.choices, rows: rows(segment: segment), layer: layer)
     }
   }
 
   /// Counts what an adapter's gate chose for some rows. Called by one worker.
   func recordGate(_ choices: GateChoices, rows: Range<Int>, layer: Int) {
     for segment in 0..<segmentCount {
-      let mine = (segmentStarts[segment]..<segmentStarts[segment + 1]).clamped(to: rows)
+      let mine = self.rows(segment: segment).clamped(to: rows)
       if !mine.isEmpty { gateStatistics[segment].record(choices, rows: mine, layer: layer) }
     }
   }

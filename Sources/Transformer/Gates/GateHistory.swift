@@ -23,6 +23,13 @@ package final class GateHistory: @unchecked Sendable {
     keepsInputs = gate.smoothing?.similarity != .attention
   }
 
+  /// An empty one for the same gate.
+  private init(_ other: GateHistory) {
+    width = other.width
+    expertCount = other.expertCount
+    keepsInputs = other.keepsInputs
+  }
+
   /// Room for so many tokens in all.
   package func reserve(positions: Int) throws(ModelError) {
     guard positions > capacity else { return }
@@ -47,6 +54,19 @@ package final class GateHistory: @unchecked Sendable {
   /// The tokens that workers have remembered belong to the sequence.
   package func commit(_ tokens: Int) {
     count = min(count + max(tokens, 0), capacity)
+  }
+
+  /// The history of another sequence that begins with the tokens before `position`.
+  package func copy(upTo position: Int) throws(ModelError) -> GateHistory {
+    let copy = GateHistory(self)
+    copy.count = min(max(position, 0), count)
+    try copy.reserve(positions: copy.count)
+    if let inputs { copy.inputs?.pointer.update(from: inputs.pointer, count: copy.count * width) }
+    if let probabilities {
+      copy.probabilities?.pointer.update(
+        from: probabilities.pointer, count: copy.count * expertCount)
+    }
+    return copy
   }
 
   /// Forgets the tokens from `position` on.

@@ -44,6 +44,14 @@ final class AdapterFolder {
     try Data(text.utf8).write(to: URL(filePath: path + "/" + name))
   }
 
+  /// Puts the fixture's adapters of these names in, as e0, e1 and so on.
+  func link(_ names: [String]) throws {
+    for (index, name) in names.enumerated() {
+      try FileManager.default.createSymbolicLink(
+        atPath: path + "/e\(index)", withDestinationPath: AdapterFixture.path(name))
+    }
+  }
+
   /// A configuration with these keys changed; an empty text leaves a key out.
   func writeConfiguration(_ changes: [String: String] = [:]) throws {
     var keys = ["peft_type": "\"LORA\"", "r": "2", "lora_alpha": "4", "bias": "\"none\""]

@@ -31,11 +31,7 @@ import Transformer
     let gate = """
       {"scores": "linear", "selection": {"kind": "top_k", "k": 1}, "weighting": "\(weighting)"}
       """
-    let paths = try adapters.map { try AdapterFixture.path($0) }
-    for (index, path) in paths.enumerated() {
-      try FileManager.default.createSymbolicLink(
-        atPath: folder.path + "/e\(index)", withDestinationPath: path)
-    }
+    try folder.link(adapters)
     try folder.write(
       """
       {"version": 1, "adapters": [\(adapters.indices.map { "\"e\($0)\"" }.joined(separator: ","))],
