@@ -50,6 +50,36 @@ import Transformer
     await scheduler.shutDown()
   }
 
+  /// A mixture that is merged for each task: requests with the same task share one adapter, and with it
+  /// what was computed for equal beginnings.
+  @Test func tasksAreMergedOnce() async throws {
+    let decoder = try SchedulerFixture.decoder("adapters/base")
+    let mixture = try Adapter(
+      mixturePath: SchedulerFixture.path("adapters/mixture-tasks"), target: decoder.adapterTarget)
+    let scheduler = SchedulerFixture.scheduler(decoder)
+    func answer(task: Int?) async throws -> Answer {
+      try await Answer(
+        scheduler.generate(
+          GenerationRequest(
+            promptTokens: prompt, parameters: SamplingParameters(maxTokens: 5), adapter: mixture,
+            gating: GateRequest(task: task))))
+    }
+    let first = try await answer(task: 0)
+    #expect(try await answer(task: 1).summary?.reusedPromptTokens == 0)
+    let again = try await answer(task: 0)
+    #expect(again.text == first.text)
+    #expect(again.summary?.reusedPromptTokens == 64)
+    #expect(mixture.mergeCount == 2)
+    #expect(again.summary?.gateStatistics == nil)
+    await #expect(throws: GenerationError.self) { try await answer(task: 3) }
+    // Scores are those of the uniform row.
+    let scores = try await scheduler.score(prompt, adapter: mixture)
+    #expect(try await scheduler.score(prompt, adapter: mixture) == scores)
+    #expect(try await scheduler.score(prompt) != scores)
+    #expect(mixture.mergeCount == 3)
+    await scheduler.shutDown()
+  }
+
   @Test func impossibleRequestsAreRefused() async throws {
     let scheduler = SchedulerFixture.scheduler(try SchedulerFixture.decoder("tiny-mixtral"))
     for gating in [

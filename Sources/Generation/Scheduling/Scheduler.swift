@@ -70,8 +70,8 @@ package final class Scheduler: Sendable {
   ) throws(GenerationError) -> GenerationStream {
     try request.parameters.validate(vocabularySize: vocabularySize)
     try check(request.promptTokens, limit: contextLength - 1)
-    try check(request.adapter)
-    try check(request.gating)
+    var request = request
+    request.adapter = try checked(request.adapter, request.gating)
     // Unbounded, so that a slow consumer never holds up the thread; an answer is small.
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)
     let job = Job(kind: .generation(request, continuation))
@@ -89,7 +89,7 @@ package final class Scheduler: Sendable {
     _ tokens: [Int32], adapter: Adapter? = nil
   ) async throws -> TokenScores {
     try check(tokens, limit: contextLength)
-    try check(adapter)
+    let adapter = try checked(adapter, GateRequest())
     let holder = JobHolder()
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
@@ -124,21 +124,23 @@ package final class Scheduler: Sendable {
     await inbox.waitForEnd()
   }
 
-  private func check(_ gating: GateRequest) throws(GenerationError) {
+  /// The adapter that a request runs with, if it can: one that gates merge for each request is merged
+  /// here, and not on the model's thread.
+  private func checked(
+    _ adapter: Adapter?, _ gating: GateRequest
+  ) throws(GenerationError) -> Adapter? {
+    guard adapter?.isMade(for: adapterTarget) ?? true else {
+      throw .invalidParameter(
+        name: "adapter", value: "made for another model", expected: "one of this model")
+    }
     do {
-      try gates.validate(gating)
+      try (gates + (adapter?.allGates ?? [])).validate(gating)
+      return try adapter?.resolved(for: gating)
     } catch .invalidValue(let name, let value, let expected) {
       throw .invalidParameter(name: name, value: value, expected: expected)
     } catch {
       throw .invalidParameter(
         name: "gating", value: "\(gating)", expected: "what the model's gates have: \(error)")
-    }
-  }
-
-  private func check(_ adapter: Adapter?) throws(GenerationError) {
-    guard adapter?.isMade(for: adapterTarget) ?? true else {
-      throw .invalidParameter(
-        name: "adapter", value: "made for another model", expected: "one of this model")
     }
   }
 

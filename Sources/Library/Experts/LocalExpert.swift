@@ -59,8 +59,9 @@ package final class LocalExpert: Expert {
     let tokens = try promptTokens(input)
     // Requests that ask the gates for different things share no cached beginnings: a seed is asked
     // for only where a gate draws by it.
+    let gates = decoder.gates + (adapter?.allGates ?? [])
     let gating = GateRequest(
-      seed: decoder.gates.contains { $0.scores == .random } ? parameters.seed ?? 0 : 0,
+      seed: gates.contains { $0.scores == .random } ? parameters.seed ?? 0 : 0,
       expertsK: parameters.expertsK,
       task: parameters.gateTask)
     return try generate(

@@ -32,7 +32,11 @@ extension Adapter {
       }
     }
     let reader = try MixtureGateReader(file, experts: experts, modules: modules, target: target)
-    self.init(experts: experts, modules: modules, gates: try reader.gates())
+    if let merge = file.merge {
+      self.init(experts: experts, merging: try reader.merging(merge))
+    } else {
+      self.init(experts: experts, modules: modules, gates: try reader.gates())
+    }
   }
 
   /// Loads a mixture whose adapters are all in folders relative to its own.
@@ -67,46 +71,71 @@ private struct MixtureGateReader {
     }
   }
 
+  /// Gates that choose token by token.
   func gates() throws(AdapterError) -> AdapterGates {
+    let layers = try layers()
+    return AdapterGates(
+      attention: layers.map { $0[.attention]?.first },
+      feedForward: layers.map { $0[.feedForward]?.first }, expertCount: experts.count)
+  }
+
+  /// Gates that choose before the pass.
+  func merging(_ kind: AdapterMerging.Kind) throws(AdapterError) -> AdapterMerging {
+    let layers = try layers()
+    do {
+      return try AdapterMerging(
+        kind, experts: experts, modules: modules, layers: layers, target: target)
+    } catch {
+      throw .invalidValue(
+        path: file.path, key: "merge", value: kind.rawValue,
+        expected: "adapters that can be merged: \(error)")
+    }
+  }
+
+  /// The gates of each layer.
+  private func layers() throws(AdapterError) -> [AdapterMerging.LayerGates] {
     var known: Set<String> = []
-    var found: [AdapterGates.Place: [Gate?]] = [:]
-    for place in AdapterGates.Place.allCases {
-      var gates: [Gate?] = []
-      for layer in target.shapes.indices {
-        gates.append(try gate(place, layer: layer, known: &known))
+    var layers: [AdapterMerging.LayerGates] = []
+    for layer in target.shapes.indices {
+      var gates: AdapterMerging.LayerGates = [:]
+      for place in AdapterGates.Place.allCases {
+        gates[place] = try self.gates(place, layer: layer, known: &known)
       }
-      found[place] = gates
+      layers.append(gates)
     }
     for name in tensors.tensorNames.sorted() where !known.contains(name) {
       throw .unknownModule(path: file.gatePath, tensor: name)
     }
-    return AdapterGates(
-      attention: found[.attention] ?? [], feedForward: found[.feedForward] ?? [],
-      expertCount: experts.count)
+    return layers
   }
 
-  /// The gate of a place; nil where no expert adds anything.
-  private func gate(
+  /// The gate of a place, or one for each split; nil where no expert adds anything.
+  private func gates(
     _ place: AdapterGates.Place, layer: Int, known: inout Set<String>
-  ) throws(AdapterError) -> Gate? {
+  ) throws(AdapterError) -> [Gate]? {
     let prefix = "layers.\(layer).\(place.rawValue)."
     known.formUnion([prefix + "weight", prefix + "bias"])
     guard let description = file.gates[place], isUsed(place, layer: layer) else { return nil }
     let count = experts.count - description.sharedExperts
     let width = target.configuration.width
-    var matrix: FloatBuffer?
+    var matrices: [FloatBuffer?]
     switch description.scores {
-    case .linear, .cosine: matrix = try matrixOf(prefix + "weight", rows: count, width: width)
-    case .perTask: matrix = try matrixOf(prefix + "weight", rows: nil, width: count)
-    case .fixedRandom, .random: matrix = nil
+    case .linear, .cosine: matrices = [try matrixOf(prefix + "weight", rows: count, width: width)]
+    case .perTask: matrices = try taskMatrices(prefix + "weight", experts: count)
+    case .fixedRandom, .random: matrices = [nil]
     }
     var bias: [Float]?
     if tensors.tensorNames.contains(prefix + "bias") {
       bias = try floats(prefix + "bias", shape: [count])
     }
     do {
-      return try description.gate(
-        expertCount: count, width: width, layer: layer, matrix: matrix, bias: bias)
+      var gates: [Gate] = []
+      for matrix in matrices {
+        gates.append(
+          try description.gate(
+            expertCount: count, width: width, layer: layer, matrix: matrix, bias: bias))
+      }
+      return gates
     } catch {
       throw .invalidValue(
         path: file.path, key: "gates.\(place.rawValue)", value: "unusable",
@@ -124,12 +153,38 @@ private struct MixtureGateReader {
     }
   }
 
-  /// - Parameter rows: nil for as many as there are.
   private func matrixOf(
-    _ name: String, rows: Int?, width: Int
+    _ name: String, rows: Int, width: Int
   ) throws(AdapterError) -> FloatBuffer {
-    let rows = rows ?? tensors.tensors[name]?.shape.first ?? 0
-    let values = try floats(name, shape: [rows, width])
+    try buffer(floats(name, shape: [rows, width])[...], name, rows: rows, width: width)
+  }
+
+  /// The tasks' rows, for each split. // (tasks, experts), from that or (tasks, splits, experts)
+  private func taskMatrices(
+    _ name: String, experts: Int
+  ) throws(AdapterError) -> [FloatBuffer] {
+    let shape = tensors.tensors[name]?.shape ?? []
+    let isSplit = file.merge == .parameters && shape.count == 3
+    let tasks = shape.first ?? 0
+    let splits = isSplit ? shape[1] : 1
+    let values = try floats(name, shape: isSplit ? [tasks, splits, experts] : [tasks, experts])
+    var matrices: [FloatBuffer] = []
+    for split in 0..<splits {
+      let rows = (0..<tasks).flatMap {
+        values[(($0 * splits + split) * experts)...].prefix(experts)
+      }
+      matrices.append(try buffer(rows[...], name, rows: tasks, width: experts))
+    }
+    guard !matrices.isEmpty else {
+      throw .wrongShape(
+        path: file.gatePath, tensor: name, shape: shape, expected: [tasks, 1, experts])
+    }
+    return matrices
+  }
+
+  private func buffer(
+    _ values: ArraySlice<Float>, _ name: String, rows: Int, width: Int
+  ) throws(AdapterError) -> FloatBuffer {
     do {
       let buffer = try FloatBuffer(rows: rows, width: width)
       for (index, value) in values.enumerated() { buffer.pointer[index] = value }

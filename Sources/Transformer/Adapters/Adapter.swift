@@ -1,14 +1,17 @@
 import Synchronization
 
-/// What a request asks of its base's linear maps: one low-rank adapter, or several that gates weigh
-/// token by token.
+/// What a request asks of its base's linear maps: one low-rank adapter, or several that gates weigh,
+/// token by token, or once for the request where they look at nothing else.
 package final class Adapter: Sendable {
   /// Tells adapters apart for as long as the process runs: no two are ever the same.
   package let identity: UInt64
   /// The low-rank additions, one for a single adapter.
   package let experts: [LowRankAdapter]
-  /// Weighs the experts; nil where there is one, which is added in full.
+  /// Weighs the experts token by token; nil where there is one, which is added in full, or where
+  /// `merging` makes it one.
   let gates: AdapterGates?
+  /// Makes one adapter of the experts for each request.
+  private let merging: AdapterMerging?
   /// The modules that are changed, a bit each.
   private let moduleBits: UInt16
 
@@ -19,6 +22,7 @@ package final class Adapter: Sendable {
     identity = Self.made.add(1, ordering: .relaxed).newValue
     experts = [adapter]
     gates = nil
+    merging = nil
     moduleBits = .max
   }
 
@@ -28,13 +32,36 @@ package final class Adapter: Sendable {
     identity = Self.made.add(1, ordering: .relaxed).newValue
     self.experts = experts
     self.gates = gates
+    merging = nil
     moduleBits = modules.reduce(0) { $0 | 1 << UInt16($1.rawValue) }
+  }
+
+  /// A mixture whose experts are merged before the pass.
+  init(experts: [LowRankAdapter], merging: AdapterMerging) {
+    identity = Self.made.add(1, ordering: .relaxed).newValue
+    self.experts = experts
+    gates = nil
+    self.merging = merging
+    moduleBits = .max
   }
 
   /// Loads a single adapter in PEFT's form.
   package convenience init(path: String, target: AdapterTarget) throws(AdapterError) {
     self.init(try LowRankAdapter(path: path, target: target))
   }
+
+  /// The adapter that a request with these wishes runs with: this one, or what its experts are merged
+  /// to for the request's task. Merged ones are kept, so that the next request with the same wishes
+  /// gets the same; whoever runs requests asks when one comes. A pass asks, too.
+  package func resolved(for request: GateRequest) throws(ModelError) -> Adapter {
+    try merging?.adapter(for: request) ?? self
+  }
+
+  /// How often experts have been merged; nil where none are.
+  package var mergeCount: Int? { merging?.buildCount }
+
+  /// The gates that a request's wishes must suit.
+  package var allGates: [Gate] { merging?.gates ?? gates?.all ?? [] }
 
   /// Whether a gate of it looks at the tokens before.
   package var smoothsGates: Bool { gates?.all.contains { $0.smoothing != nil } ?? false }

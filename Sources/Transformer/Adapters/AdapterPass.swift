@@ -59,7 +59,7 @@ final class AdapterPass: @unchecked Sendable {
     for segment in batch {
       let rows = row..<row + segment.tokens.count
       row = rows.upperBound
-      guard let adapter = segment.adapter else { continue }
+      guard let adapter = try segment.adapter?.resolved(for: segment.gating) else { continue }
       if let last = runs.last, last.adapter === adapter, last.rows.upperBound == rows.lowerBound {
         runs[runs.count - 1].rows = last.rows.lowerBound..<rows.upperBound
       } else {

@@ -40,4 +40,12 @@ package final class AdapterTarget: Sendable {
     let inHead = index % configuration.headDim
     return index - inHead + 2 * (inHead % half) + inHead / half
   }
+
+  /// Whether runs of so many outputs are the same outputs in the checkpoint and in the base's matrix.
+  func keepsOrder(_ module: AdaptedModule, blocks: Int) -> Bool {
+    guard module == .query || module == .key, configuration.rotaryStyle == .interleaved else {
+      return true
+    }
+    return blocks.isMultiple(of: configuration.headDim)
+  }
 }

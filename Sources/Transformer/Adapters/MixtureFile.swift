@@ -26,6 +26,14 @@ import ModelFiles
 ///   `per_task`, (tasks, experts); none with random ones.
 /// - `layers.N.mlp.bias`, `layers.N.attention.bias`: (experts), where a linear gate has one.
 ///
+/// - `merge`, only where all scores are `per_task`, so that the gates know their choice before the
+///   pass: `results`, the default, or `parameters`. The chosen experts are merged to one adapter, once
+///   for each task (`AdapterMerging`). `results` keeps the formula below; `parameters` (Polytropon, MHR)
+///   averages the A's and the B's before the product, for which the ranks of a module must be alike.
+///   Then a weight of shape (tasks, splits, experts) gives each part of a module's inputs and outputs
+///   weights of its own (MHR). A request without a task gets the uniform row; one with a task that is
+///   not there is refused.
+///
 /// A row's result is y = W x + sum of w[e] · scale[e] · B[e] (A[e] x) over the experts that its gate
 /// chose, w their weights and scale the adapter's own alpha / r.
 struct MixtureFile {
@@ -34,6 +42,8 @@ struct MixtureFile {
   /// Nil for all that the adapters hold.
   let modules: Set<AdaptedModule>?
   let gates: [AdapterGates.Place: GateDescription]
+  /// How experts become one adapter before the pass; nil where gates choose token by token.
+  let merge: AdapterMerging.Kind?
 
   static let largestExpertCount = 256
   private static let largestFileBytes = 4 << 20
@@ -76,6 +86,13 @@ struct MixtureFile {
     }
     modules = try Self.modules(content.modules, path: path)
     gates = try Self.gates(content.gates, path: path)
+    let isKnown = gates.values.allSatisfy { $0.scores == .perTask && !$0.hasBypassExpert }
+    if let merge = content.merge, !isKnown {
+      throw .invalidValue(
+        path: path, key: "merge", value: merge.rawValue,
+        expected: "nothing, or scores per_task in all gates")
+    }
+    merge = isKnown ? content.merge ?? .results : nil
   }
 
   private struct Content: Decodable {
@@ -83,6 +100,7 @@ struct MixtureFile {
     let adapters: [String]
     let modules: [String]?
     let gates: [String: GateDescription]
+    let merge: AdapterMerging.Kind?
   }
 
   private static func modules(
