@@ -1,8 +1,16 @@
+import Foundation
 import ModelFiles
 
 /// Byte-level byte-pair encoding as GPT-2 introduced it (`tokenizer.ggml.model` = `gpt2`): text is
 /// cut into words by the pre-tokenizer, and each word's bytes are merged by rank.
 package struct ByteLevelBPETokenizer: Tokenizer {
+  /// What is done to text between special tokens before it is cut.
+  enum Normalizer: Sendable {
+    case none
+    /// Canonical composition.
+    case nfc
+  }
+
   private let vocabulary: Vocabulary
   /// The tokens as raw bytes; only normal ones are found by content.
   private let tokens: ByteStringTable
@@ -11,8 +19,10 @@ package struct ByteLevelBPETokenizer: Tokenizer {
   /// Hugging Face's tokenizers.
   private let byteIds: [Int32]
   private let preTokenizer: PreTokenizer
-  private let controlAndUserDefined: SpecialTokenSplitter
-  private let userDefined: SpecialTokenSplitter
+  /// Whether a word that is a token as it stands is taken whole, without merging.
+  private let ignoresMerges: Bool
+  private let normalizer: Normalizer
+  private let addedTokens: AddedTokenSplitter
   private let specials: [String: Int32]
   package let endTokens: Set<Int32>
 
@@ -65,13 +75,67 @@ package struct ByteLevelBPETokenizer: Tokenizer {
     }
     self.vocabulary = vocabulary
     self.preTokenizer = preTokenizer
+    ignoresMerges = preTokenizer.ignoresMerges
+    normalizer = .none
     byteIds = (0..<256).map { tokens.find([UInt8($0)]) }
     merges = try Self.readMerges(file, tokens: tokens)
     self.tokens = tokens
-    controlAndUserDefined = SpecialTokenSplitter(special + userDefined)
-    self.userDefined = SpecialTokenSplitter(userDefined)
+    addedTokens = AddedTokenSplitter(control: special, userDefined: userDefined)
     specials = names
     endTokens = vocabulary.endTokens(file: file) { names[$0] }
+  }
+
+  /// Of a checkpoint's `tokenizer.json`.
+  init(
+    file: JSONField, vocabulary: CheckpointVocabulary, preTokenizer: PreTokenizer,
+    normalizer: Normalizer
+  ) throws(TokenizerError) {
+    let table = vocabulary.table()
+    merges = try vocabulary.merges(file: file, table: table)
+    var tokens = ByteStringTable(
+      capacity: vocabulary.texts.count, byteCapacity: table.arena.count)
+    var raw: [UInt8] = []
+    var isUserDefined = Set<Int32>()
+    for token in vocabulary.added where !token.isSpecial { isUserDefined.insert(token.id) }
+    for (id, text) in vocabulary.texts.enumerated() {
+      var text = text
+      let isFound = vocabulary.isFound[id]
+      text.withUTF8 { utf8 in
+        let bytes = UnsafeRawBufferPointer(utf8)
+        // Added tokens are written as they are; the model's own with stand-ins for bytes.
+        if isFound, !isUserDefined.contains(Int32(clamping: id)),
+          ByteLevelAlphabet.decode(bytes, into: &raw)
+        {
+          tokens.append(raw)
+        } else {
+          tokens.append(bytes, indexed: isFound)
+        }
+      }
+    }
+    let unknown = vocabulary.unknown ?? -1
+    byteIds = (0..<256).map { byte in
+      let id = tokens.find([UInt8(byte)])
+      return id >= 0 ? id : unknown
+    }
+    guard !vocabulary.fusesUnknown || unknown < 0 || !byteIds.contains(unknown) else {
+      throw file["model"]["fuse_unk"].error("is not supported where bytes have no token")
+    }
+    self.tokens = tokens
+    self.vocabulary = vocabulary.vocabulary
+    self.preTokenizer = preTokenizer
+    ignoresMerges = vocabulary.ignoresMerges
+    self.normalizer = normalizer
+    addedTokens = AddedTokenSplitter(vocabulary.added) { content in
+      Self.normalized(Array(content.utf8), by: normalizer)
+    }
+    specials = Dictionary(vocabulary.added.map { ($0.content, $0.id) }) { $1 }
+    endTokens = vocabulary.endTokens
+  }
+
+  private static func normalized(_ text: [UInt8], by normalizer: Normalizer) -> [UInt8] {
+    guard normalizer == .nfc, text.contains(where: { $0 >= 0x80 }) else { return text }
+    return Array(
+      String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
   }
 
   private static func readMerges(
@@ -117,32 +181,50 @@ package struct ByteLevelBPETokenizer: Tokenizer {
     var ids: [Int32] = []
     if addSpecial, vocabulary.addsBeginning, let id = beginningOfText { ids.append(id) }
     var merger = BytePairMerger(table: merges)
-    var symbols: [Int32] = []
     var text = text
     text.withUTF8 { utf8 in
       let bytes = UnsafeRawBufferPointer(utf8)
-      let splitter = parseSpecial ? controlAndUserDefined : userDefined
-      for piece in splitter.split(bytes) {
+      for piece in addedTokens.beforeNormalizing(withControl: parseSpecial).split(bytes) {
         switch piece {
         case .token(let id): ids.append(id)
         case .text(let range):
           let part = UnsafeRawBufferPointer(rebasing: bytes[range])
-          preTokenizer.forEachWord(part) { word in
-            let word = UnsafeRawBufferPointer(rebasing: part[word])
-            if preTokenizer.ignoresMerges, case let id = tokens.find(word), id >= 0 {
-              ids.append(id)
-              return
+          if normalizer == .none, addedTokens.needNoNormalizing {
+            appendWords(of: part, &merger, to: &ids)
+          } else {
+            Self.normalized(Array(part), by: normalizer).withUnsafeBytes { part in
+              for piece in addedTokens.afterNormalizing(withControl: parseSpecial).split(part) {
+                switch piece {
+                case .token(let id): ids.append(id)
+                case .text(let range):
+                  appendWords(
+                    of: UnsafeRawBufferPointer(rebasing: part[range]), &merger, to: &ids)
+                }
+              }
             }
-            symbols.removeAll(keepingCapacity: true)
-            for byte in word where byteIds[Int(byte)] >= 0 { symbols.append(byteIds[Int(byte)]) }
-            merger.merge(&symbols)
-            ids.append(contentsOf: symbols)
           }
         }
       }
     }
     if addSpecial, vocabulary.addsEnd, let id = endOfText { ids.append(id) }
     return ids
+  }
+
+  private func appendWords(
+    of part: UnsafeRawBufferPointer, _ merger: inout BytePairMerger, to ids: inout [Int32]
+  ) {
+    var symbols: [Int32] = []
+    preTokenizer.forEachWord(part) { word in
+      let word = UnsafeRawBufferPointer(rebasing: part[word])
+      if ignoresMerges, case let id = tokens.find(word), id >= 0 {
+        ids.append(id)
+        return
+      }
+      symbols.removeAll(keepingCapacity: true)
+      for byte in word where byteIds[Int(byte)] >= 0 { symbols.append(byteIds[Int(byte)]) }
+      merger.merge(&symbols)
+      ids.append(contentsOf: symbols)
+    }
   }
 
   package func bytes(of id: Int32) -> [UInt8] { Array(tokens[Int(id)]) }

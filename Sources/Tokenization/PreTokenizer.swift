@@ -23,6 +23,31 @@ package enum PreTokenizer: Sendable, CaseIterable {
     }
   }
 
+  /// The pre-tokenizer of a regular expression, or nil if it is not known here.
+  init?(pattern: String) {
+    guard let known = Self.patterns.first(where: { $0.pattern.utf8.elementsEqual(pattern.utf8) })
+    else { return nil }
+    self = known.preTokenizer
+  }
+
+  /// The regular expressions as `tokenizer.json` files write them.
+  private static let patterns: [(pattern: String, preTokenizer: PreTokenizer)] = [
+    (
+      #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#,
+      .gpt2
+    ),
+    (
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"#
+        + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#,
+      .llama3
+    ),
+    (
+      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"#
+        + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#,
+      .qwen2
+    ),
+  ]
+
   /// Whether a word that is a token as it stands is taken whole, without merging.
   var ignoresMerges: Bool { self == .llama3 }
 

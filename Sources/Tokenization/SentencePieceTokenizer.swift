@@ -6,16 +6,26 @@ import ModelFiles
 /// Spaces are written as U+2581 in the vocabulary. Llama 2 puts one before the text, Gemma does
 /// not. User-defined tokens (runs of spaces, HTML tags) are cut out before anything is joined.
 package struct SentencePieceTokenizer: Tokenizer {
+  /// Which neighbours are joined first.
+  private enum Merging: Sendable {
+    /// Those whose joined text scores highest, as in SentencePiece.
+    case scores([Float])
+    /// Those of the first rank, as in Hugging Face's tokenizers.
+    case ranks(MergeTable, ignoringThemForWholeWords: Bool)
+  }
+
   private let vocabulary: Vocabulary
   /// The tokens as they stand in the file; control tokens are not found by content.
   private let pieces: ByteStringTable
-  private let scores: [Float]
+  private let merging: Merging
+  private let layout: PieceLayout
   /// The ids of the 256 byte tokens, or -1.
   private let byteIds: [Int32]
   /// The byte that each byte token stands for.
   private let byteValues: [Int32: UInt8]
-  private let controlAndUserDefined: SpecialTokenSplitter
-  private let userDefined: SpecialTokenSplitter
+  /// Unknown characters in a row are one token.
+  private let fusesUnknown: Bool
+  private let addedTokens: AddedTokenSplitter
   private let specials: [String: Int32]
   package let addsSpacePrefix: Bool
   package let endTokens: Set<Int32>
@@ -23,9 +33,6 @@ package struct SentencePieceTokenizer: Tokenizer {
   package var vocabularyCount: Int { vocabulary.count }
   package var beginningOfText: Int32? { vocabulary.beginningOfText }
   package var endOfText: Int32? { vocabulary.endOfText }
-
-  /// U+2581 in UTF-8.
-  private static let space: [UInt8] = [0xE2, 0x96, 0x81]
 
   package init(file: GGUFFile) throws(TokenizerError) {
     guard let strings = file.array("tokenizer.ggml.tokens"), strings.elementType == .string
@@ -56,7 +63,7 @@ package struct SentencePieceTokenizer: Tokenizer {
       case .normal, .unused: pieces.append(text)
       case .byte:
         pieces.append(text, indexed: false)
-        guard let byte = Self.byteValue(text) else {
+        guard let byte = Self.byteValue(String(decoding: text, as: UTF8.self)) else {
           throw TokenizerError(
             field: "tokenizer.ggml.tokens[\(index)]", problem: "is no byte token like <0x0A>")
         }
@@ -64,59 +71,135 @@ package struct SentencePieceTokenizer: Tokenizer {
         byteValues[id] = byte
       case .control, .unknown:
         pieces.append(text, indexed: false)
-        special.append((id, Self.escapingSpaces(text)))
+        special.append((id, PieceLayout.escapingSpaces(text)))
         names[String(decoding: text, as: UTF8.self)] = id
       case .userDefined:
         pieces.append(text, indexed: false)
-        userDefined.append((id, Self.escapingSpaces(text)))
+        userDefined.append((id, PieceLayout.escapingSpaces(text)))
         names[String(decoding: text, as: UTF8.self)] = id
       }
     }
     self.vocabulary = vocabulary
     self.pieces = pieces
-    self.scores = scores
+    merging = .scores(scores)
     self.byteIds = byteIds
     self.byteValues = byteValues
-    controlAndUserDefined = SpecialTokenSplitter(special + userDefined)
-    self.userDefined = SpecialTokenSplitter(userDefined)
+    fusesUnknown = false
+    // Spaces are escaped before user-defined tokens are looked for, so that U+2581 written out in
+    // the text counts as a space there too, as it does in SentencePiece.
+    addedTokens = AddedTokenSplitter(
+      control: [], userDefined: [], normalizedControl: special, normalizedUserDefined: userDefined)
     specials = names
     addsSpacePrefix = file.bool("tokenizer.ggml.add_space_prefix") ?? true
+    layout = PieceLayout(normalizerEscapes: true, wordPrefix: addsSpacePrefix ? .always : .none)
     endTokens = vocabulary.endTokens(file: file) { names[$0] }
+  }
+
+  /// Of a checkpoint's `tokenizer.json`.
+  init(
+    file: JSONField, vocabulary: CheckpointVocabulary, layout: PieceLayout
+  ) throws(TokenizerError) {
+    let normalize = { (content: String) in
+      Array(content.utf8).withUnsafeBytes { layout.normalized($0) }
+    }
+    var vocabulary = vocabulary
+    vocabulary.normalizeTexts(normalize)
+    let pieces = vocabulary.table()
+    merging = .ranks(
+      try vocabulary.merges(file: file, table: pieces),
+      ignoringThemForWholeWords: vocabulary.ignoresMerges)
+    var byteIds = [Int32](repeating: -1, count: 256)
+    var byteValues: [Int32: UInt8] = [:]
+    for (id, kind) in vocabulary.vocabulary.kinds.enumerated() where kind == .byte {
+      guard let byte = Self.byteValue(vocabulary.texts[id]) else { continue }
+      byteIds[Int(byte)] = Int32(clamping: id)
+      byteValues[Int32(clamping: id)] = byte
+    }
+    self.vocabulary = vocabulary.vocabulary
+    self.pieces = pieces
+    self.byteIds = byteIds
+    self.byteValues = byteValues
+    fusesUnknown = vocabulary.fusesUnknown
+    self.layout = layout
+    addedTokens = AddedTokenSplitter(vocabulary.added, normalize: normalize)
+    specials = Dictionary(vocabulary.added.map { ($0.content, $0.id) }) { $1 }
+    addsSpacePrefix = try TextLayout.dropsFirstSpace(file)
+    endTokens = vocabulary.endTokens
   }
 
   package func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
     var ids: [Int32] = []
     if addSpecial, vocabulary.addsBeginning, let id = beginningOfText { ids.append(id) }
-    var merger = PieceMerger(pieces: pieces, scores: scores)
-    var prefixed: [UInt8] = []
-    var afterSpecial = true
     var text = text
-    // Spaces are escaped before user-defined tokens are looked for, so that U+2581 written out in
-    // the text counts as a space there too, as it does in SentencePiece.
-    let escaped = text.withUTF8 { Self.escapingSpaces(UnsafeRawBufferPointer($0)) }
-    let splitter = parseSpecial ? controlAndUserDefined : userDefined
-    escaped.withUnsafeBytes { bytes in
-      for piece in splitter.split(bytes) {
+    text.withUTF8 { utf8 in
+      let bytes = UnsafeRawBufferPointer(utf8)
+      for piece in addedTokens.beforeNormalizing(withControl: parseSpecial).split(bytes) {
         switch piece {
-        case .token(let id):
-          ids.append(id)
-          afterSpecial = true
+        case .token(let id): ids.append(id)
         case .text(let range):
+          let isFirst = range.lowerBound == 0
           let part = UnsafeRawBufferPointer(rebasing: bytes[range])
-          if addsSpacePrefix, afterSpecial {
-            prefixed = Self.space + part
-            prefixed.withUnsafeBytes { part in
-              merger.merge(part) { append($0, part, to: &ids) }
+          layout.normalized(part).withUnsafeBytes { part in
+            for piece in addedTokens.afterNormalizing(withControl: parseSpecial).split(part) {
+              switch piece {
+              case .token(let id): ids.append(id)
+              case .text(let range):
+                let isFirst = isFirst && range.lowerBound == 0
+                layout.word(UnsafeRawBufferPointer(rebasing: part[range]), isFirst: isFirst)
+                  .withUnsafeBytes { append($0, to: &ids) }
+              }
             }
-          } else {
-            merger.merge(part) { append($0, part, to: &ids) }
           }
-          afterSpecial = false
         }
       }
     }
     if addSpecial, vocabulary.addsEnd, let id = endOfText { ids.append(id) }
     return ids
+  }
+
+  /// The ids of a text between special tokens.
+  private func append(_ text: UnsafeRawBufferPointer, to ids: inout [Int32]) {
+    switch merging {
+    case .scores(let scores):
+      var merger = PieceMerger(pieces: pieces, scores: scores)
+      merger.merge(text) { append($0, text, to: &ids) }
+    case .ranks(let table, let ignoresMerges):
+      var merger = BytePairMerger(table: table)
+      var symbols: [Int32] = []
+      layout.forEachWord(text) { range in
+        let word = UnsafeRawBufferPointer(rebasing: text[range])
+        if ignoresMerges, case let id = pieces.find(word), id >= 0 {
+          ids.append(id)
+          return
+        }
+        symbols.removeAll(keepingCapacity: true)
+        appendCharacters(of: word, to: &symbols)
+        merger.merge(&symbols)
+        ids.append(contentsOf: symbols)
+      }
+    }
+  }
+
+  /// The ids of a word's characters: tokens, or their bytes, or unknown.
+  private func appendCharacters(of word: UnsafeRawBufferPointer, to symbols: inout [Int32]) {
+    var offset = 0
+    var lastIsUnknown = false
+    while offset < word.count {
+      let length = min(UTF8Boundary.length(lead: word[offset]) ?? 1, word.count - offset)
+      let bytes = UnsafeRawBufferPointer(rebasing: word[offset..<offset + length])
+      offset += length
+      let id = pieces.find(bytes)
+      if id >= 0 {
+        symbols.append(id)
+        lastIsUnknown = false
+      } else if bytes.allSatisfy({ byteIds[Int($0)] >= 0 }) {
+        for byte in bytes { symbols.append(byteIds[Int(byte)]) }
+        lastIsUnknown = false
+      } else if let unknown = vocabulary.unknown {
+        if !(lastIsUnknown && fusesUnknown) { symbols.append(unknown) }
+        lastIsUnknown = true
+      }
+    }
   }
 
   /// The id of one piece, or its bytes' ids if it is no token.
@@ -140,7 +223,8 @@ package struct SentencePieceTokenizer: Tokenizer {
 
   package func bytes(of id: Int32) -> [UInt8] {
     if let byte = byteValues[id] { return [byte] }
-    return vocabulary.isSpecial(id) ? Array(pieces[Int(id)]) : Self.restoringSpaces(pieces[Int(id)])
+    return vocabulary.isSpecial(id)
+      ? Array(pieces[Int(id)]) : PieceLayout.restoringSpaces(pieces[Int(id)])
   }
 
   package func isSpecial(_ id: Int32) -> Bool { vocabulary.isSpecial(id) }
@@ -151,34 +235,8 @@ package struct SentencePieceTokenizer: Tokenizer {
     return id >= 0 ? id : nil
   }
 
-  private static func escapingSpaces(_ text: UnsafeRawBufferPointer) -> [UInt8] {
-    var result: [UInt8] = []
-    result.reserveCapacity(text.count + text.count / 2)
-    for byte in text {
-      if byte == 0x20 { result += space } else { result.append(byte) }
-    }
-    return result
-  }
-
-  private static func restoringSpaces(_ piece: ArraySlice<UInt8>) -> [UInt8] {
-    guard piece.contains(0xE2) else { return Array(piece) }
-    var result: [UInt8] = []
-    var rest = piece
-    while let first = rest.first {
-      if rest.starts(with: space) {
-        result.append(0x20)
-        rest = rest.dropFirst(3)
-      } else {
-        result.append(first)
-        rest = rest.dropFirst()
-      }
-    }
-    return result
-  }
-
   /// The byte of a token such as `<0x0A>`.
-  private static func byteValue(_ text: UnsafeRawBufferPointer) -> UInt8? {
-    let text = String(decoding: text, as: UTF8.self)
+  static func byteValue(_ text: String) -> UInt8? {
     guard text.utf8.count == 6, text.hasPrefix("<0x"), text.hasSuffix(">") else { return nil }
     return UInt8(text.dropFirst(3).dropLast(), radix: 16)
   }

@@ -1,6 +1,6 @@
 import ModelFiles
 
-/// What every GGUF vocabulary has: kinds of tokens, the special ids, and whether a beginning or
+/// What every vocabulary has: kinds of tokens, the special ids, and whether a beginning or
 /// end token is wanted.
 struct Vocabulary: Sendable {
   let count: Int
@@ -14,6 +14,20 @@ struct Vocabulary: Sendable {
   /// More than any vocabulary known, and few enough for 32-bit tables.
   static let maximumCount = 4_000_000
   static let maximumTokenBytes = 65_536
+
+  /// The ids are those of `kinds`.
+  init(
+    kinds: [TokenKind], beginningOfText: Int32?, endOfText: Int32?, unknown: Int32?,
+    addsBeginning: Bool, addsEnd: Bool
+  ) {
+    count = kinds.count
+    self.kinds = kinds
+    self.beginningOfText = beginningOfText
+    self.endOfText = endOfText
+    self.unknown = unknown
+    self.addsBeginning = addsBeginning
+    self.addsEnd = addsEnd
+  }
 
   init(file: GGUFFile, tokens: GGUFArray, addsBeginningByDefault: Bool) throws(TokenizerError) {
     let key = "tokenizer.ggml.tokens"
@@ -62,10 +76,16 @@ struct Vocabulary: Sendable {
   /// The tokens at which generation stops, from the metadata and from the well-known names.
   func endTokens(file: GGUFFile, find: (String) -> Int32?) -> Set<Int32> {
     var ids: Set<Int32> = []
-    if let endOfText { ids.insert(endOfText) }
     for key in ["tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"] {
       if let value = file.int(key), value >= 0, value < count { ids.insert(Int32(value)) }
     }
+    return endTokens(ids: ids, find: find)
+  }
+
+  /// The tokens at which generation stops: those given, the end of text, and the well-known names.
+  func endTokens(ids: Set<Int32>, find: (String) -> Int32?) -> Set<Int32> {
+    var ids = ids
+    if let endOfText { ids.insert(endOfText) }
     for name in Self.endNames {
       if let id = find(name), kind(id) == .control { ids.insert(id) }
     }
