@@ -71,7 +71,8 @@ let package = Package(
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "http-benchmark-server"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ThalamusTests", dependencies: ["Thalamus"]),
-    .testTarget(name: "LibraryTests", dependencies: ["Library"]),
+    .testTarget(
+      name: "LibraryTests", dependencies: ["Library"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "RoutingTests", dependencies: ["Routing"], resources: [.copy("Fixtures")]),
     .testTarget(name: "GenerationTests", dependencies: ["Generation"]),

@@ -1,5 +1,4 @@
 import Library
-import ModelFiles
 import Testing
 import Tokenization
 
@@ -11,8 +10,8 @@ import Tokenization
     ChatMessage(role: "user", content: "Bye\n"),
   ]
 
-  private func file(_ folder: String) throws -> GGUFFile {
-    try GGUFFile(path: try ExpertManifest.load(folder: folder).modelPath)
+  private func source(_ folder: String) throws -> ModelSource {
+    try ModelSource(ExpertManifest.load(folder: folder))
   }
 
   private func layout(chatTemplate: String?, weights folder: String) throws -> ChatLayout {
@@ -20,7 +19,7 @@ import Tokenization
     let line = chatTemplate.map { "\nchat_template: \($0)" } ?? ""
     try temporary.write("id: t\nfile: w" + line, to: "t/expert.yaml")
     return try ChatLayout.of(
-      ExpertManifest.load(folder: temporary.path + "/t"), file: file(folder))
+      ExpertManifest.load(folder: temporary.path + "/t"), source: source(folder))
   }
 
   private func render(_ layout: ChatLayout, opening: Bool = true) throws -> String {

@@ -1,5 +1,6 @@
 import Foundation
 import Routing
+import Transformer
 import Yams
 
 /// `models/<id>/expert.yaml`: an expert's card, and how the expert is run.
@@ -7,14 +8,34 @@ package struct ExpertManifest: Sendable, Equatable {
   package let card: ExpertCard
   /// Folder that `file` is in.
   package let folder: String
-  /// Weights, relative to `folder`: of an expert on a base, its own, not the base's.
+  /// Weights, relative to `folder`: of an expert on a base, its own, not the base's; of a checkpoint
+  /// in several files, their index.
   package let file: String
+  /// Folder of a Hugging Face checkpoint, relative to `folder`; nil where the weights are a GGUF file
+  /// or added to a base.
+  package let checkpoint: String?
   /// What the expert adds to which base; nil where it stands alone.
   package let addition: Addition?
   /// Name of a built-in chat template or a template's text; nil takes the one in the weights.
   package let chatTemplate: String?
 
   package var modelPath: String { folder + "/" + file }
+  package var checkpointFolder: String? { checkpoint.map { Self.inside(folder, $0) } }
+
+  /// Files without which the expert can't be loaded, its base's left out.
+  package var neededFiles: [String] {
+    guard let checkpointFolder else { return [modelPath] }
+    return ["config.json", "tokenizer.json"].map { checkpointFolder + "/" + $0 } + [modelPath]
+  }
+
+  /// Tells these weights from any others.
+  package func revision() throws -> String {
+    guard let checkpointFolder else { return try FileRevision.of(modelPath) }
+    let files =
+      try ["config.json", "tokenizer.json"] + CheckpointFiles.fileNames(in: checkpointFolder)
+    return try FileRevision.of(files.map { checkpointFolder + "/" + $0 })
+  }
+
   /// Folder of the expert that this one is added to, beside its own.
   package var baseFolder: String? {
     addition.map { URL(filePath: folder).deletingLastPathComponent().path + "/" + $0.base }
@@ -91,10 +112,35 @@ package struct ExpertManifest: Sendable, Equatable {
     guard card.kind != .localAdapters else {
       throw ManifestProblem(message: "kind local_adapters needs base, and adapter or mixture")
     }
+    if let checkpoint = run.checkpoint {
+      return try read(checkpoint: checkpoint, card, run, folder: folder)
+    }
     guard let file = run.file else { throw ManifestProblem(message: "key 'file' is missing") }
     try checkInside(file, key: "file")
     return ExpertManifest(
-      card: card, folder: folder, file: file, addition: nil, chatTemplate: run.chat_template)
+      card: card, folder: folder, file: file, checkpoint: nil, addition: nil,
+      chatTemplate: run.chat_template)
+  }
+
+  /// An expert whose model is a folder as Hugging Face's libraries save it.
+  private static func read(
+    checkpoint: String, _ card: ExpertCard, _ run: Run, folder: String
+  ) throws -> ExpertManifest {
+    guard run.file == nil else {
+      throw ManifestProblem(message: "file and checkpoint exclude each other")
+    }
+    try checkInside(checkpoint, key: "checkpoint")
+    let index = CheckpointFiles.indexName
+    let hasIndex = FileManager.default.fileExists(atPath: inside(folder, checkpoint) + "/" + index)
+    return ExpertManifest(
+      card: card, folder: folder,
+      file: inside(nil, checkpoint, hasIndex ? index : CheckpointFiles.singleName),
+      checkpoint: checkpoint, addition: nil, chatTemplate: run.chat_template)
+  }
+
+  /// Parts of a path, without those that are the folder itself.
+  private static func inside(_ parts: String?...) -> String {
+    parts.compactMap(\.self).filter { $0 != "." }.joined(separator: "/")
   }
 
   /// An expert that adds to another's model.
@@ -108,6 +154,9 @@ package struct ExpertManifest: Sendable, Equatable {
     card.kind = .localAdapters
     guard run.file == nil else {
       throw ManifestProblem(message: "file and base exclude each other; the base has the weights")
+    }
+    guard run.checkpoint == nil else {
+      throw ManifestProblem(message: "checkpoint and base exclude each other")
     }
     guard base != card.id else {
       throw ManifestProblem(message: "base '\(base)' is the expert itself")
@@ -130,7 +179,7 @@ package struct ExpertManifest: Sendable, Equatable {
       case .mixture: prefix + "gate.safetensors"
       }
     return ExpertManifest(
-      card: card, folder: folder, file: file,
+      card: card, folder: folder, file: file, checkpoint: nil,
       addition: Addition(base: base, kind: kind, path: path), chatTemplate: run.chat_template)
   }
 
@@ -140,10 +189,13 @@ package struct ExpertManifest: Sendable, Equatable {
     }
   }
 
-  private enum RunKeys: String, CaseIterable { case file, base, adapter, mixture, chat_template }
+  private enum RunKeys: String, CaseIterable {
+    case file, checkpoint, base, adapter, mixture, chat_template
+  }
 
   private struct Run: Decodable {
     let file: String?
+    let checkpoint: String?
     let base: String?
     let adapter: String?
     let mixture: String?

@@ -6,6 +6,12 @@ import Routing
 package enum FileRevision {
   private static let sampleBytes = 256 << 10
 
+  /// One name for the contents of several files.
+  package static func of(_ paths: [String]) throws -> String {
+    let parts = try paths.map { try of($0) }
+    return String(SHA256.hex(of: Data(parts.joined(separator: ":").utf8)).prefix(16))
+  }
+
   package static func of(_ path: String) throws -> String {
     let file = try FileHandle(forReadingFrom: URL(filePath: path))
     defer { try? file.close() }

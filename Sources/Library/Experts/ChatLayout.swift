@@ -1,4 +1,3 @@
-import ModelFiles
 import Tokenization
 
 /// How an expert's chats are laid out, and which texts end its answer.
@@ -8,9 +7,10 @@ package struct ChatLayout: Sendable {
   package let stopTexts: [String]
 
   /// The template that a card names, else the one in the weights.
-  package static func of(_ manifest: ExpertManifest, file: GGUFFile) throws -> ChatLayout {
+  package static func of(_ manifest: ExpertManifest, source: ModelSource) throws -> ChatLayout {
     try named(in: manifest)
-      ?? ChatLayout(template: try ChatTemplate(file: file) ?? ChatTemplate(.chatml), stopTexts: [])
+      ?? ChatLayout(
+        template: try source.chatTemplate() ?? ChatTemplate(.chatml), stopTexts: [])
   }
 
   /// The template that a card names; nil if it names none.

@@ -1,7 +1,6 @@
 import Dispatch
 import Foundation
 import Generation
-import ModelFiles
 import Synchronization
 import Tokenization
 import Transformer
@@ -47,8 +46,8 @@ package final class LocalExpertLoader: Sendable {
       }
       let base = try ExpertManifest.load(folder: baseFolder)
       _ = try manifest.base(among: [base, manifest])
-      guard FileManager.default.fileExists(atPath: base.modelPath) else {
-        throw LibraryError.missingFile(expert: manifest.card.id, path: base.modelPath)
+      if let path = base.neededFiles.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
+        throw LibraryError.missingFile(expert: manifest.card.id, path: path)
       }
       let model = try model(base)
       let path = manifest.folder + "/" + addition.path
@@ -105,13 +104,13 @@ package final class LocalExpertLoader: Sendable {
   private func model(_ manifest: ExpertManifest) throws -> ResidentModel {
     let folder = URL(filePath: manifest.folder).standardizedFileURL.path
     if let model = models.withLock({ $0[folder]?.value }), !model.isOver { return model }
-    let file = try GGUFFile(path: manifest.modelPath)
-    let tokenizer = try makeTokenizer(from: file)
-    let layout = try ChatLayout.of(manifest, file: file)
+    let source = try ModelSource(manifest)
+    let tokenizer = try source.tokenizer()
+    let layout = try ChatLayout.of(manifest, source: source)
     var decoderOptions = DecoderOptions(precision: options.precision)
     decoderOptions.contextLength = manifest.card.contextLength
     decoderOptions.keyValueLimitBytes = options.keyValueBytes
-    let decoder = try Decoder(file: file, pool: pool, options: decoderOptions)
+    let decoder = try source.decoder(pool: pool, options: decoderOptions)
     var schedulerOptions = SchedulerOptions()
     schedulerOptions.waitingLimit = options.waitingLimit
     schedulerOptions.runningLimit = options.runningLimit

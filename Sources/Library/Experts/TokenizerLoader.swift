@@ -1,5 +1,4 @@
 import Foundation
-import ModelFiles
 import Tokenization
 
 /// A tokenizer alone, without the weights beside it.
@@ -19,9 +18,10 @@ package enum TokenizerLoader {
       throw LibraryError.unknownExpert(id: id, known: manifests.map(\.card.id))
     }
     let manifest = try found.base(among: manifests) ?? found
-    guard FileManager.default.fileExists(atPath: manifest.modelPath) else {
-      throw LibraryError.missingFile(expert: id, path: manifest.modelPath)
+    if let path = manifest.neededFiles.first(where: { !FileManager.default.fileExists(atPath: $0) })
+    {
+      throw LibraryError.missingFile(expert: id, path: path)
     }
-    return try makeTokenizer(from: GGUFFile(path: manifest.modelPath))
+    return try ModelSource(manifest).tokenizer()
   }
 }

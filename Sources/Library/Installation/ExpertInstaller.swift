@@ -1,6 +1,7 @@
 import Foundation
 import ModelFiles
 import Routing
+import Transformer
 import Yams
 
 /// Adds experts to a models folder and takes them out again.
@@ -32,8 +33,8 @@ package struct ExpertInstaller: Sendable {
     case link
   }
 
-  /// Adds a GGUF file, or a folder with a PEFT adapter, as an expert: a folder with its card and its
-  /// file. Nothing is left behind where it can't be used.
+  /// Adds a GGUF file, a folder with a Hugging Face checkpoint, or one with a PEFT adapter, as an
+  /// expert: a folder with its card and its files. Nothing is left behind where it can't be used.
   package func add(
     _ path: String, details: Details, transfer: Transfer
   ) throws(LibraryError) -> ExpertManifest {
@@ -42,8 +43,10 @@ package struct ExpertInstaller: Sendable {
     guard FileManager.default.fileExists(atPath: source.path, isDirectory: &isFolder) else {
       throw .notInstallable(path: path, problem: "there is no such file or folder")
     }
-    let isAdapter = isFolder.boolValue
-    let fileName = source.deletingPathExtension().lastPathComponent
+    let kind: Kind =
+      !isFolder.boolValue
+      ? .file : Self.isCheckpoint(source) && details.base == nil ? .checkpoint : .adapter
+    let fileName = (kind == .file ? source.deletingPathExtension() : source).lastPathComponent
     let id = if let id = details.id { id } else { try Self.id(from: fileName) }
     do throws(RoutingError) {
       // Before it becomes part of a path.
@@ -57,10 +60,14 @@ package struct ExpertInstaller: Sendable {
     }
     let card: [(String, Node)]
     let files: [String]
-    if isAdapter {
+    switch kind {
+    case .adapter:
       files = ["adapter_config.json", "adapter_model.safetensors"]
       card = try adapterCard(id, folder: source, files: files, details)
-    } else {
+    case .checkpoint:
+      card = try checkpointCard(id, folder: source, details)
+      files = try Self.checkpointFiles(source)
+    case .file:
       files = [source.lastPathComponent]
       card = try modelCard(id, path: source.path, details)
     }
@@ -74,7 +81,7 @@ package struct ExpertInstaller: Sendable {
         node: Node(card.map { (Node($0.0), $0.1) }), allowUnicode: true)
       try Data(text.utf8).write(to: URL(filePath: folder + "/expert.yaml"))
       for file in files {
-        let from = isAdapter ? source.appending(path: file) : source
+        let from = kind == .file ? source : source.appending(path: file)
         let to = URL(filePath: folder + "/" + file)
         switch transfer {
         case .copy: try FileManager.default.copyItem(at: from, to: to)
@@ -110,6 +117,33 @@ package struct ExpertInstaller: Sendable {
     }
   }
 
+  // MARK: - Checkpoints
+
+  private enum Kind { case file, checkpoint, adapter }
+
+  /// Whether a folder holds a model as Hugging Face's libraries save it.
+  package static func isCheckpoint(_ folder: URL) -> Bool {
+    func has(_ name: String) -> Bool {
+      FileManager.default.fileExists(atPath: folder.appending(path: name).path)
+    }
+    return has("config.json") && !has("adapter_config.json")
+  }
+
+  /// The files of a checkpoint that are read.
+  private static func checkpointFiles(_ folder: URL) throws(LibraryError) -> [String] {
+    let weights: [String]
+    do {
+      weights = try CheckpointFiles.fileNames(in: folder.path)
+    } catch {
+      throw .notInstallable(path: folder.path, problem: "\(error)")
+    }
+    let beside = [
+      CheckpointFiles.indexName, "tokenizer_config.json", "generation_config.json",
+      "chat_template.jinja",
+    ].filter { FileManager.default.fileExists(atPath: folder.appending(path: $0).path) }
+    return ["config.json", "tokenizer.json"] + beside + weights
+  }
+
   // MARK: - Cards
 
   private func modelCard(
@@ -121,8 +155,28 @@ package struct ExpertInstaller: Sendable {
     } catch {
       throw .notInstallable(path: path, problem: "\(error)")
     }
+    return card(
+      id, facts, ("file", Node(URL(filePath: path).lastPathComponent)), details)
+  }
+
+  private func checkpointCard(
+    _ id: String, folder: URL, _ details: Details
+  ) throws(LibraryError) -> [(String, Node)] {
+    let facts: ModelFacts
+    do {
+      facts = try ModelFacts(CheckpointFolder(path: folder.path))
+    } catch {
+      throw .notInstallable(path: folder.path, problem: "\(error)")
+    }
+    return card(id, facts, ("checkpoint", Node(".")), details)
+  }
+
+  /// The card of a model that stands alone.
+  private func card(
+    _ id: String, _ facts: ModelFacts, _ weights: (String, Node), _ details: Details
+  ) -> [(String, Node)] {
     var card = common(id, name: facts.name, license: facts.license, details)
-    card.append(("file", Node(URL(filePath: path).lastPathComponent)))
+    card.append(weights)
     card.append(("total_parameters", Node("\(facts.totalParameters)")))
     card.append(("active_parameters", Node("\(facts.activeParameters)")))
     if let length = facts.contextLength {
@@ -138,7 +192,8 @@ package struct ExpertInstaller: Sendable {
     for file in files
     where !FileManager.default.fileExists(atPath: folder.appending(path: file).path) {
       throw .notInstallable(
-        path: folder.path, problem: "it has no \(file): neither a GGUF file nor a PEFT adapter")
+        path: folder.path,
+        problem: "it has no \(file): neither a checkpoint with config.json nor a PEFT adapter")
     }
     let manifests = try ExpertLibrary.manifests(in: directory)
     guard let baseID = details.base else {

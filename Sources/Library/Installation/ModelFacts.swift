@@ -1,7 +1,9 @@
 import Foundation
 import ModelFiles
+import Tokenization
+import Transformer
 
-/// What a model's file says of itself, for cards and for people.
+/// What a model's files say of themselves, for cards and for people.
 package struct ModelFacts: Sendable, Encodable, Equatable {
   package let architecture: String
   package let name: String?
@@ -50,26 +52,90 @@ package struct ModelFacts: Sendable, Encodable, Equatable {
     hasChatTemplate = file.string("tokenizer.chat_template") != nil
     fileBytes = file.map.count
 
-    var total = 0.0
-    var active = 0.0
-    var shares: [String: (tensors: Int, bytes: Int)] = [:]
-    let activeShare = Self.share(active: activeExperts, of: experts)
+    var count = Count(activeShare: Self.share(active: activeExperts, of: experts))
     for tensor in file.tensors.values {
-      total += Double(tensor.elementCount)
       // Experts lie in one tensor, (experts, …), or in files of old in one each, `ffn_up.3.weight`.
       let isOfExpert =
         tensor.name.contains("_exps.")
         || tensor.name.split(separator: ".").dropLast().last.map { Int($0) != nil } == true
           && tensor.name.contains(".ffn_")
-      active += Double(tensor.elementCount) * (isOfExpert ? activeShare : 1)
-      let name = "\(tensor.elementType)".uppercased()
-      shares[name, default: (0, 0)].tensors += 1
-      shares[name, default: (0, 0)].bytes += tensor.byteCount
+      count.add(
+        elements: tensor.elementCount, bytes: tensor.byteCount,
+        type: "\(tensor.elementType)".uppercased(), isOfExpert: isOfExpert)
     }
-    totalParameters = Int(total)
-    activeParameters = Int(active.rounded())
-    types = shares.map { TypeShare(type: $0.key, tensors: $0.value.tensors, bytes: $0.value.bytes) }
-      .sorted { ($0.bytes, $1.type) > ($1.bytes, $0.type) }
+    totalParameters = Int(count.total)
+    activeParameters = Int(count.active.rounded())
+    types = count.shares
+  }
+
+  /// Reads the headers of a checkpoint's files, and its tokenizer; no weight is touched.
+  package init(_ folder: CheckpointFolder) throws {
+    func int(_ key: String) -> Int? { folder.metadata.int("\(folder.architecture).\(key)") }
+    architecture = folder.architecture
+    name = nil
+    license = nil
+    contextLength = int("context_length")
+    layers = int("block_count")
+    width = int("embedding_length")
+    heads = int("attention.head_count")
+    keyValueHeads = int("attention.head_count_kv")
+    experts = int("expert_count").flatMap { $0 > 0 ? $0 : nil }
+    activeExperts = experts == nil ? nil : int("expert_used_count")
+    vocabulary = try makeTokenizer(checkpoint: folder.path).vocabularyCount
+    tokenizer = "tokenizer.json"
+    hasChatTemplate = try ChatTemplate(checkpoint: folder.path) != nil
+
+    var count = Count(activeShare: Self.share(active: activeExperts, of: experts))
+    var bytes = 0
+    for file in try CheckpointFiles.fileNames(in: folder.path) {
+      let file = try SafetensorsFile(path: folder.path + "/" + file)
+      bytes += file.map.count
+      for tensor in file.tensors.values {
+        count.add(
+          elements: tensor.elementCount, bytes: tensor.byteCount,
+          type: "\(tensor.elementType)".uppercased(), isOfExpert: Self.isOfExpert(tensor.name))
+      }
+      for (name, tensor) in file.rawTensors {
+        let bytes = file.bytes(of: tensor).count
+        // Of MXFP4's two tensors, one has two numbers a byte and the other their scales.
+        count.add(
+          elements: name.hasSuffix("_blocks") ? 2 * bytes : 0, bytes: bytes, type: tensor.type,
+          isOfExpert: Self.isOfExpert(name))
+      }
+    }
+    fileBytes = bytes
+    totalParameters = Int(count.total)
+    activeParameters = Int(count.active.rounded())
+    types = count.shares
+  }
+
+  /// Whether a checkpoint's tensor is met by the tokens of its expert only.
+  private static func isOfExpert(_ name: String) -> Bool {
+    name.contains(".experts.") || name.contains("block_sparse_moe.input_linear.")
+      || name.contains("block_sparse_moe.output_linear.")
+  }
+
+  /// Parameters and bytes, counted tensor by tensor.
+  private struct Count {
+    let activeShare: Double
+    var total = 0.0
+    var active = 0.0
+    private var types: [String: (tensors: Int, bytes: Int)] = [:]
+
+    init(activeShare: Double) { self.activeShare = activeShare }
+
+    mutating func add(elements: Int, bytes: Int, type: String, isOfExpert: Bool) {
+      total += Double(elements)
+      active += Double(elements) * (isOfExpert ? activeShare : 1)
+      types[type, default: (0, 0)].tensors += 1
+      types[type, default: (0, 0)].bytes += bytes
+    }
+
+    /// Most bytes first.
+    var shares: [TypeShare] {
+      types.map { TypeShare(type: $0.key, tensors: $0.value.tensors, bytes: $0.value.bytes) }
+        .sorted { ($0.bytes, $1.type) > ($1.bytes, $0.type) }
+    }
   }
 
   private static func share(active: Int?, of experts: Int?) -> Double {

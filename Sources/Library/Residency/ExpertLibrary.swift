@@ -54,7 +54,7 @@ package actor ExpertLibrary {
   /// A file that the expert, or the base that it is added to, lacks.
   private nonisolated func missingFile(of manifest: ExpertManifest) -> String? {
     let base = manifests.first { $0.card.id == manifest.addition?.base }
-    return [base, manifest].compactMap { $0?.modelPath }
+    return [base, manifest].flatMap { $0?.neededFiles ?? [] }
       .first { !FileManager.default.fileExists(atPath: $0) }
   }
 

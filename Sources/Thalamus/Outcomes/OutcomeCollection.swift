@@ -34,7 +34,7 @@ package struct OutcomeCollection: Sendable {
     let total = rows.count * manifests.count
     for manifest in manifests {
       let id = manifest.card.id
-      let revision = try FileRevision.of(manifest.modelPath)
+      let revision = try manifest.revision()
       let missing = rows.filter {
         !known.contains(OutcomeKey(promptSHA256: $0.hash, expert: id, revision: revision))
       }
@@ -89,7 +89,7 @@ package struct OutcomeCollection: Sendable {
   package func export(_ rows: [PromptRow]) async throws -> [PromptRow] {
     var revisions: [String: String] = [:]
     for manifest in manifests {
-      revisions[manifest.card.id] = try FileRevision.of(manifest.modelPath)
+      revisions[manifest.card.id] = try manifest.revision()
     }
     var losses: [String: [String: Double]] = [:]
     for outcome in try await log.outcomes(revisions: revisions) {

@@ -42,7 +42,7 @@ struct RouterOptions: ParsableArguments {
     let splits = rows.map(\.effectiveSplit)
     var revisions: [String: String] = [:]
     for manifest in try ExpertLibrary.manifests(in: settings.models.directory) {
-      revisions[manifest.card.id] = try? FileRevision.of(manifest.modelPath)
+      revisions[manifest.card.id] = try? manifest.revision()
     }
     return Opened(
       trainer: trainer, files: files, path: path,

@@ -10,11 +10,15 @@ package final class CheckpointFiles: Sendable {
 
   static let maximumFileCount = 1024
 
+  /// The file of a checkpoint in one, and the list of files of one in several.
+  package static let singleName = "model.safetensors"
+  package static let indexName = "model.safetensors.index.json"
+
   package init(folder: String) throws(ModelFileError) {
     self.folder = folder
     var files: [SafetensorsFile] = []
     var fileOfTensor: [String: Int] = [:]
-    for name in try Self.names(in: folder) {
+    for name in try Self.fileNames(in: folder) {
       let file = try SafetensorsFile(path: folder + "/" + name)
       for tensor in file.tensorNames {
         guard fileOfTensor.updateValue(files.count, forKey: tensor) == nil else {
@@ -28,9 +32,9 @@ package final class CheckpointFiles: Sendable {
   }
 
   /// The files that the index names, or the only one where there is no index.
-  private static func names(in folder: String) throws(ModelFileError) -> [String] {
-    let index = folder + "/model.safetensors.index.json"
-    guard FileManager.default.fileExists(atPath: index) else { return ["model.safetensors"] }
+  package static func fileNames(in folder: String) throws(ModelFileError) -> [String] {
+    let index = folder + "/" + indexName
+    guard FileManager.default.fileExists(atPath: index) else { return [singleName] }
     struct Index: Decodable { var weight_map: [String: String] }
     let map = try CheckpointConfiguration.decode(
       Index.self, path: index, maximumBytes: 64 << 20

@@ -8,7 +8,8 @@ import Thalamus
 struct ExpertsAddCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add",
-    abstract: "Add a GGUF file, or a PEFT adapter on an expert, to the library.",
+    abstract:
+      "Add a GGUF file, a Hugging Face checkpoint, or a PEFT adapter on an expert, to the library.",
     discussion: """
       With --measure the new expert's loss is measured on the prompts that the router was trained on, \
       and the router is trained again: it then knows the expert. Without, the expert answers when it \
@@ -16,10 +17,12 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       """)
 
   @Argument(
-    help: "A GGUF file, or a folder with adapter_config.json and adapter_model.safetensors.")
+    help:
+      "A GGUF file; a folder with config.json, tokenizer.json and model.safetensors; or one with adapter_config.json and adapter_model.safetensors."
+  )
   var path: String
 
-  @Option(help: "Id of the expert; else the file's name.")
+  @Option(help: "Id of the expert; else the file's or folder's name.")
   var id: String?
 
   @Option(help: "Id of the expert that an adapter is added to.")

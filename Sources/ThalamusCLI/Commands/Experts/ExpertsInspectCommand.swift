@@ -3,12 +3,14 @@ import Foundation
 import Library
 import ModelFiles
 import Routing
+import Transformer
 
 struct ExpertsInspectCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect", abstract: "An expert's card, and what its file says of itself.")
 
-  @Argument(help: "An expert's id, or a GGUF file that is no expert yet.")
+  @Argument(
+    help: "An expert's id, or a GGUF file or a checkpoint's folder that is no expert yet.")
   var expert: String
 
   @Flag(help: "Print it as JSON.")
@@ -39,16 +41,20 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
     let settings = try options.load()
     let manifests = try ExpertLibrary.manifests(in: settings.models.directory)
     guard let manifest = manifests.first(where: { $0.card.id == expert }) else {
+      if ExpertInstaller.isCheckpoint(URL(filePath: expert)) {
+        return Report(file: expert, model: try ModelFacts(CheckpointFolder(path: expert)))
+      }
       throw LibraryError.unknownExpert(id: expert, known: manifests.map(\.card.id))
     }
     let base = try manifest.base(among: manifests)
-    let path = (base ?? manifest).modelPath
-    guard FileManager.default.fileExists(atPath: path) else {
+    let standing = base ?? manifest
+    if let path = standing.neededFiles.first(where: { !FileManager.default.fileExists(atPath: $0) })
+    {
       throw LibraryError.missingFile(expert: expert, path: path)
     }
     return Report(
       card: manifest.card, base: base?.card.id, file: manifest.modelPath,
-      model: ModelFacts(try GGUFFile(path: path)))
+      model: try ModelSource(standing).facts())
   }
 
   private func lines(_ report: Report) -> [(String, String)] {
