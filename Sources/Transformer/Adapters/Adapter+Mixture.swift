@@ -76,7 +76,7 @@ private struct MixtureGateReader {
     let layers = try layers()
     return AdapterGates(
       attention: layers.map { $0[.attention]?.first },
-      feedForward: layers.map { $0[.feedForward]?.first }, expertCount: experts.count)
+      feedForward: layers.map { $0[.feedForward]?.first })
   }
 
   /// Gates that choose before the pass.
@@ -116,7 +116,12 @@ private struct MixtureGateReader {
     let prefix = "layers.\(layer).\(place.rawValue)."
     known.formUnion([prefix + "weight", prefix + "bias"])
     guard let description = file.gates[place], isUsed(place, layer: layer) else { return nil }
-    let count = experts.count - description.sharedExperts
+    if description.hasBypassExpert, !target.marksTokens {
+      throw .unsupported(
+        path: file.path, key: "gates.\(place.rawValue).bypass_expert",
+        value: "true on a base whose control tokens are not known")
+    }
+    let count = experts.count - description.clampedSharedExperts
     let width = target.configuration.width
     var matrices: [FloatBuffer?]
     switch description.scores {

@@ -27,13 +27,14 @@ struct AdapterGates: Sendable {
   /// A layer's gates; nil where no expert adds anything.
   private let attention: [Gate?]
   private let feedForward: [Gate?]
-  /// Routed and shared experts: as many as the mixture has adapters.
+  /// Ids that the gates give: as many as the mixture has adapters and, where a gate has a bypass,
+  /// that of nothing but the base.
   let expertCount: Int
 
-  init(attention: [Gate?], feedForward: [Gate?], expertCount: Int) {
+  init(attention: [Gate?], feedForward: [Gate?]) {
     self.attention = attention
     self.feedForward = feedForward
-    self.expertCount = expertCount
+    expertCount = (attention + feedForward).reduce(0) { max($0, $1?.totalExperts ?? 0) }
   }
 
   @inline(__always)

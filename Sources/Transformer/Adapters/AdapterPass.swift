@@ -126,7 +126,9 @@ final class AdapterPass: @unchecked Sendable {
     for row in rows {
       let byExpert = weights.row(row)
       byExpert.update(repeating: 0, count: adapter.experts.count)
-      for (id, weight) in zip(choices.ids(row: row), choices.weights(row: row)) {
+      // The bypass is the base alone: no adapter has its id.
+      for (id, weight) in zip(choices.ids(row: row), choices.weights(row: row))
+      where id < adapter.experts.count {
         byExpert[Int(id)] = weight
       }
     }

@@ -11,12 +11,16 @@ package final class AdapterTarget: Sendable {
 
   let configuration: DecoderConfiguration
   let precision: WeightMatrix.Precision
+  /// Whether it is known which tokens a bypass is for (`DecoderOptions.markedTokens`).
+  let marksTokens: Bool
   /// The linear maps that can be adapted, a layer.
   let shapes: [[AdaptedModule: Shape]]
 
   init(
-    configuration: DecoderConfiguration, precision: WeightMatrix.Precision, layers: [DecoderLayer]
+    configuration: DecoderConfiguration, precision: WeightMatrix.Precision, layers: [DecoderLayer],
+    marksTokens: Bool
   ) {
+    self.marksTokens = marksTokens
     self.configuration = configuration
     self.precision = precision
     shapes = layers.map { layer in

@@ -19,7 +19,8 @@ import ModelFiles
 /// - `gates`: a `GateDescription` for each place: `mlp` for gate_proj, up_proj and down_proj, which
 ///   reads the norm before the feed-forward block, and `attention` for q_proj, k_proj, v_proj and
 ///   o_proj, which reads the norm before attention. Each module needs the gate of its place. Gates
-///   may be smoothed over a sequence's tokens, by all similarities but attention.
+///   may be smoothed over a sequence's tokens, by all similarities but attention. With a
+///   `bypass_expert`, the base's control tokens get no adapter but the shared ones.
 ///
 /// `gate.safetensors`, for each place and layer N that an adapter changes (F32, F16 or BF16):
 /// - `layers.N.mlp.weight`, `layers.N.attention.weight`: (experts, width); with the scores
@@ -131,9 +132,6 @@ struct MixtureFile {
       if description.smoothing?.similarity == .attention {
         throw .unsupported(
           path: path, key: "gates.\(name).smoothing.similarity", value: "attention")
-      }
-      if description.hasBypassExpert {
-        throw .unsupported(path: path, key: "gates.\(name).bypass_expert", value: "true")
       }
       gates[place] = description
     }

@@ -27,19 +27,28 @@ extension MixtureFeedForward {
     _ layer: Int, prefix: String, _ mixture: DecoderConfiguration.Mixture, width: Int,
     _ loader: WeightLoader
   ) throws(ModelError) -> Gate {
+    let routed = mixture.expertCount - (mixture.gate?.unroutedExperts ?? 0)
+    guard routed > 0 else {
+      throw .invalidValue(
+        key: "gate.shared_experts", value: "\(mixture.gate?.sharedExperts ?? 0)",
+        expected: "fewer than leave one of \(mixture.expertCount) experts to choose")
+    }
     if let gate = mixture.gate, gate.scores == .fixedRandom || gate.scores == .random {
-      return try gate.gate(expertCount: mixture.expertCount, width: width, layer: layer)
+      return try gate.gate(expertCount: routed, width: width, layer: layer)
     }
     // Kept as floats: a choice that rounding turns is an error of the whole row.
     let scores = try loader.floatMatrix(
       prefix + "ffn_gate_inp.weight", rows: mixture.expertCount, width: width)
     if let gate = mixture.gate {
+      // A file has a row for each expert; shared ones and the bypass are the last.
+      let matrix = try scores.prefix(rows: routed)
       // Cosines know of no bias, and a selection by mass of none either.
       let bias =
         gate.scores == .linear
         ? try loader.optionalFloats(prefix + "ffn_gate_inp.bias", count: mixture.expertCount) : nil
       return try gate.gate(
-        expertCount: mixture.expertCount, width: width, layer: layer, matrix: scores, bias: bias)
+        expertCount: routed, width: width, layer: layer, matrix: matrix,
+        bias: bias.map { Array($0.prefix(routed)) })
     }
     return try Gate(
       expertCount: mixture.expertCount, width: width,
@@ -71,5 +80,19 @@ extension DecoderConfiguration.Mixture {
     guard let groups else { return .topK(expertsUsed) }
     return .groupLimitedTopK(
       k: expertsUsed, groups: groups.count, keptGroups: groups.used, groupScore: groups.score)
+  }
+}
+
+extension FloatBuffer {
+  /// The first rows, copied if they are not all.
+  fileprivate func prefix(rows count: Int) throws(ModelError) -> FloatBuffer {
+    guard count < rows else { return self }
+    do {
+      let copy = try FloatBuffer(rows: count, width: width)
+      copy.pointer.update(from: pointer, count: count * width)
+      return copy
+    } catch {
+      throw ModelError.outOfMemory(bytes: count * width * 4)
+    }
   }
 }

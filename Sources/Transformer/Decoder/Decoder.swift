@@ -45,6 +45,8 @@ package final class Decoder: @unchecked Sendable {
     guard let architecture = file.string("general.architecture") else {
       throw .missingKey("general.architecture")
     }
+    var options = options
+    options.markedTokens = options.markedTokens ?? file.controlTokens
     try self.init(
       architecture: architecture, metadata: file, tensors: file, pool: pool, options: options)
     file.dropPages()
@@ -70,6 +72,10 @@ package final class Decoder: @unchecked Sendable {
       from: ArchitectureMetadata(architecture: architecture, metadata: metadata),
       vocabularySize: embeddingShape[0]
     ).with(gate: options.gate, feedForwardSlices: options.feedForwardSlices)
+    if configuration.mixture?.gate?.hasBypassExpert ?? false, options.markedTokens == nil {
+      throw .unsupported(
+        key: "gate.bypass_expert", value: "a model whose control tokens are not known")
+    }
     self.configuration = configuration
     self.pool = pool
     contextLength = max(
@@ -88,7 +94,8 @@ package final class Decoder: @unchecked Sendable {
       ($0.feedForward as? MixtureFeedForward)?.gate.smoothing != nil
     }
     adapterTarget = AdapterTarget(
-      configuration: configuration, precision: options.precision, layers: layers)
+      configuration: configuration, precision: options.precision, layers: layers,
+      marksTokens: options.markedTokens != nil)
     let finalNorm = try loader.vector("output_norm.weight", count: width)
     // Logits are linear in the final norm, so that a factor on them costs nothing there.
     VectorOperations.scale(finalNorm.pointer, by: configuration.logitScale, count: width)
@@ -128,7 +135,7 @@ package final class Decoder: @unchecked Sendable {
         attentions: try Self.attentions(
           configuration, layout: layout, workers: pool.threadCount),
         rotary: rotary, needsBranch: needsBranch,
-        workers: pool.threadCount, mixture: mixture)
+        workers: pool.threadCount, mixture: mixture, markedTokens: options.markedTokens ?? [])
       head = try OutputHead(
         norm: finalNorm, matrix: headMatrix, epsilon: configuration.normEpsilon,
         refines: options.refinesLogits ?? (2 * headMatrix.byteCount < weightBytes),

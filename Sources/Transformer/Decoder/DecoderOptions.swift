@@ -21,6 +21,9 @@ package struct DecoderOptions: Sendable {
   /// A gate for every mixture of experts, instead of the model's own, on the model's own scores;
   /// nil for the model's.
   package var gate: GateDescription?
+  /// Tokens that gates with a bypass expert (`Gate.hasBypassExpert`) send there instead of choosing;
+  /// nil for the control tokens of a GGUF file's tokenizer.
+  package var markedTokens: Set<Int32>?
   /// Cuts each dense feed-forward block into so many equal slices that a request can have fewer
   /// of (`GateRequest.expertsK`); a family of Llama's blocks only. Without `gate` a fixed random
   /// one chooses, with weight 1, and all slices are on unless a request says otherwise.

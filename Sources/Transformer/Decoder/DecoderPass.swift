@@ -38,6 +38,9 @@ package final class DecoderPass: @unchecked Sendable {
   /// What gates chose in this pass, a segment; empty without a mixture.
   private(set) var gateStatistics: [GateStatistics] = []
   private var gateRequests: [GateRequest] = []
+  /// Whether a token's rows go to the bypass expert of gates that have one; empty if no token's do.
+  /// // (vocabulary)
+  private let marks: [Bool]
   /// What smoothed gates have seen of each segment's sequence; empty where none is smoothed.
   private var histories: [GateHistories?] = []
   /// First row of each segment, and the number of rows at the end.
@@ -62,8 +65,12 @@ package final class DecoderPass: @unchecked Sendable {
   init(
     configuration: DecoderConfiguration, precision: WeightMatrix.Precision, maximumRows: Int,
     layout: KVLayout, attentions: [Attention], rotary: RotaryTables,
-    needsBranch: Bool, workers: Int, mixture: MixtureBuffers? = nil
+    needsBranch: Bool, workers: Int, mixture: MixtureBuffers? = nil,
+    markedTokens: Set<Int32> = []
   ) throws(KernelError) {
+    marks =
+      markedTokens.isEmpty
+      ? [] : (0..<configuration.vocabularySize).map { markedTokens.contains(Int32($0)) }
     self.layout = layout
     self.mixture = mixture
     self.attentions = attentions
@@ -183,7 +190,7 @@ package final class DecoderPass: @unchecked Sendable {
     let request = gateRequests[segment(row: row)]
     return GateKey(
       seed: request.seed, layer: layer, position: position(row: row), expertsK: request.expertsK,
-      task: request.task)
+      task: request.task, isMarked: !marks.isEmpty && marks[Int(tokens[row])])
   }
 
   /// Counts what the layer's gate chose. Called by one worker, once the choices stand.

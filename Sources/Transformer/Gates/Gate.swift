@@ -49,8 +49,10 @@ package struct Gate: Sendable {
   /// Experts that every row gets with weight 1, after its routed ones. Their ids follow those of
   /// the routed. 0 where the layer runs shared experts as a dense block of its own.
   package let sharedExperts: Int
-  /// Whether rows that their key marks get the bypass expert instead of routed ones. Its id is
-  /// the last.
+  /// Whether rows that their key marks get the bypass expert instead of routed ones (ProMoE). Its id
+  /// is the last. In a model those are the rows of control tokens, which stand for a text's structure
+  /// and not for words (`DecoderOptions.markedTokens`); in a mixture of adapters the bypass is the base
+  /// alone.
   package let hasBypassExpert: Bool
   /// How probabilities are smoothed over a sequence's tokens, where they are.
   package let smoothing: GateSmoothing?

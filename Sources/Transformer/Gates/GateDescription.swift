@@ -50,6 +50,11 @@ package struct GateDescription: Sendable, Equatable {
     self.smoothing = smoothing
   }
 
+  /// Experts that no row's logits choose among. A number that no gate can have, which a file may
+  /// hold, counts as the nearest.
+  var unroutedExperts: Int { clampedSharedExperts + (hasBypassExpert ? 1 : 0) }
+  var clampedSharedExperts: Int { min(max(sharedExperts, 0), Gate.largestExpertCount) }
+
   /// The gate with its numbers. `matrix` is the linear weight or the prototypes // (experts,
   /// width), or the tasks' rows // (tasks, experts); random gates need none.
   package func gate(

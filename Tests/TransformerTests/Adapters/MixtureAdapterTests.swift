@@ -186,7 +186,10 @@ import Transformer
     ("\"k\": 1", "\"k\": 0", "k"), ("\"k\": 1", "\"k\": 3", "k"),
     ("\"linear\"", "\"magic\"", "magic"), ("\"linear\"", "\"cosine\"", "bias"),
     ("top_k", "best", "best"),
-    ("\"weighting\": \"raw\"", "\"bypass_expert\": true", "bypass_expert"),
+    ("\"weighting\": \"raw\"", "\"shared_experts\": \(Int.min)", "attention"),
+    ("\"weighting\": \"raw\"", "\"shared_experts\": \(Int.max)", "attention"),
+    ("\"weighting\": \"raw\"", "\"shared_experts\": 2", "attention"),
+    ("\"weighting\": \"raw\"", "\"bypass_expert\": true", "bypass_expert"),  // no control tokens
   ])
   func badDescriptions(part: String, replacement: String, named: String) throws {
     let error = try #require(
