@@ -48,11 +48,11 @@ class Answer:
         self.error = None
 
 
-def ask(host, port, model, text, tokens):
+def ask(host, port, model, text, tokens, cache=False):
     answer, start = Answer(), time.perf_counter()
     body = {
         "model": model, "prompt": text, "max_tokens": tokens, "temperature": 0, "stream": True,
-        "stream_options": {"include_usage": True}, "ignore_eos": True, "cache_prompt": False,
+        "stream_options": {"include_usage": True}, "ignore_eos": True, "cache_prompt": cache,
     }
     connection = http.client.HTTPConnection(host, port, timeout=600)
     pieces = 0

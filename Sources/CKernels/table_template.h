@@ -18,6 +18,7 @@ static const tk_kernels TK(table) = {
     .dot = TK(dot),
     .maximum = TK(maximum),
     .argmax = TK(argmax),
+    .find_at_least = TK(find_at_least),
     .exp_sum = TK(exp_sum),
     .exp_scale = TK(exp_scale),
     .kv_store = TK(kv_store),

@@ -390,6 +390,16 @@ static float TK(maximum)(const float *x, int64_t n) {
   return largest;
 }
 
+static int64_t TK(find_at_least)(const float *x, float bound, int64_t first, int64_t n) {
+  int64_t i = first;
+  for (; i + 16 <= n; i += 16) {
+    i16 found = TK(load)(x + i) >= bound;
+    if (__builtin_reduce_or(found)) break;
+  }
+  while (i < n && !(x[i] >= bound)) i++;
+  return i;
+}
+
 static int64_t TK(argmax)(const float *x, int64_t n) {
   v16 best = TK(splat)(-INFINITY);
   i16 where = (i16)(0), here = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

@@ -97,6 +97,14 @@ package enum VectorOperations {
     Int(kernels.argmax(x, Int64(count)))
   }
 
+  /// Index, in `range`, of the first number that is at least `bound`; the range's end where none is.
+  package static func firstIndex(
+    in x: UnsafePointer<Float>, _ range: Range<Int>, atLeast bound: Float
+  ) -> Int {
+    Int(
+      kernels.find_at_least(x, bound, Int64(range.lowerBound), Int64(range.upperBound)))
+  }
+
   package static func maximum(_ x: UnsafePointer<Float>, count: Int) -> Float {
     kernels.maximum(x, Int64(count))
   }

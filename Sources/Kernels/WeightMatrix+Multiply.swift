@@ -55,6 +55,22 @@ extension WeightMatrix {
       x, Int64(xStride), Int64(rowCount), destination, Int64(stride), false)
   }
 
+  /// Adds the product of one row of quantised activations to a group of outputs alone.
+  /// - Parameter destination: Where the row's output 0 lies.
+  package func addGroup(
+    _ group: Int, of activations: Activations, row: Int,
+    to destination: UnsafeMutablePointer<Float>
+  ) {
+    precondition(precision == .quantized && activations.precision == .quantized)
+    precondition(activations.width == inputs && row >= 0 && row < activations.maxRows)
+    precondition(group >= 0 && group < tileCount)
+    withUnsafePointer(to: packed) {
+      functions.multiply(
+        $0, Int64(group), Int64(group + 1), activations.blocks, Int64(row), 1, destination,
+        Int64(outputs), true)
+    }
+  }
+
   /// Outputs that are multiplied together, at a cost that no part of them lowers.
   package static let outputGroup = tile
 }

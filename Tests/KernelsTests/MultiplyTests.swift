@@ -173,6 +173,17 @@ import Testing
         problems += 1
       }
     }
+    // Group by group is the same as all at once.
+    if precision == .quantized {
+      for index in 0..<alone.count { alone.pointer[index] = 0 }
+      let groups = (shape.outputs + WeightMatrix.outputGroup - 1) / WeightMatrix.outputGroup
+      for group in 0..<groups {
+        matrix.addGroup(group, of: activations, row: first, to: alone.pointer)
+      }
+      for output in 0..<shape.outputs where out[0, output] != 2 * alone[0, output] {
+        problems += 1
+      }
+    }
     #expect(problems == 0, "alone and in a batch: \(type) \(set) \(shape) \(scales)")
   }
 

@@ -100,6 +100,11 @@ import Testing
       let largest = clean.max() ?? 0
       #expect(Int(f.argmax(x, n)) == clean.firstIndex(of: largest))
       #expect(f.maximum(clean, n) == largest)
+      for bound in [largest, 5, -Float.infinity] {
+        let first = Int64(round % 3) * n / 3
+        let expected = x[Int(first)...].firstIndex { $0 >= bound } ?? count
+        #expect(Int(f.find_at_least(x, bound, first, n)) == expected)
+      }
       let sum = clean.reduce(0.0) { $0 + exp(Double($1) - Double(largest)) }
       #expect(abs(f.exp_sum(clean, largest, n) - sum) < 1e-6 * sum)
       var scaled = clean

@@ -214,6 +214,8 @@ typedef struct {
   float (*maximum)(const float *x, int64_t count);
   /// Index of the largest (the first of equals); NaN is never chosen.
   int64_t (*argmax)(const float *x, int64_t count);
+  /// Index, from `first` on, of the first number that is at least `bound`; `count` where none is.
+  int64_t (*find_at_least)(const float *x, float bound, int64_t first, int64_t count);
   /// Sum of exp(x - maximum).
   double (*exp_sum)(const float *x, float maximum, int64_t count);
   /// x becomes exp(x - maximum) * factor.

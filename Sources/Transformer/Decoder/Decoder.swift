@@ -138,7 +138,7 @@ package final class Decoder: @unchecked Sendable {
         workers: pool.threadCount, mixture: mixture, markedTokens: options.markedTokens ?? [])
       head = try OutputHead(
         norm: finalNorm, matrix: headMatrix, epsilon: configuration.normEpsilon,
-        refines: options.refinesLogits ?? (2 * headMatrix.byteCount < weightBytes),
+        refines: options.refinesLogits ?? true,
         rowLimit: min(maximumRows, options.logitBytes / (vocabulary * 4)))
     } catch {
       throw .invalidValue(
