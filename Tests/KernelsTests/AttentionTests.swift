@@ -71,6 +71,36 @@ import Testing
     deinit { for page in pages { page.deallocate() } }
   }
 
+  /// What heads give the positions on average, over one page and several, with and without a window.
+  @Test(arguments: [KVLayout.ElementType.f16, .f32], [0..<1, 0..<64, 0..<131, 70..<131])
+  func averageWeights(elementType: KVLayout.ElementType, positions: Range<Int>) throws {
+    var random = Random(8)
+    let (heads, keyValueHeads, headDim) = (6, 2, 24)
+    let layout = try KVLayout(
+      keyValueHeads: keyValueHeads, headDim: headDim, valueDim: 16, elementType: elementType)
+    let sequence = Sequence(layout, positions: 131, random: &random)
+    let query = random.floats(heads * headDim)
+    let scratch = try FloatBuffer(
+      rows: 1, width: layout.attentionScratchCount(positions: positions.upperBound))
+    var weights = [Float](repeating: 7, count: positions.upperBound)
+    layout.averageAttention(
+      query: query, heads: heads, scale: 0.3, positions: positions, pages: sequence.pages,
+      scratch: scratch.pointer, into: &weights)
+    var expected = [Double](repeating: 0, count: positions.upperBound)
+    for head in 0..<heads {
+      let key = head / 3 * headDim
+      let scores = positions.map { p in
+        0.3
+          * (0..<headDim).reduce(0.0) {
+            $0 + Double(query[head * headDim + $1]) * Double(sequence.keys[p][key + $1])
+          }
+      }
+      let total = scores.reduce(0) { $0 + exp($1) }
+      for (p, score) in zip(positions, scores) { expected[p] += exp(score) / total / 6 }
+    }
+    for (weight, value) in zip(weights, expected) { #expect(abs(Double(weight) - value) < 1e-5) }
+  }
+
   @Test(arguments: cases)
   func equalsTheDefinition(_ test: Case) throws {
     var random = Random(5)

@@ -20,7 +20,7 @@ package protocol FeedForward: Sendable {
 
   /// Called after `prepare` and a barrier where the pass has gates that look at other rows too
   /// (`pass.smoothsGates`), for the same rows; another barrier follows.
-  func settle(_ pass: DecoderPass, rows: Range<Int>)
+  func settle(_ pass: DecoderPass, rows: Range<Int>, worker: Worker)
 
   /// Applies the block to `pass.normed` and writes, or adds, the result to `output`
   /// // (rows, width). Called by every worker at once; a barrier stands before it and after it,
@@ -34,5 +34,5 @@ extension FeedForward {
   package var mixtureShape: MixtureShape? { nil }
   package var readsFloats: Bool { false }
   package func prepare(_ pass: DecoderPass, rows: Range<Int>) {}
-  package func settle(_ pass: DecoderPass, rows: Range<Int>) {}
+  package func settle(_ pass: DecoderPass, rows: Range<Int>, worker: Worker) {}
 }

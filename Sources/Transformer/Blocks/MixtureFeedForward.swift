@@ -59,9 +59,10 @@ package struct MixtureFeedForward: FeedForward {
     shared?.prepare(floats, rows: rows, factors: mixture.sharedFactors)
   }
 
-  package func settle(_ pass: DecoderPass, rows: Range<Int>) {
+  package func settle(_ pass: DecoderPass, rows: Range<Int>, worker: Worker) {
     guard let mixture = pass.mixture, !rows.isEmpty else { return }
-    pass.settle(gate, at: .mixture, layer: layer, rows: rows, into: mixture.choices)
+    pass.settle(
+      gate, at: .mixture, layer: layer, rows: rows, into: mixture.choices, worker: worker)
   }
 
   package func apply(

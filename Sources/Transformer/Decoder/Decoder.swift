@@ -304,7 +304,7 @@ package final class Decoder: @unchecked Sendable {
     if gates { pass.adapters?.choose(.attention, layer: index, pass, rows: rows) }
     worker.barrier()
     if gates, pass.smoothsGates {
-      pass.adapters?.settle(.attention, layer: index, pass, rows: rows)
+      pass.adapters?.settle(.attention, layer: index, pass, rows: rows, worker: worker)
       worker.barrier()
     }
     let attended = target(layer.postAttentionNorm)
@@ -318,8 +318,10 @@ package final class Decoder: @unchecked Sendable {
     if gates { pass.adapters?.choose(.feedForward, layer: index, pass, rows: rows) }
     worker.barrier()
     if pass.smoothsGates {
-      layer.feedForward.settle(pass, rows: rows)
-      if gates { pass.adapters?.settle(.feedForward, layer: index, pass, rows: rows) }
+      layer.feedForward.settle(pass, rows: rows, worker: worker)
+      if gates {
+        pass.adapters?.settle(.feedForward, layer: index, pass, rows: rows, worker: worker)
+      }
       worker.barrier()
     }
     let fed = target(layer.postFeedForwardNorm)

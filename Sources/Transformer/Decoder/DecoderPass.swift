@@ -43,6 +43,7 @@ package final class DecoderPass: @unchecked Sendable {
   private let marks: [Bool]
   /// What smoothed gates have seen of each segment's sequence; empty where none is smoothed.
   private var histories: [GateHistories?] = []
+  let attentionWeights: AttentionWeights
   /// First row of each segment, and the number of rows at the end.
   private var segmentStarts: [Int] = []
 
@@ -76,6 +77,7 @@ package final class DecoderPass: @unchecked Sendable {
     self.attentions = attentions
     self.rotary = rotary
     self.maximumRows = maximumRows
+    attentionWeights = AttentionWeights(workers: workers)
     adapterPass = AdapterPass(workers: workers, maximumRows: maximumRows)
     layerCount = configuration.layers.count
     let rows = maximumRows
@@ -116,6 +118,10 @@ package final class DecoderPass: @unchecked Sendable {
     _ batch: [BatchSegment], histories: [GateHistories?] = []
   ) throws(ModelError) {
     self.histories = histories
+    for (segment, history) in zip(batch, histories) where history?.readsAttention ?? false {
+      try attentionWeights.reserve(
+        positions: segment.cache.count + segment.tokens.count, layout: layout)
+    }
     adapters = try adapterPass.begin(batch) ? adapterPass : nil
     var row = 0
     logitRows.removeAll(keepingCapacity: true)

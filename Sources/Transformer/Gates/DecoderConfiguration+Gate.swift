@@ -22,9 +22,6 @@ extension DecoderConfiguration {
       guard changed.mixture != nil else {
         throw .unsupported(key: "gate", value: "a model without experts (\(architecture))")
       }
-      if gate.smoothing?.similarity == .attention {
-        throw .unsupported(key: "gate.smoothing.similarity", value: "attention")
-      }
       changed.mixture?.gate = gate
     }
     return try changed.validated()

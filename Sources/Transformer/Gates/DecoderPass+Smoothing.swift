@@ -22,16 +22,25 @@ extension DecoderPass {
   }
 
   /// The second half of a smoothed gate's choice, for the same rows; nothing for other gates. A
-  /// barrier stands before and after it.
+  /// barrier stands before and after it. The layer's attention is done.
   func settle(
     _ gate: Gate, at place: GateHistories.Place, layer: Int, rows: Range<Int>,
-    into choices: GateChoices
+    into choices: GateChoices, worker: Worker
   ) {
-    guard gate.smoothing != nil else { return }
+    guard let smoothing = gate.smoothing else { return }
     forEachSequence(of: rows, place, layer: layer) { history, firstRow, mine in
-      gate.choose(
-        rows: mine, firstRow: firstRow, keys: { gateKey(row: $0, layer: layer) },
-        history: history, into: choices)
+      guard smoothing.similarity == .attention else {
+        gate.choose(
+          rows: mine, firstRow: firstRow, keys: { gateKey(row: $0, layer: layer) },
+          history: history, into: choices)
+        return
+      }
+      for row in mine {
+        gate.choose(
+          rows: row..<row + 1, firstRow: firstRow,
+          attention: attentionWeights.weights(of: row, layer: layer, self, worker: worker),
+          keys: { gateKey(row: $0, layer: layer) }, history: history, into: choices)
+      }
     }
   }
 

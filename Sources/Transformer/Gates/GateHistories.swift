@@ -36,6 +36,9 @@ final class GateHistories {
   /// Tokens that all gates have seen; nil if there is no gate.
   var count: Int? { histories.lazy.compactMap { $0?.count }.min() }
 
+  /// Whether a gate needs the layer's attention weights.
+  var readsAttention: Bool { histories.contains { $0?.keepsInputs == false } }
+
   @inline(__always)
   subscript(place: Place, layer layer: Int) -> GateHistory? {
     histories[layer * Place.allCases.count + place.rawValue]

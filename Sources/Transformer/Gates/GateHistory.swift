@@ -12,7 +12,8 @@ package final class GateHistory: @unchecked Sendable {
   package let expertCount: Int
   /// Tokens of the passes that are done.
   package private(set) var count = 0
-  private let keepsInputs: Bool
+  /// Whether similarities are computed from the rows; otherwise they are the attention's weights.
+  let keepsInputs: Bool
   private var capacity = 0
   private var inputs: FloatBuffer?  // (capacity, width)
   private var probabilities: FloatBuffer?  // (capacity, experts)

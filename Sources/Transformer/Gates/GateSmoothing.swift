@@ -8,7 +8,7 @@ package struct GateSmoothing: Sendable, Equatable {
     case cosine(temperature: Float)
     /// A softmax over the rows' dot products times the factor.
     case dot(factor: Float)
-    /// Given with the rows: the attention weights of the block before.
+    /// Given with the rows: the attention weights of the block before, averaged over its heads.
     case attention
   }
 
