@@ -53,6 +53,65 @@ import Transformer
     #expect(tokenizer.decode(answer.answer) == answer.text)
   }
 
+  /// An expert with these keys more in its card.
+  private func expert(
+    _ name: String, _ keys: String
+  ) async throws -> (manifest: ExpertManifest, expert: LocalExpert, folder: TemporaryFolder) {
+    let models = try TemporaryFolder()
+    let added = try ExpertInstaller(directory: models.path)
+      .add(fixture(name), details: .init(), transfer: .link)
+    let card = try String(contentsOfFile: added.folder + "/expert.yaml", encoding: .utf8)
+    try models.write(card + "\n" + keys, to: "\(name)/expert.yaml")
+    let manifest = try ExpertManifest.load(folder: added.folder)
+    #expect(try manifest.revision() != added.revision())
+    return (manifest, try await Models.loader().load(manifest) as LocalExpert, models)
+  }
+
+  /// A card's gate replaces the file's: here another one in turn, of those that need more of a model
+  /// than its scores.
+  @Test(arguments: [
+    ("{scores: random, probability: none, selection: {kind: top_k, k: 1}, weighting: one}", 1.0),
+    ("{scores: cosine, selection: {kind: all}, bypass_expert: true}", nil),
+    (
+      "{selection: {kind: top_k, k: 3}, smoothing: {mix: 0.5, similarity: cosine, temperature: 0.5}}",
+      3.0
+    ),
+    ("{selection: {kind: top_k, k: 3}, smoothing: {mix: 0.5, similarity: attention}}", 3.0),
+  ])
+  func aCardsGateReplacesTheFiles(gate: String, active: Double?) async throws {
+    let (manifest, expert, folder) = try await expert("tiny-mixtral", "gate: \(gate)\n")
+    defer { _ = folder }
+    #expect(manifest.gating?.gate != nil)
+    #expect(expert.decoder.gates.first?.hasBypassExpert == (active == nil))
+    var summary: GenerationSummary?
+    let input = ExpertInput.messages([ChatMessage(role: "user", content: "One two three")])
+    for try await event in try await expert.answer(
+      input, parameters: SamplingParameters(maxTokens: 3))
+    {
+      if case .finished(let found) = event { summary = found }
+    }
+    let statistics = try #require(summary?.gateStatistics)
+    if let active {
+      #expect(statistics.meanActive == active)
+    } else {
+      // The template's control tokens went past the three that are chosen among, the words did not.
+      let bypassed = statistics.count(layer: 0, expert: 3)
+      #expect(bypassed > 0 && bypassed < statistics.choiceCount / 2)
+    }
+  }
+
+  @Test func aDenseModelInSlices() async throws {
+    let (_, expert, folder) = try await expert("tiny-llama", "feed_forward_slices: 2\n")
+    defer { _ = folder }
+    #expect(expert.decoder.gates.first?.expertCount == 2)
+    await #expect(throws: LibraryError.self) {
+      try await self.expert("tiny-llama", "feed_forward_slices: 7\n")
+    }
+    await #expect(throws: LibraryError.self) {
+      try await self.expert("tiny-llama", "gate: {selection: {kind: all}}\n")
+    }
+  }
+
   @Test func theCardSaysWhatIsInTheFiles() throws {
     let models = try TemporaryFolder()
     let manifest = try ExpertInstaller(directory: models.path)
@@ -154,7 +213,12 @@ import Transformer
     ("checkpoint: ../x", "must be a path inside"), ("checkpoint: /etc", "must be a path inside"),
     ("checkpoint: .\nfile: a.gguf", "exclude each other"),
     ("checkpoint: .\nbase: b\nadapter: .", "exclude each other"),
-    ("checkpoint: [a]", "checkpoint"),
+    ("checkpoint: [a]", "checkpoint"), ("file: a.gguf\ngate: thor", "gate"),
+    ("file: a.gguf\ngate: {selection: {kind: best}}", "kind"),
+    ("file: a.gguf\ngate: {selections: {kind: all}}", "selections"),
+    ("file: a.gguf\nfeed_forward_slices: many", "feed_forward_slices"),
+    ("base: b\nadapter: .\ngate: {selection: {kind: all}}", "mixture.json"),
+    ("base: b\nmixture: .\nfeed_forward_slices: 2", "mixture.json"),
   ])
   func badCardsAreExplained(keys: String, message: String) throws {
     let folder = try TemporaryFolder()

@@ -16,6 +16,9 @@ package struct ExpertManifest: Sendable, Equatable {
   package let checkpoint: String?
   /// What the expert adds to which base; nil where it stands alone.
   package let addition: Addition?
+  /// How the model's layers choose among their experts, where that is not left to its file; of an
+  /// expert that stands alone.
+  package let gating: Gating?
   /// Name of a built-in chat template or a template's text; nil takes the one in the weights.
   package let chatTemplate: String?
 
@@ -28,8 +31,12 @@ package struct ExpertManifest: Sendable, Equatable {
     return ["config.json", "tokenizer.json"].map { checkpointFolder + "/" + $0 } + [modelPath]
   }
 
-  /// Tells these weights from any others.
+  /// Tells these weights from any others, and from the same with another gate.
   package func revision() throws -> String {
+    try gating?.revision(of: weightsRevision()) ?? weightsRevision()
+  }
+
+  private func weightsRevision() throws -> String {
     guard let checkpointFolder else { return try FileRevision.of(modelPath) }
     let files =
       try ["config.json", "tokenizer.json"] + CheckpointFiles.fileNames(in: checkpointFolder)
@@ -39,6 +46,21 @@ package struct ExpertManifest: Sendable, Equatable {
   /// Folder of the expert that this one is added to, beside its own.
   package var baseFolder: String? {
     addition.map { URL(filePath: folder).deletingLastPathComponent().path + "/" + $0.base }
+  }
+
+  /// `gate` and `feed_forward_slices`.
+  package struct Gating: Sendable, Equatable, Encodable {
+    /// A gate for every mixture of experts, on the file's own scores.
+    package let gate: GateDescription?
+    /// Slices that each dense block is cut into, which are its experts then.
+    package let slices: Int?
+
+    fileprivate func revision(of weights: String) throws -> String {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = .sortedKeys
+      let text = weights + String(decoding: try encoder.encode(self), as: UTF8.self)
+      return String(SHA256.hex(of: Data(text.utf8)).prefix(16))
+    }
   }
 
   /// `base` with `adapter` or `mixture`: low-rank additions to another expert's model.
@@ -118,7 +140,7 @@ package struct ExpertManifest: Sendable, Equatable {
     guard let file = run.file else { throw ManifestProblem(message: "key 'file' is missing") }
     try checkInside(file, key: "file")
     return ExpertManifest(
-      card: card, folder: folder, file: file, checkpoint: nil, addition: nil,
+      card: card, folder: folder, file: file, checkpoint: nil, addition: nil, gating: run.gating,
       chatTemplate: run.chat_template)
   }
 
@@ -135,7 +157,7 @@ package struct ExpertManifest: Sendable, Equatable {
     return ExpertManifest(
       card: card, folder: folder,
       file: inside(nil, checkpoint, hasIndex ? index : CheckpointFiles.singleName),
-      checkpoint: checkpoint, addition: nil, chatTemplate: run.chat_template)
+      checkpoint: checkpoint, addition: nil, gating: run.gating, chatTemplate: run.chat_template)
   }
 
   /// Parts of a path, without those that are the folder itself.
@@ -157,6 +179,12 @@ package struct ExpertManifest: Sendable, Equatable {
     }
     guard run.checkpoint == nil else {
       throw ManifestProblem(message: "checkpoint and base exclude each other")
+    }
+    guard run.gating == nil else {
+      throw ManifestProblem(
+        message:
+          "gate and feed_forward_slices are for an expert with a model of its own; a mixture's "
+          + "gates are in its mixture.json")
     }
     guard base != card.id else {
       throw ManifestProblem(message: "base '\(base)' is the expert itself")
@@ -180,7 +208,8 @@ package struct ExpertManifest: Sendable, Equatable {
       }
     return ExpertManifest(
       card: card, folder: folder, file: file, checkpoint: nil,
-      addition: Addition(base: base, kind: kind, path: path), chatTemplate: run.chat_template)
+      addition: Addition(base: base, kind: kind, path: path), gating: nil,
+      chatTemplate: run.chat_template)
   }
 
   private static func checkInside(_ path: String, key: String) throws {
@@ -190,7 +219,7 @@ package struct ExpertManifest: Sendable, Equatable {
   }
 
   private enum RunKeys: String, CaseIterable {
-    case file, checkpoint, base, adapter, mixture, chat_template
+    case file, checkpoint, base, adapter, mixture, gate, feed_forward_slices, chat_template
   }
 
   private struct Run: Decodable {
@@ -199,7 +228,14 @@ package struct ExpertManifest: Sendable, Equatable {
     let base: String?
     let adapter: String?
     let mixture: String?
+    let gate: GateDescription?
+    let feed_forward_slices: Int?
     let chat_template: String?
+
+    var gating: Gating? {
+      gate == nil && feed_forward_slices == nil
+        ? nil : Gating(gate: gate, slices: feed_forward_slices)
+    }
   }
 
   private struct ManifestProblem: Error { let message: String }

@@ -110,6 +110,10 @@ package final class LocalExpertLoader: Sendable {
     var decoderOptions = DecoderOptions(precision: options.precision)
     decoderOptions.contextLength = manifest.card.contextLength
     decoderOptions.keyValueLimitBytes = options.keyValueBytes
+    decoderOptions.gate = manifest.gating?.gate
+    decoderOptions.feedForwardSlices = manifest.gating?.slices
+    decoderOptions.markedTokens = Set(
+      (0..<Int32(clamping: tokenizer.vocabularyCount)).lazy.filter(tokenizer.isSpecial))
     let decoder = try source.decoder(pool: pool, options: decoderOptions)
     var schedulerOptions = SchedulerOptions()
     schedulerOptions.waitingLimit = options.waitingLimit

@@ -22,7 +22,7 @@ package struct DecoderOptions: Sendable {
   /// nil for the model's.
   package var gate: GateDescription?
   /// Tokens that gates with a bypass expert (`Gate.hasBypassExpert`) send there instead of choosing;
-  /// nil for the control tokens of a GGUF file's tokenizer.
+  /// nil for the control tokens that a GGUF file names.
   package var markedTokens: Set<Int32>?
   /// Cuts each dense feed-forward block into so many equal slices that a request can have fewer
   /// of (`GateRequest.expertsK`); a family of Llama's blocks only. Without `gate` a fixed random
