@@ -106,8 +106,7 @@ final class AdapterPass: @unchecked Sendable {
   /// The second half of the choice of smoothed gates, after a barrier and for the same rows; a
   /// barrier follows.
   func settle(
-    _ place: AdapterGates.Place, layer: Int, _ pass: DecoderPass, rows: Range<Int>,
-    worker: Worker
+    _ place: AdapterGates.Place, layer: Int, _ pass: DecoderPass, rows: Range<Int>
   ) {
     guard hasGates, let choices, let weights else { return }
     for run in runs {
@@ -115,8 +114,7 @@ final class AdapterPass: @unchecked Sendable {
       guard !mine.isEmpty, let gate = run.adapter.gates?.gate(place, layer: layer),
         gate.smoothing != nil
       else { continue }
-      pass.settle(
-        gate, at: place.historyPlace, layer: layer, rows: mine, into: choices, worker: worker)
+      pass.settle(gate, at: place.historyPlace, layer: layer, rows: mine, into: choices)
       spread(choices, rows: mine, run.adapter, weights)
     }
   }

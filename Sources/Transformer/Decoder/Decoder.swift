@@ -304,7 +304,7 @@ package final class Decoder: @unchecked Sendable {
     if gates { pass.adapters?.choose(.attention, layer: index, pass, rows: rows) }
     worker.barrier()
     if gates, pass.smoothsGates {
-      pass.adapters?.settle(.attention, layer: index, pass, rows: rows, worker: worker)
+      pass.adapters?.settle(.attention, layer: index, pass, rows: rows)
       worker.barrier()
     }
     let attended = target(layer.postAttentionNorm)
@@ -319,9 +319,7 @@ package final class Decoder: @unchecked Sendable {
     worker.barrier()
     if pass.smoothsGates {
       layer.feedForward.settle(pass, rows: rows, worker: worker)
-      if gates {
-        pass.adapters?.settle(.feedForward, layer: index, pass, rows: rows, worker: worker)
-      }
+      if gates { pass.adapters?.settle(.feedForward, layer: index, pass, rows: rows) }
       worker.barrier()
     }
     let fed = target(layer.postFeedForwardNorm)

@@ -22,10 +22,11 @@ extension DecoderPass {
   }
 
   /// The second half of a smoothed gate's choice, for the same rows; nothing for other gates. A
-  /// barrier stands before and after it. The layer's attention is done.
+  /// barrier stands before and after it. The layer's attention is done, and where a gate is smoothed
+  /// by its weights, `worker` is this one.
   func settle(
     _ gate: Gate, at place: GateHistories.Place, layer: Int, rows: Range<Int>,
-    into choices: GateChoices, worker: Worker
+    into choices: GateChoices, worker: Worker = .alone
   ) {
     guard let smoothing = gate.smoothing else { return }
     forEachSequence(of: rows, place, layer: layer) { history, firstRow, mine in
