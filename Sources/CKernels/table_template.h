@@ -15,6 +15,7 @@ static const tk_kernels TK(table) = {
     .scale = TK(scale),
     .add_scaled = TK(add_scaled),
     .add_rows = TK(add_rows),
+    .add_half_rows = TK(add_half_rows),
     .dot = TK(dot),
     .maximum = TK(maximum),
     .argmax = TK(argmax),

@@ -367,6 +367,40 @@ static void TK(add_rows)(float *x, const float *rows, int64_t stride, const floa
     for (int64_t r = 0; r < row_count; r++) x[i] += factors[r] * rows[r * stride + i];
 }
 
+static void TK(add_half_rows)(float *x, const uint16_t *rows, int64_t stride, const float *factors,
+                         int64_t row_count, int64_t n) {
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    v16 a = TK(load)(x + i), b = TK(load)(x + i + 16);
+    v16 c = TK(load)(x + i + 32), d = TK(load)(x + i + 48);
+    const uint16_t *row = rows + i;
+    for (int64_t r = 0; r < row_count; r++, row += stride) {
+      v16 factor = TK(splat)(factors[r]);
+      a = TK(fma)(TK_LOAD_HALF16(row), factor, a);
+      b = TK(fma)(TK_LOAD_HALF16(row + 16), factor, b);
+      c = TK(fma)(TK_LOAD_HALF16(row + 32), factor, c);
+      d = TK(fma)(TK_LOAD_HALF16(row + 48), factor, d);
+    }
+    TK(store)(x + i, a), TK(store)(x + i + 16, b);
+    TK(store)(x + i + 32, c), TK(store)(x + i + 48, d);
+  }
+  for (; i + 16 <= n; i += 16) {
+    v16 a = TK(load)(x + i);
+    for (int64_t r = 0; r < row_count; r++)
+      a = TK(fma)(TK_LOAD_HALF16(rows + r * stride + i), TK(splat)(factors[r]), a);
+    TK(store)(x + i, a);
+  }
+  if (i == n) return;
+  const int64_t rest = n - i;
+  v16 a = TK(load_some)(x + i, rest, 0);
+  for (int64_t r = 0; r < row_count; r++) {
+    uint16_t part[16] = {0};
+    memcpy(part, rows + r * stride + i, (size_t)rest * 2);
+    a = TK(fma)(TK_LOAD_HALF16(part), TK(splat)(factors[r]), a);
+  }
+  TK(store_some)(x + i, a, rest);
+}
+
 static double TK(dot)(const float *x, const float *y, int64_t n) {
   double total = 0;
   int64_t i = 0;

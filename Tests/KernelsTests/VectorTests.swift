@@ -151,6 +151,18 @@ import Testing
           $0 + Double(factors[$1]) * Double(rows[$1 * stride + index])
         }
       })
+    // The same from halves.
+    let halves = rows.map { Float16($0) }
+    out = x
+    f.add_half_rows(
+      &out, halves.map(\.bitPattern), Int64(stride), factors, Int64(rowCount), Int64(count))
+    expectClose(
+      out,
+      x.indices.map { index in
+        (0..<rowCount).reduce(Double(x[index])) {
+          $0 + Double(factors[$1]) * Double(halves[$1 * stride + index])
+        }
+      })
   }
 
   @Test(arguments: InstructionSet.available, [RotaryEmbedding.Style.interleaved, .halves])

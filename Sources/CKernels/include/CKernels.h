@@ -210,6 +210,9 @@ typedef struct {
   /// x += sum over r of factors[r] * rows[r]; the rows lie `stride` floats apart.
   void (*add_rows)(float *x, const float *rows, int64_t stride, const float *factors,
                    int64_t row_count, int64_t count);
+  /// The same with rows in half precision.
+  void (*add_half_rows)(float *x, const uint16_t *rows, int64_t stride, const float *factors,
+                        int64_t row_count, int64_t count);
   double (*dot)(const float *x, const float *y, int64_t count);
   float (*maximum)(const float *x, int64_t count);
   /// Index of the largest (the first of equals); NaN is never chosen.

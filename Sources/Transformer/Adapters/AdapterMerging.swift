@@ -92,8 +92,14 @@ final class AdapterMerging: Sendable {
     for module in AdaptedModule.allCases where module.input == input && modules.contains(module) {
       guard let pair = try pair(module, layer: layer, weights: weights) else { continue }
       down += UnsafeBufferPointer(start: pair.down.pointer, count: pair.rank * pair.inputs)
-      additions.append(
-        .init(module: module, ranks: ranks..<ranks + pair.rank, rows: pair.up))
+      do {
+        additions.append(
+          .init(
+            module: module, ranks: ranks..<ranks + pair.rank,
+            rows: try AdapterRows(pair.up, precision: target.precision)))
+      } catch {
+        throw .outOfMemory(bytes: pair.up.byteCount)
+      }
       ranks += pair.rank
     }
     guard ranks > 0 else { return nil }
@@ -144,7 +150,9 @@ extension LowRankAdapter {
       let addition = group.additions.first(where: { $0.module == module })
     else { return nil }
     let down: FloatBuffer
+    let up: FloatBuffer
     do {
+      up = try addition.rows.buffer()
       down = try FloatBuffer(rows: addition.ranks.count, width: group.matrix.inputs)
     } catch {
       throw ModelError.outOfMemory(bytes: addition.ranks.count * group.matrix.inputs * 4)
@@ -152,6 +160,6 @@ extension LowRankAdapter {
     for (row, rank) in addition.ranks.enumerated() {
       group.matrix.copyRow(rank, into: down.row(row))
     }
-    return try LowRankPair(down: down, up: addition.rows, scale: 1)
+    return try LowRankPair(down: down, up: up, scale: 1)
   }
 }

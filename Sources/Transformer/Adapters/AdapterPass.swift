@@ -201,7 +201,6 @@ final class AdapterPass: @unchecked Sendable {
     rows: Range<Int>, factors: UnsafePointer<Float>?, to target: Destination
   ) {
     guard !target.share.isEmpty else { return }
-    let start = addition.rows.pointer + target.share.lowerBound
     for row in rows {
       let mine = products + (row - rows.lowerBound) * ranks + addition.ranks.lowerBound
       if let factors, let weights {
@@ -209,8 +208,8 @@ final class AdapterPass: @unchecked Sendable {
         if factor == 0 { continue }
         VectorOperations.scale(mine, by: factor, count: addition.ranks.count)
       }
-      VectorOperations.add(
-        rows: start, stride: addition.rows.width, times: mine, rowCount: addition.ranks.count,
+      addition.rows.add(
+        from: target.share.lowerBound, times: mine, rowCount: addition.ranks.count,
         to: target.pointer + row * target.stride + target.share.lowerBound,
         count: target.share.count)
     }

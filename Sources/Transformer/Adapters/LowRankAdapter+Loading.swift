@@ -130,7 +130,14 @@ private struct AdapterReader {
         let place = target.place(ofOutput: output, module)
         for r in 0..<rank { buffer[r, place] = scale * b[output * rank + r] }
       }
-      additions.append(.init(module: module, ranks: ranks..<ranks + rank, rows: buffer))
+      do {
+        additions.append(
+          .init(
+            module: module, ranks: ranks..<ranks + rank,
+            rows: try AdapterRows(buffer, precision: target.precision)))
+      } catch {
+        throw .outOfMemory(path: file.path)
+      }
       ranks += rank
     }
     guard !additions.isEmpty else { return nil }

@@ -11,7 +11,7 @@ package final class LowRankAdapter: Sendable {
     /// Its rows of the A that modules with the same input share.
     let ranks: Range<Int>
     /// B with its scale, transposed. // (rank, outputs)
-    let rows: FloatBuffer
+    let rows: AdapterRows
   }
 
   /// The additions of modules that have the same input.
