@@ -19,10 +19,15 @@ extension DecisionLog {
   }
 
   /// What has been measured already, so that collecting can go on where it stopped.
-  package func outcomeKeys() async throws(DecisionLogError) -> Set<OutcomeKey> {
+  /// - Parameter withActiveExperts: only outcomes that say how many experts were active.
+  package func outcomeKeys(
+    withActiveExperts: Bool = false
+  ) async throws(DecisionLogError) -> Set<OutcomeKey> {
     try await read { db in
       let rows = try Row.fetchCursor(
-        db, sql: "SELECT prompt_sha256, expert, revision FROM outcomes")
+        db,
+        sql: "SELECT prompt_sha256, expert, revision FROM outcomes"
+          + (withActiveExperts ? " WHERE active_experts IS NOT NULL" : ""))
       var keys: Set<OutcomeKey> = []
       while let row = try rows.next() {
         keys.insert(OutcomeKey(promptSHA256: row[0], expert: row[1], revision: row[2]))

@@ -121,6 +121,9 @@ enum LogDatabase {
           ) WITHOUT ROWID;
           """)
     }
+    migrator.registerMigration("2: active experts of outcomes") { db in
+      try db.execute(sql: "ALTER TABLE outcomes ADD COLUMN active_experts REAL")
+    }
     return migrator
   }
 }

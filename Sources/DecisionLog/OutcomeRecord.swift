@@ -23,6 +23,9 @@ package struct OutcomeRecord: Codable, Equatable, Sendable {
   /// The file it was collected from, or `feedback`.
   package var source: String
   package var timeMilliseconds: Int64
+  /// Mean number of experts that the gates of this expert, a mixture, made active for a token of the
+  /// prompt; nil for others.
+  package var activeExperts: Double?
 
   package enum CodingKeys: String, CodingKey {
     case promptSHA256 = "prompt_sha256"
@@ -30,11 +33,13 @@ package struct OutcomeRecord: Codable, Equatable, Sendable {
     case lossBitsPerByte = "loss_bits_per_byte"
     case bytes, basis, source
     case timeMilliseconds = "time_ms"
+    case activeExperts = "active_experts"
   }
 
   package init(
     promptSHA256: String, expert: String, revision: String, domain: String,
-    lossBitsPerByte: Double, bytes: Int, basis: Basis, source: String, timeMilliseconds: Int64
+    lossBitsPerByte: Double, bytes: Int, basis: Basis, source: String, timeMilliseconds: Int64,
+    activeExperts: Double? = nil
   ) {
     self.promptSHA256 = promptSHA256
     self.expert = expert
@@ -45,6 +50,7 @@ package struct OutcomeRecord: Codable, Equatable, Sendable {
     self.basis = basis
     self.source = source
     self.timeMilliseconds = timeMilliseconds
+    self.activeExperts = activeExperts
   }
 }
 

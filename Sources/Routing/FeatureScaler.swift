@@ -32,8 +32,10 @@ struct FeatureScaler: Equatable, Sendable {
     }
   }
 
-  /// Embedding and text features in one row.
-  static func columns(of input: RouterInput) -> [Float] { input.embedding + input.features.values }
+  /// Embedding and text features in one row; then the mean number of active experts, where it is used.
+  static func columns(of input: RouterInput, activeExperts: Float? = nil) -> [Float] {
+    input.embedding + input.features.values + (activeExperts.map { [$0] } ?? [])
+  }
 
   func scale(_ row: [Float]) -> [Double] {
     row.indices.map { j in

@@ -20,19 +20,25 @@ package struct LossPrediction: Equatable, Sendable, Codable {
   }
 }
 
-/// A prompt as a router sees it: its sentence embedding and a few numbers about its text.
+/// A prompt as a router sees it: its sentence embedding, a few numbers about its text, and perhaps how
+/// many experts a mixture's gates wanted for it.
 package struct RouterInput: Equatable, Sendable {
   /// From the frozen sentence encoder. // (dimension)
   package var embedding: [Float]
   package var features: TextFeatures
+  /// Mean number of experts that a mixture's gates made active for a token of the prompt; nil where
+  /// it was not asked for, or could not be had.
+  package var activeExperts: Float?
 
-  package init(embedding: [Float], features: TextFeatures) {
+  package init(embedding: [Float], features: TextFeatures, activeExperts: Float? = nil) {
     self.embedding = embedding
     self.features = features
+    self.activeExperts = activeExperts
   }
 
-  package init(embedding: [Float], text: String) {
-    self.init(embedding: embedding, features: TextFeatures(text))
+  package init(embedding: [Float], text: String, activeExperts: Float? = nil) {
+    self.init(
+      embedding: embedding, features: TextFeatures(text), activeExperts: activeExperts)
   }
 }
 

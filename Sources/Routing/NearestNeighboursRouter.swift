@@ -6,7 +6,9 @@ import Foundation
 /// that is nearly the same decides, and where none is near many have a say. On the shipped outcomes
 /// that closes the distance to knowing the prompt's domain, which equal weights leave open.
 ///
-/// Nothing is trained: an expert can be used as soon as some outcomes of it exist.
+/// Nothing is trained: an expert can be used as soon as some outcomes of it exist. Where the outcomes
+/// say how many experts a mixture's gates made active, prompts that differ in that are less alike; how
+/// much less is chosen by leave-one-out, and may be nothing.
 package struct NearestNeighboursRouter: LossPredictor, Equatable {
   package var strategy: RoutingStrategy { .knn }
   package let experts: [String]
@@ -18,6 +20,8 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
   let embeddings: [Float]
   /// NaN where not measured. // (prompts, experts)
   let losses: [Float]
+  /// Nil where the router does without the feature.
+  private(set) var activity: NeighbourActivity?
 
   package static let defaultNeighbours = 64
   /// The best of 0.02 to 0.08 by cross-validation on the shipped training prompts.
@@ -33,12 +37,41 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
       embeddings: set.examples.flatMap { Similarity.normalised($0.input.embedding) },
       losses: set.examples.flatMap { example in
         set.experts.map { example.losses[$0].map(Float.init) ?? .nan }
-      })
+      }, activity: NeighbourActivity(training: set))
+    if activity != nil { chooseActivityWeight(set) }
+  }
+
+  /// Takes the weight under which the training prompts, each left out in turn, would have been given
+  /// to the experts with the least loss. It may be 0.
+  private mutating func chooseActivityWeight(_ set: TrainingSet) {
+    // Some hundred prompts tell the weights apart.
+    let step = max(1, set.examples.count / 400)
+    let asked = Array(stride(from: 0, to: set.examples.count, by: step))
+    let similarities = asked.map { row in
+      let start = row * dimension
+      return Similarity.cosines(
+        embeddings, with: Array(embeddings[start..<start + dimension]))
+    }
+    var best: (weight: Double, loss: Double)?
+    for weight in NeighbourActivity.weights {
+      activity?.weight = weight
+      var total = 0.0
+      for (row, cosines) in zip(asked, similarities) {
+        var cosines = cosines
+        let example = set.examples[row]
+        activity?.lower(&cosines, for: example.input.activeExperts)
+        let chosen = predict(cosines, leavingOut: row)
+          .min { $0.lossBitsPerByte < $1.lossBitsPerByte }
+        total += chosen.flatMap { example.losses[$0.expert] } ?? 0
+      }
+      if best.map({ total < $0.loss }) ?? true { best = (weight, total) }
+    }
+    activity?.weight = best?.weight ?? 0
   }
 
   init(
     experts: [String], neighbours: Int, temperature: Double, dimension: Int, embeddings: [Float],
-    losses: [Float]
+    losses: [Float], activity: NeighbourActivity?
   ) {
     self.experts = experts
     self.neighbours = neighbours
@@ -46,11 +79,18 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
     self.dimension = dimension
     self.embeddings = embeddings
     self.losses = losses
+    self.activity = activity
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
     let query = try Similarity.query(input, dimension: dimension)
-    let cosines = Similarity.cosines(embeddings, with: query)
+    var cosines = Similarity.cosines(embeddings, with: query)
+    activity?.lower(&cosines, for: input.activeExperts)
+    return predict(cosines, leavingOut: nil)
+  }
+
+  /// From the likeness of every training prompt.
+  private func predict(_ cosines: [Float], leavingOut omitted: Int?) -> [LossPrediction] {
     let order = cosines.indices.sorted { (cosines[$0], $1) > (cosines[$1], $0) }
     var predictions: [LossPrediction] = []
     for (column, expert) in experts.enumerated() {
@@ -62,7 +102,7 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
       var squares = 0.0
       for row in order {
         let loss = Double(losses[row * experts.count + column])
-        guard !loss.isNaN else { continue }
+        guard !loss.isNaN, row != omitted else { continue }
         let cosine = Double(cosines[row])
         let weight = exp((cosine - (nearest ?? cosine)) / temperature)
         nearest = nearest ?? cosine

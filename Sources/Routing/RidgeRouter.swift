@@ -18,15 +18,23 @@ package struct RidgeRouter: LossPredictor, Equatable {
   /// Lower triangle, row by row, of the matrix whose quadratic form is the leverage.
   let leverage: [Float]
   let trainedRows: Int
+  /// Whether the last column is the mean number of experts that a mixture's gates made active.
+  package let usesActiveExperts: Bool
 
-  /// Trains on the given outcomes.
+  /// Trains on the given outcomes. Where all of them say how many experts a mixture's gates made active,
+  /// that is a column as well.
   package init(
     training set: TrainingSet, folds: Int = 5, lambdas: [Double] = RidgeRegression.defaultLambdas
   ) throws(RoutingError) {
-    let scaler = FeatureScaler(set.examples.map { FeatureScaler.columns(of: $0.input) })
+    let usesActiveExperts = set.hasActiveExperts
+    let rows = set.examples.map { example in
+      FeatureScaler.columns(
+        of: example.input, activeExperts: usesActiveExperts ? example.input.activeExperts : nil)
+    }
+    let scaler = FeatureScaler(rows)
     var matrix = Matrix(rows: set.examples.count, columns: scaler.means.count)
-    for (row, example) in set.examples.enumerated() {
-      let scaled = scaler.scale(FeatureScaler.columns(of: example.input))
+    for (row, columns) in rows.enumerated() {
+      let scaled = scaler.scale(columns)
       for column in scaled.indices { matrix[row, column] = scaled[column] }
     }
     let losses = set.experts.map { expert in
@@ -40,6 +48,7 @@ package struct RidgeRouter: LossPredictor, Equatable {
     self.lambdas = fits.map(\.lambda)
     residualDeviations = fits.map { $0.residualVariance.squareRoot() }
     trainedRows = set.examples.count
+    self.usesActiveExperts = usesActiveExperts
     let meanLog = fits.reduce(0) { $0 + log($1.lambda) } / Double(max(1, fits.count))
     leverage = try Self.leverageMatrix(matrix, lambda: exp(meanLog))
   }
@@ -81,7 +90,8 @@ package struct RidgeRouter: LossPredictor, Equatable {
   /// From stored numbers, which the caller has checked to fit together.
   init(
     experts: [String], scaler: FeatureScaler, weights: [[Float]], intercepts: [Float],
-    lambdas: [Double], residualDeviations: [Double], leverage: [Float], trainedRows: Int
+    lambdas: [Double], residualDeviations: [Double], leverage: [Float], trainedRows: Int,
+    usesActiveExperts: Bool
   ) {
     self.experts = experts
     self.scaler = scaler
@@ -91,14 +101,21 @@ package struct RidgeRouter: LossPredictor, Equatable {
     self.residualDeviations = residualDeviations
     self.leverage = leverage
     self.trainedRows = trainedRows
+    self.usesActiveExperts = usesActiveExperts
+  }
+
+  /// Of the embedding.
+  var dimension: Int {
+    scaler.means.count - TextFeatures.names.count - (usesActiveExperts ? 1 : 0)
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
-    let columns = FeatureScaler.columns(of: input)
+    // Where the number could not be had, the mean says nothing for or against.
+    let active = usesActiveExperts ? input.activeExperts ?? scaler.means.last : nil
+    let columns = FeatureScaler.columns(of: input, activeExperts: active)
     guard columns.count == scaler.means.count else {
       throw .wrongDimension(
-        field: "embedding", expected: scaler.means.count - TextFeatures.names.count,
-        found: input.embedding.count)
+        field: "embedding", expected: dimension, found: input.embedding.count)
     }
     guard columns.allSatisfy(\.isFinite) else {
       throw .invalidValue(field: "embedding", value: "nan", expected: "finite numbers")

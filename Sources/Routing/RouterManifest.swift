@@ -56,11 +56,14 @@ package struct RouterManifest: Codable, Equatable, Sendable {
   /// Measured on held-out prompts, such as `mean_regret` and `agreement`.
   package var metrics: [String: Double]
   package var weightsSHA256: String
+  /// The mixture whose mean number of active experts the router takes as a feature; nil for none.
+  package var gateExpert: String?
 
   enum CodingKeys: String, CodingKey {
     case format, version, strategy, encoder, experts, numbers, training, metrics
     case textFeatures = "text_features"
     case weightsSHA256 = "weights_sha256"
+    case gateExpert = "gate_expert"
   }
 }
 
@@ -77,7 +80,7 @@ package enum RouterArchive {
 
   package static func encode(
     _ router: any TrainedRouter, encoder: RouterManifest.Encoder,
-    training: RouterManifest.Training, metrics: [String: Double] = [:]
+    training: RouterManifest.Training, metrics: [String: Double] = [:], gateExpert: String? = nil
   ) throws -> (manifest: Data, weights: Data) {
     let stored = router.stored
     guard stored.dimension == encoder.dimension else {
@@ -91,7 +94,8 @@ package enum RouterArchive {
       format: RouterManifest.currentFormat,
       version: "\(router.strategy.name)-\(hash.prefix(12))", strategy: router.strategy,
       encoder: encoder, experts: stored.experts, textFeatures: TextFeatures.names,
-      numbers: stored.numbers, training: training, metrics: metrics, weightsSHA256: hash)
+      numbers: stored.numbers, training: training, metrics: metrics, weightsSHA256: hash,
+      gateExpert: gateExpert)
     let json = JSONEncoder()
     json.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     return (try json.encode(manifest), Data(weights))

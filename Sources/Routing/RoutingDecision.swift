@@ -67,6 +67,9 @@ package struct RoutingDecision: Codable, Equatable, Sendable {
   package var ignoredFlags: [PromptFlags.Ignored]
   /// Set by the service, which has the clock.
   package var milliseconds: Double?
+  /// Mean number of experts that a mixture's gates wanted for a token of the prompt, where the router
+  /// takes that into account.
+  package var activeExperts: Double?
 
   enum CodingKeys: String, CodingKey {
     case expert, strategy, margin, experts, flags, constraints, milliseconds
@@ -74,6 +77,7 @@ package struct RoutingDecision: Codable, Equatable, Sendable {
     case onParetoFront = "on_pareto_front"
     case runnerUp = "runner_up"
     case ignoredFlags = "ignored_flags"
+    case activeExperts = "active_experts"
   }
 
   /// The result of the chosen expert.

@@ -9,6 +9,9 @@ package enum RoutingStrategy: Hashable, Sendable {
   /// Strategies that predict losses and need a trained router.
   package static let trained: [RoutingStrategy] = [.ridge, .knn, .kmeans, .pilot]
 
+  /// Whether its router takes a mixture's mean number of active experts as a feature.
+  package var canUseActiveExperts: Bool { self == .ridge || self == .knn }
+
   package init(name: String) throws(RoutingError) {
     switch name.lowercased() {
     case "ridge": self = .ridge

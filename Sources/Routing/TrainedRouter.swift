@@ -54,8 +54,9 @@ extension RidgeRouter: TrainedRouter {
   package var stored: StoredRouter {
     let width = scaler.means.count
     return StoredRouter(
-      experts: experts, dimension: width - TextFeatures.names.count,
-      numbers: ["trained_rows": Double(trainedRows)],
+      experts: experts, dimension: dimension,
+      numbers: ["trained_rows": Double(trainedRows)]
+        .merging(usesActiveExperts ? ["uses_active_experts": 1] : [:]) { $1 },
       tensors: [
         .init("means", shape: [width], values: scaler.means),
         .init("deviations", shape: [width], values: scaler.deviations),
@@ -70,7 +71,8 @@ extension RidgeRouter: TrainedRouter {
   }
 
   package init(stored: StoredRouter) throws(RoutingError) {
-    let width = stored.dimension + TextFeatures.names.count
+    let usesActiveExperts = stored.numbers["uses_active_experts"] == 1
+    let width = stored.dimension + TextFeatures.names.count + (usesActiveExperts ? 1 : 0)
     let count = stored.experts.count
     let flat = try stored.tensor("weights", shape: [count, width])
     let deviations = try stored.tensor("deviations", shape: [width])
@@ -87,20 +89,27 @@ extension RidgeRouter: TrainedRouter {
       residualDeviations: try stored.tensor("residual_deviations", shape: [count])
         .map(Double.init),
       leverage: try stored.tensor("leverage", shape: [width * (width + 1) / 2]),
-      trainedRows: Int(try stored.number("trained_rows", in: 1...1e9)))
+      trainedRows: Int(try stored.number("trained_rows", in: 1...1e9)),
+      usesActiveExperts: usesActiveExperts)
   }
 }
 
 extension NearestNeighboursRouter: TrainedRouter {
   package var stored: StoredRouter {
     let rows = losses.count / max(1, experts.count)
+    var numbers = ["neighbours": Double(neighbours), "temperature": temperature]
+    var tensors: [TensorArchive.Tensor] = [
+      .init("embeddings", shape: [rows, dimension], type: .float16, values: embeddings),
+      .init("losses", shape: [rows, experts.count], values: losses),
+    ]
+    if let activity {
+      numbers["active_experts_weight"] = activity.weight
+      numbers["active_experts_mean"] = activity.mean
+      numbers["active_experts_deviation"] = activity.deviation
+      tensors.append(.init("active_experts", shape: [rows], values: activity.values))
+    }
     return StoredRouter(
-      experts: experts, dimension: dimension,
-      numbers: ["neighbours": Double(neighbours), "temperature": temperature],
-      tensors: [
-        .init("embeddings", shape: [rows, dimension], type: .float16, values: embeddings),
-        .init("losses", shape: [rows, experts.count], values: losses),
-      ])
+      experts: experts, dimension: dimension, numbers: numbers, tensors: tensors)
   }
 
   package init(stored: StoredRouter) throws(RoutingError) {
@@ -113,7 +122,9 @@ extension NearestNeighboursRouter: TrainedRouter {
       dimension: stored.dimension,
       embeddings: try stored.tensor(
         "embeddings", shape: [losses.count / stored.experts.count, stored.dimension]),
-      losses: losses)
+      losses: losses,
+      activity: try NeighbourActivity(
+        stored: stored, rows: losses.count / stored.experts.count))
   }
 }
 

@@ -60,6 +60,11 @@ package struct TrainingSet: Sendable {
     self.examples = examples
   }
 
+  /// Whether every example says how many experts a mixture's gates made active.
+  package var hasActiveExperts: Bool {
+    examples.allSatisfy { $0.input.activeExperts?.isFinite == true }
+  }
+
   /// Fold of each example, 0..<count, by the prompt's hash.
   package func folds(_ count: Int) -> [Int] {
     examples.map { Int(StableHash.fnv1a($0.promptHash) % UInt64(max(1, count))) }

@@ -37,6 +37,21 @@ enum Made {
 }
 
 @Suite struct DecisionLogTests {
+  @Test func activeExpertsOfOutcomesAreKept() async throws {
+    let scratch = try Scratch()
+    let log = DecisionLog(.init(path: scratch.path))
+    var gated = Made.outcome("p1", "mixture")
+    gated.activeExperts = 2.5
+    try await log.write(outcomes: [gated, Made.outcome("p1", "a"), Made.outcome("p2", "mixture")])
+    let found = try await log.outcomes()
+    #expect(found.compactMap(\.activeExperts) == [2.5] && found.count == 3)
+    #expect(try await log.outcomeKeys().count == 3)
+    #expect(
+      try await log.outcomeKeys(withActiveExperts: true)
+        == [OutcomeKey(promptSHA256: "p1", expert: "mixture", revision: "r1")])
+    try await log.close()
+  }
+
   @Test func aDecisionAndWhatCameOfItSurviveReopening() async throws {
     let scratch = try Scratch()
     let record = Made.decision()

@@ -130,9 +130,13 @@ import Testing
     try Data((lines.joined(separator: "\n") + "\n").utf8)
       .write(to: URL(filePath: router + "/outcomes.jsonl"))
 
+    // Its gates' number of active experts is a feature of the router as well.
+    let configuration = models.path + "/thalamus.yaml"
+    try Data("router:\n  gate_feature: tiny-mixtral\n".utf8)
+      .write(to: URL(filePath: configuration))
     let added = try await Command.thalamus(
       "experts", "add", ModelsFolder.checkpoint("tiny-mixtral"), "--measure", "--models",
-      models.path, "--database", database)
+      models.path, "--database", database, "--config", configuration)
     #expect(added.status == 0, "\(added.errors)\n\(added.output)")
 
     let rows = try String(contentsOfFile: router + "/outcomes.jsonl", encoding: .utf8)
@@ -142,6 +146,8 @@ import Testing
       #expect((row["losses"]["tiny-llama"].double ?? 0) >= 5, "what was known stays")
       let loss = try #require(row["losses"]["tiny-mixtral"].double)
       #expect(loss > 0 && loss < 100)
+      #expect(row["active_experts"]["tiny-mixtral"].double == 2)
+      #expect(row["active_experts"].keys == ["tiny-mixtral"], "the other has no gates")
     }
     let manifest = JSON(
       try JSONSerialization.jsonObject(
@@ -149,12 +155,21 @@ import Testing
     #expect(
       manifest["experts"].array.compactMap(\.string).sorted() == ["tiny-llama", "tiny-mixtral"],
       "\(manifest)")
+    #expect(manifest["gate_expert"].string == "tiny-mixtral")
 
-    let server = try await models.serve()
+    let server = try await models.serve(arguments: ["--config", configuration])
     let reply = try await server.post(
       "/route", json(["prompt": "Say what number 9 has to do with birds.", "generate": false]))
     #expect(reply.status == 200, "\(reply.text)")
     let predicted = try reply.json["decision"]["experts"].array
     #expect(predicted.count == 2 && predicted.allSatisfy { $0["predicted_loss"].double != nil })
+    #expect(try reply.json["decision"]["active_experts"].double == 2)
+
+    // With the feature off, the router does without, and the mixture is not asked.
+    let plain = try await models.serve()
+    let without = try await plain.post(
+      "/route", json(["prompt": "Say what number 9 has to do with birds.", "generate": false]))
+    #expect(without.status == 200, "\(without.text)")
+    #expect(try without.json["decision"]["active_experts"].value == nil)
   }
 }

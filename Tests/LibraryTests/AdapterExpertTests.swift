@@ -105,6 +105,8 @@ import Testing
       losses.append(try await expert.loss(prompt: Self.text, answer: nil))
     }
     #expect(Set(losses).count == 3)
+    #expect(try await mix.meanActiveExperts(of: Self.text) == 2)
+    #expect(try await one.meanActiveExperts(of: Self.text) == nil, "it has no gate")
 
     for entry in ["nobody", "smollm2-135m", "mix"] {
       try describe("\"one\", \"\(entry)\"")

@@ -26,6 +26,27 @@ enum Planted {
     return try TrainingSet(examples: Array(examples.dropFirst(skip)))
   }
 
+  /// Prompts whose meaning tells nothing: how hard they are decides which of two experts does better,
+  /// the small one on easy prompts and the large one on hard ones. A mixture's gates tell it, with some
+  /// noise.
+  static func difficulty(
+    count: Int, seed: UInt64, isTold: Bool = true
+  ) throws -> TrainingSet {
+    var generator = SeededGenerator(seed: seed)
+    let examples = (0..<count).map { index -> TrainingExample in
+      let x = (0..<16).map { _ in Float(generator.nextNormal()) }
+      let difficulty = generator.nextUnit()
+      let noise = { 0.05 * generator.nextNormal() }
+      let text = "prompt \(seed) \(index)"
+      var input = RouterInput(embedding: x, text: "x")
+      if isTold { input.activeExperts = Float(1 + 3 * difficulty + 0.1 * generator.nextNormal()) }
+      return TrainingExample(
+        promptHash: SHA256.hex(of: text), domain: "d", input: input,
+        losses: ["small": 1 + 2 * difficulty + noise(), "large": 1.8 + 0.4 * difficulty + noise()])
+    }
+    return try TrainingSet(examples: examples)
+  }
+
   /// Four domains, each a direction in a 24-dimensional space, each with its own best expert.
   static func domains(count: Int, seed: UInt64) throws -> TrainingSet {
     var generator = SeededGenerator(seed: 99)

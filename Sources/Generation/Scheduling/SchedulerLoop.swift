@@ -148,7 +148,10 @@ final class SchedulerLoop {
     statistics.steps += 1
     for (index, choice) in chosen.enumerated() {
       guard let gates = decoder.gateStatistics(segment: index) else { break }
-      if case .generation(let state) = choice.sequence.role { state.record(gates) }
+      switch choice.sequence.role {
+      case .generation(let state): state.record(gates)
+      case .scoring(let state): state.record(gates)
+      }
     }
     finishStep(chosen)
   }

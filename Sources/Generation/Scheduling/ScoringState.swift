@@ -26,6 +26,15 @@ final class ScoringState {
     )
   }
 
+  /// Adds what the gates chose in a pass.
+  func record(_ gates: GateStatistics) {
+    if scores.gateStatistics == nil {
+      scores.gateStatistics = gates
+    } else {
+      scores.gateStatistics?.merge(gates)
+    }
+  }
+
   /// The scores, once all rows have been received.
   func finish() -> TokenScores {
     for index in scores.logprobs.indices.dropFirst() {

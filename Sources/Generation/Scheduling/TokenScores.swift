@@ -1,4 +1,5 @@
 import Foundation
+import Transformer
 
 /// What a model says of a given text, each token given those before it.
 package struct TokenScores: Sendable, Equatable {
@@ -6,6 +7,8 @@ package struct TokenScores: Sendable, Equatable {
   package var logprobs: [Float?]
   /// The most probable token at each place, given those before it; nil for the first.
   package var top: [Int32?]
+  /// What the gates of a mixture of experts chose for the text; nil of other models.
+  package var gateStatistics: GateStatistics?
 
   /// Sum of the negative log-probabilities, in nats.
   package var lossNats: Double { logprobs.reduce(0) { $0 - Double($1 ?? 0) } }

@@ -31,6 +31,16 @@ package struct ExpertManifest: Sendable, Equatable {
     return ["config.json", "tokenizer.json"].map { checkpointFolder + "/" + $0 } + [modelPath]
   }
 
+  /// Whether the card says that a token meets some of its parameters only: that it has gates.
+  package var isMixture: Bool {
+    if let addition { return addition.kind == .mixture }
+    if gating != nil { return true }
+    guard let active = card.activeParameters, let total = card.totalParameters else {
+      return false
+    }
+    return active < total
+  }
+
   /// Tells these weights from any others, and from the same with another gate.
   package func revision() throws -> String {
     try gating?.revision(of: weightsRevision()) ?? weightsRevision()

@@ -84,6 +84,21 @@ package final class LocalExpert: Expert {
     return try await scheduler.score(tokens, adapter: adapter)
   }
 
+  /// Mean number of experts that the gates of this mixture make active for a token of the text: under
+  /// gates that keep more where they are unsure (*Harder Tasks Need More Experts*, DynMoLE), how hard
+  /// the text is for it. Of a long text its beginning counts. Nil for experts without gates.
+  package func meanActiveExperts(of text: String) async throws -> Double? {
+    let bytes = text.utf8.prefix(Self.gateTokens * 32)
+    let tokens = tokenizer.encode(
+      String(decoding: bytes, as: UTF8.self), addSpecial: true, parseSpecial: false)
+    guard !tokens.isEmpty else { return nil }
+    let count = min(Self.gateTokens, scheduler.contextLength)
+    return try await score(Array(tokens.prefix(count))).gateStatistics?.meanActive
+  }
+
+  /// Tokens that ``meanActiveExperts(of:)`` reads at most, so that its cost is bounded.
+  package static let gateTokens = 256
+
   package func promptTokenCount(_ input: ExpertInput) throws -> Int {
     try promptTokens(input).count
   }

@@ -32,6 +32,8 @@ package struct Configuration: Sendable, Equatable {
     package var directory = "router"
     package var strategy = "knn"
     package var promptFlags = true
+    /// Id of the mixture whose mean number of active experts routers take as a feature.
+    package var gateFeature = ""
   }
 
   package struct Goals: Sendable, Equatable {

@@ -34,6 +34,7 @@ package struct ConfigurationKey: Sendable {
     text("router.directory", \.router.directory),
     choice("router.strategy", \.router.strategy, ["ridge", "knn", "kmeans", "pilot"]),
     boolean("router.prompt_flags", \.router.promptFlags),
+    text("router.gate_feature", \.router.gateFeature),
     number("goals.size", \.goals.size, 0...GoalWeights.maximum),
     number("goals.recency", \.goals.recency, 0...GoalWeights.maximum),
     number("goals.security", \.goals.security, 0...GoalWeights.maximum),

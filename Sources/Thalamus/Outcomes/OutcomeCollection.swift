@@ -28,13 +28,16 @@ package struct OutcomeCollection: Sendable {
   package func run(
     _ rows: [PromptRow], source: String, progress: (Progress) -> Void
   ) async throws -> [(prompt: String, expert: String, problem: String)] {
-    let known = try await log.outcomeKeys()
+    let all = try await log.outcomeKeys()
+    let gated = try await log.outcomeKeys(withActiveExperts: true)
     var problems: [(prompt: String, expert: String, problem: String)] = []
     var done = 0
     let total = rows.count * manifests.count
     for manifest in manifests {
       let id = manifest.card.id
       let revision = try manifest.revision()
+      // What was measured of a mixture before its gates were counted is measured again.
+      let known = manifest.isMixture ? gated : all
       let missing = rows.filter {
         !known.contains(OutcomeKey(promptSHA256: $0.hash, expert: id, revision: revision))
       }
@@ -44,14 +47,12 @@ package struct OutcomeCollection: Sendable {
       let expert = try await loader.load(manifest)
       for start in stride(from: 0, to: missing.count, by: Self.batch) {
         let batch = missing[start..<min(start + Self.batch, missing.count)]
-        let measured = await withTaskGroup(of: (PromptRow, Result<Double, any Error>).self) {
+        let measured = await withTaskGroup(of: (PromptRow, Result<Measured, any Error>).self) {
           group in
           for row in batch {
             group.addTask {
               do {
-                return (
-                  row, .success(try await expert.loss(prompt: row.prompt, answer: row.answer))
-                )
+                return (row, .success(try await Self.measure(row, by: expert, manifest)))
               } catch {
                 return (row, .failure(error))
               }
@@ -62,13 +63,14 @@ package struct OutcomeCollection: Sendable {
         var records: [OutcomeRecord] = []
         for (row, result) in measured {
           switch result {
-          case .success(let loss):
+          case .success(let measured):
             records.append(
               OutcomeRecord(
                 promptSHA256: row.hash, expert: id, revision: revision, domain: row.domain,
-                lossBitsPerByte: loss, bytes: (row.answer ?? row.prompt).utf8.count,
+                lossBitsPerByte: measured.loss, bytes: (row.answer ?? row.prompt).utf8.count,
                 basis: row.answer == nil ? .prompt : .reference, source: source,
-                timeMilliseconds: Int64(Date().timeIntervalSince1970 * 1000)))
+                timeMilliseconds: Int64(Date().timeIntervalSince1970 * 1000),
+                activeExperts: measured.activeExperts))
           case .failure(let error):
             problems.append((row.id, id, "\(error)"))
           }
@@ -82,6 +84,21 @@ package struct OutcomeCollection: Sendable {
     return problems
   }
 
+  private struct Measured: Sendable {
+    let loss: Double
+    let activeExperts: Double?
+  }
+
+  private static func measure(
+    _ row: PromptRow, by expert: LocalExpert, _ manifest: ExpertManifest
+  ) async throws -> Measured {
+    let loss = try await expert.loss(prompt: row.prompt, answer: row.answer)
+    guard manifest.isMixture else { return Measured(loss: loss, activeExperts: nil) }
+    // Of the text that the router sees, as it is asked for when a prompt comes.
+    let text = PreparedPrompt(.prompt(row.prompt)).routingText
+    return Measured(loss: loss, activeExperts: try await expert.meanActiveExperts(of: text))
+  }
+
   /// Prompts measured at a time: enough to fill the model's batches, few enough to lose little.
   private static let batch = 16
 
@@ -92,8 +109,12 @@ package struct OutcomeCollection: Sendable {
       revisions[manifest.card.id] = try manifest.revision()
     }
     var losses: [String: [String: Double]] = [:]
+    var active: [String: [String: Double]] = [:]
     for outcome in try await log.outcomes(revisions: revisions) {
       losses[outcome.promptSHA256, default: [:]][outcome.expert] = outcome.lossBitsPerByte
+      if let mean = outcome.activeExperts {
+        active[outcome.promptSHA256, default: [:]][outcome.expert] = mean
+      }
     }
     return rows.compactMap { row in
       guard let found = losses[row.hash] else { return nil }
@@ -101,6 +122,7 @@ package struct OutcomeCollection: Sendable {
       row.split = row.effectiveSplit
       // Six digits say more than the measurement does.
       row.losses = found.mapValues { ($0 * 1e6).rounded() / 1e6 }
+      row.activeExperts = active[row.hash]?.mapValues { ($0 * 1e6).rounded() / 1e6 }
       return row
     }
   }

@@ -14,6 +14,14 @@ package struct PromptRow: Codable, Sendable {
   package var split: Split?
   /// Loss of each expert in bits per byte; in an outcomes file.
   package var losses: [String: Double]?
+  /// Mean number of experts active for a token of the prompt, by the id of the mixture; in an outcomes
+  /// file.
+  package var activeExperts: [String: Double]?
+
+  private enum CodingKeys: String, CodingKey {
+    case id, domain, prompt, answer, split, losses
+    case activeExperts = "active_experts"
+  }
 
   package init(
     id: String, domain: String, prompt: String, answer: String? = nil, split: Split? = nil,

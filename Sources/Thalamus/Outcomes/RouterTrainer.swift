@@ -5,9 +5,23 @@ import Routing
 /// Trains routers on an outcomes file, and judges them on its held-out prompts.
 package struct RouterTrainer: Sendable {
   package let encoder: SentenceEncoder
+  /// The mixture whose mean number of active experts is a feature; nil for none.
+  package let gateExpert: String?
 
-  package init(encoder: SentenceEncoder) {
+  package init(encoder: SentenceEncoder, gateExpert: String? = nil) {
     self.encoder = encoder
+    self.gateExpert = gateExpert
+  }
+
+  /// The outcomes file lacks the feature that the configuration asks for.
+  package struct MissingFeature: Error, CustomStringConvertible {
+    let prompt: String
+    let expert: String
+
+    package var description: String {
+      "prompt \(prompt) has no active_experts of \(expert), which router.gate_feature names: collect "
+        + "and export its outcomes again, or leave the setting empty"
+    }
   }
 
   /// Embeds the prompts of rows, in their order.
@@ -21,10 +35,17 @@ package struct RouterTrainer: Sendable {
       let texts = group.map { PreparedPrompt(.prompt($0.prompt)).routingText }
       let vectors = try await encoder.embed(texts).vectors
       for ((row, text), vector) in zip(zip(group, texts), vectors) {
+        var input = RouterInput(embedding: vector, text: text)
+        if let gateExpert {
+          guard let active = row.activeExperts?[gateExpert] else {
+            throw MissingFeature(prompt: row.id, expert: gateExpert)
+          }
+          input.activeExperts = Float(active)
+        }
         examples.append(
           TrainingExample(
             promptHash: row.hash, domain: row.domain,
-            input: RouterInput(embedding: vector, text: text), losses: row.losses ?? [:]))
+            input: input, losses: row.losses ?? [:]))
       }
       progress(examples.count)
     }

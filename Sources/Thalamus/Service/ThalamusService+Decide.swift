@@ -26,14 +26,18 @@ extension ThalamusService {
     var predictions: [LossPrediction] = []
     var embeddingMilliseconds = 0.0
     var routerVersion: String?
+    var activeExperts: Double?
     if RoutingStrategy.trained.contains(strategy) {
       let router = try router(for: strategy)
       routerVersion = router.manifest.version
       let beforeEmbedding = ContinuousClock.now
       let embedded = try await embed([prompt.routingText])
       embeddingMilliseconds = beforeEmbedding.duration(to: .now).milliseconds
+      activeExperts = await gateFeature(of: prompt.routingText, for: router)
       predictions = try router.predictor.predict(
-        RouterInput(embedding: embedded.vectors[0], text: prompt.routingText))
+        RouterInput(
+          embedding: embedded.vectors[0], text: prompt.routingText,
+          activeExperts: activeExperts.map { Float($0) }))
     }
     let context = GoalContext(
       // An estimate, rather too few than too many: too many would shut out an expert whose context
@@ -45,10 +49,26 @@ extension ThalamusService {
         candidates: candidates(), predictions: predictions, preferences: preferences,
         context: context, strategy: strategy, routerVersion: routerVersion,
         seed: request.seed ?? UInt64.random(in: .min ... .max)))
+    routing.activeExperts = activeExperts
     routing.milliseconds = start.duration(to: .now).milliseconds
     return Decision(
       id: ids.next(), time: Date(), prompt: prompt, routing: routing,
       embeddingMilliseconds: embeddingMilliseconds)
+  }
+
+  /// What the gates of the configured mixture say of a prompt; nil where the router does not ask, or
+  /// the mixture can't answer: the router then does without.
+  private func gateFeature(of text: String, for router: LoadedRouter) async -> Double? {
+    guard let id = router.manifest.gateExpert, id == configuration.router.gateFeature else {
+      return nil
+    }
+    do {
+      guard let expert = try await library.expert(id) as? LocalExpert else { return nil }
+      return try await expert.meanActiveExperts(of: text)
+    } catch {
+      logger.warning("router.gate_feature: \(id): \(error)")
+      return nil
+    }
   }
 
   private func strategy(of request: RoutingRequest) throws -> RoutingStrategy {

@@ -55,6 +55,8 @@ package final class ThalamusService: Sendable {
     }
     let encoder = try await SentenceEncoder.load(
       folder: models.directory + "/" + models.encoder, pool: loader.computePool)
+    let gateFeature = configuration.router.gateFeature
+    if !gateFeature.isEmpty { _ = try library.manifest(gateFeature) }
     let routerFiles = RouterFiles(configuration)
     var routers: [RoutingStrategy: LoadedRouter] = [:]
     for strategy in RoutingStrategy.trained {
@@ -63,6 +65,14 @@ package final class ThalamusService: Sendable {
         logger.warning(
           "router \(router.manifest.version) was trained on another encoder and is left out")
         continue
+      }
+      let trainedWith = router.manifest.gateExpert ?? ""
+      if strategy.canUseActiveExperts, trainedWith != gateFeature {
+        logger.warning(
+          """
+          router \(router.manifest.version) was trained with router.gate_feature '\(trainedWith)', not \
+          '\(gateFeature)', and does without; train it again
+          """)
       }
       routers[strategy] = router
     }

@@ -36,7 +36,8 @@ struct RouterOptions: ParsableArguments {
     let pool = try LocalExpertLoader(ComputeOptions(settings)).computePool
     let encoder = try await SentenceEncoder.load(
       folder: settings.models.directory + "/" + settings.models.encoder, pool: pool)
-    let trainer = RouterTrainer(encoder: encoder)
+    let gateExpert = settings.router.gateFeature.isEmpty ? nil : settings.router.gateFeature
+    let trainer = RouterTrainer(encoder: encoder, gateExpert: gateExpert)
     var bar = ProgressBar(total: rows.count)
     let examples = try await trainer.examples(rows) { bar.show($0, "embedding prompts") }
     let splits = rows.map(\.effectiveSplit)
@@ -75,7 +76,8 @@ struct RouterTrainCommand: AsyncParsableCommand {
           files: [URL(filePath: opened.path).lastPathComponent], prompts: set.examples.count,
           domains: set.domainCounts, date: CalendarDate(Date()),
           expertRevisions: opened.revisions.filter { set.experts.contains($0.key) }),
-        metrics: evaluation.manifestMetrics)
+        metrics: evaluation.manifestMetrics,
+        gateExpert: strategy.canUseActiveExperts ? opened.trainer.gateExpert : nil)
       try opened.files.save(
         manifest: archive.manifest, weights: archive.weights, strategy: strategy)
       Output.text(

@@ -29,7 +29,7 @@ final class ModelsFolder: Sendable {
   }
 
   /// A server of these models; others' settings and log are left alone.
-  func serve() async throws -> RunningServer {
-    try await RunningServer(arguments: ["--models", path])
+  func serve(arguments: [String] = []) async throws -> RunningServer {
+    try await RunningServer(arguments: ["--models", path] + arguments)
   }
 }

@@ -96,12 +96,13 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       if bar == nil { bar = ProgressBar(total: progress.total) }
       bar?.show(progress.done, progress.expert)
     }
-    let measured = try await collection.export(rows).reduce(into: [:]) { $0[$1.hash] = $1.losses }
+    let measured = try await collection.export(rows).reduce(into: [:]) { $0[$1.hash] = $1 }
     try await log.close()
     for index in rows.indices {
-      rows[index].losses = (rows[index].losses ?? [:]).merging(measured[rows[index].hash] ?? [:]) {
-        $1
-      }
+      guard let found = measured[rows[index].hash] else { continue }
+      rows[index].losses = (rows[index].losses ?? [:]).merging(found.losses ?? [:]) { $1 }
+      guard let active = found.activeExperts else { continue }
+      rows[index].activeExperts = (rows[index].activeExperts ?? [:]).merging(active) { $1 }
     }
     try PromptFile.write(rows, to: path)
     var arguments = ["--outcomes", path]
