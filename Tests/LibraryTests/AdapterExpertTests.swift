@@ -62,7 +62,8 @@ import Testing
   }
 
   @Test func answersCarryTheAdapter() async throws {
-    let folder = try models(["one": 0.05])
+    // Strong enough to change a greedy answer whatever the last digits of the logits are.
+    let folder = try models(["one": 0.3])
     let loader = try Models.loader()
     var parameters = SamplingParameters(maxTokens: 12)
     parameters.temperature = 0
