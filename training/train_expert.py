@@ -115,7 +115,8 @@ def main():
     parser.add_argument("--out", type=Path, help="default: models/<base>-<domain>")
     parser.add_argument("--work", type=Path, help="default: .build/training/<domain>")
     parser.add_argument("--initial", type=Path,
-                        help="folder of an adapter to begin with, instead of with none")
+                        help="folder of an adapter to begin with, instead of with none; its rank may "
+                        "be lower, its alpha / rank must be the same")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--alpha", type=int, default=16)
     parser.add_argument("--targets", default=TARGETS, help="adapted maps, separated by commas")
@@ -167,9 +168,12 @@ def main():
     if options.initial:
         from safetensors.torch import load_file
 
-        peft.set_peft_model_state_dict(
-            model, {name: value.float() for name, value in
-                    load_file(options.initial / "adapter_model.safetensors").items()})
+        begun = peft.get_peft_model_state_dict(model)
+        for key, value in load_file(options.initial / "adapter_model.safetensors").items():
+            # An adapter of a lower rank takes the first places; the others stay as they begin,
+            # with a B of zero, so that the model is the same.
+            begun[key][: value.shape[0], : value.shape[1]] = value.float()
+        peft.set_peft_model_state_dict(model, begun)
         earlier = json.loads((options.initial / "training.json").read_text())
     weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(weights.values(), lr=options.rate, weight_decay=0.0,
@@ -261,15 +265,20 @@ def main():
     })
 
 
-def card(name, options, model, record):
-    """The expert's card, as the server reads it."""
-    base_card = {}
-    path = options.base.parent / "expert.yaml"
+def base_card(base_path):
+    """The keys and values of the base's card."""
+    found, path = {}, base_path.parent / "expert.yaml"
     for line in path.read_text().splitlines() if path.exists() else []:
         key, colon, value = line.partition(": ")
         if colon and not line.startswith("#"):
-            base_card[key] = value
-    parameters = int(base_card.get("total_parameters", 0)) + sum(
+            found[key] = value
+    return found
+
+
+def card(name, options, model, record):
+    """The expert's card, as the server reads it."""
+    known = base_card(options.base)
+    parameters = int(known.get("total_parameters", 0)) + sum(
         p.numel() for p in model.parameters() if p.requires_grad)
     domain = options.domain
     subjects = {"literature": "literature, speeches"}.get(domain, domain)
@@ -277,7 +286,7 @@ def card(name, options, model, record):
     lines = [
         f"# Written by training/train_expert.py; training.json says how the expert was trained.",
         f"id: {name}",
-        f"name: {base_card.get('name', options.base.parent.name)}, {domain}",
+        f"name: {known.get('name', options.base.parent.name)}, {domain}",
         f"description: LoRA expert for {subjects}; {bits['expert']:.3f} bits a byte on held-out "
         f"texts, where the base has {bits['base']:.3f}.",
         "kind: local_adapters",
@@ -286,9 +295,9 @@ def card(name, options, model, record):
         f"total_parameters: {parameters}",
         f"active_parameters: {parameters}",
         f"released: {time.strftime('%Y-%m-%d')}",
-        f"license: {base_card.get('license', 'Apache-2.0')}",
+        f"license: {known.get('license', 'Apache-2.0')}",
         f"domains: [{subjects}]",
-        f"context_length: {base_card.get('context_length', 2048)}",
+        f"context_length: {known.get('context_length', 2048)}",
     ]
     return "\n".join(lines) + "\n"
 

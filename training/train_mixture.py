@@ -6,7 +6,7 @@
     --adapters models/smollm2-135m-code models/smollm2-135m-maths ...
 
 writes models/smollm2-135m-dynmole/: gate.safetensors (a gate a layer), mixture.json (which adapters,
-and the gate in words that the server reads), training.json and README.md.
+and the gate in words that the server reads), expert.yaml (its card), training.json and README.md.
 
 Two kinds, both with one gate a feed-forward block, on the block's own input x:
 
@@ -30,7 +30,7 @@ import time
 from pathlib import Path
 
 import domains
-from train_expert import ROOT, batches, bits_per_byte, padded, total_nats, windows
+from train_expert import ROOT, base_card, batches, bits_per_byte, padded, total_nats, windows
 
 SOFTENING = 0.3
 ENTROPY_INDEX, ENTROPY_EPSILON = 1.1, 1e-5
@@ -165,6 +165,29 @@ def discriminants(model, tokenizer, texts_by_expert, length, autocast, tokens_ea
     return result
 
 
+def card(name, base_path, gate, domain_of, parameters, active):
+    """The mixture's card, as the server reads it."""
+    known = base_card(base_path)
+    base_size = int(known.get("total_parameters", 0))
+    lines = [
+        "# Written by training/train_mixture.py; training.json says how the gate was trained.",
+        f"id: {name}",
+        f"name: {known.get('name', base_path.parent.name)}, {gate} mixture",
+        f"description: LoRA experts for {', '.join(domain_of)} under a {gate} gate, which chooses for "
+        "each token and layer.",
+        "kind: local_adapters",
+        f"base: {base_path.parent.name}",
+        "mixture: mixture.json",
+        f"total_parameters: {base_size + parameters}",
+        f"active_parameters: {base_size + active}",
+        f"released: {time.strftime('%Y-%m-%d')}",
+        f"license: {known.get('license', 'Apache-2.0')}",
+        f"domains: [{', '.join(domain_of)}]",
+        f"context_length: {known.get('context_length', 2048)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--kind", required=True, choices=list(GATES))
@@ -183,6 +206,8 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--evaluate-texts", type=int, default=60, help="a domain")
+    parser.add_argument("--evaluate-first", action="store_true",
+                        help="also measure the gate that training begins with")
     options = parser.parse_args()
     started = time.monotonic()
 
@@ -259,7 +284,7 @@ def main():
                     "seen": seen, "optimizer": optimizer.state_dict()}, str(saved) + ".partial")
         os.replace(str(saved) + ".partial", saved)
 
-    if step == 0:
+    if step == 0 and options.evaluate_first:
         print("before training", flush=True)
         evaluate()
     model.train()
@@ -314,6 +339,13 @@ def main():
         "discriminant_tokens": options.discriminant_tokens,
         "held_out_bits_per_byte": table,
     }, indent=1) + "\n")
+    # What a token passes through: the base, and as many experts as the gate keeps at least.
+    sizes = [sum(value.numel() for value in adapter["maps"].values()) for adapter in adapters]
+    least = AT_LEAST if options.kind == "dynmole" else 1
+    described = {"dynmole": "DynMoLE", "llava": "LLaVA-MoLE"}[options.kind]
+    (out / "expert.yaml").write_text(card(
+        name, options.base, described, domain_of, sum(sizes) + sum(p.numel() for p in parameters),
+        least * sum(sizes) // len(sizes)))
     lines = "\n".join(
         f"| {row['domain']} | {row['base']:.3f} | {row['expert']:.3f} | {row['mixture']:.3f} |"
         for row in table)
