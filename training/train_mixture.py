@@ -205,7 +205,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--minutes", type=float, default=0)
-    parser.add_argument("--evaluate-texts", type=int, default=60, help="a domain")
+    parser.add_argument("--evaluate-texts", type=int, default=60,
+                        help="a domain; 0: none, for held_out.py measures with the server")
     parser.add_argument("--evaluate-first", action="store_true",
                         help="also measure the gate that training begins with")
     options = parser.parse_args()
@@ -236,7 +237,7 @@ def main():
     for domain in domain_of:
         training, held = domains.split(options.data, domain)
         held = sorted(held, key=lambda text: hashlib.sha256(text.encode("utf-8")).digest())
-        kept[domain] = held[: options.evaluate_texts or None]
+        kept[domain] = held[: options.evaluate_texts]
         plans.append(batches(
             windows(tokenizer, training, min(options.length, share)), share, options.seed))
     starts = discriminants(
@@ -314,7 +315,7 @@ def main():
                   flush=True)
             checkpoint()
 
-    mixture = evaluate()
+    mixture = evaluate() if options.evaluate_texts else {}
     out.mkdir(parents=True, exist_ok=True)
     state = {}
     for index, gate in enumerate(gates):
@@ -333,7 +334,7 @@ def main():
         "mixture": round(mixture[record["domain"]], 4),
         "above_expert": round(
             mixture[record["domain"]] / record["held_out_bits_per_byte"]["expert"] - 1, 4),
-    } for record in records]
+    } for record in records if mixture]
     (out / "training.json").write_text(json.dumps({
         "expert": name, **run, "tokens_seen": seen, "entropy_weight": options.entropy_weight,
         "discriminant_tokens": options.discriminant_tokens,
@@ -346,14 +347,20 @@ def main():
     (out / "expert.yaml").write_text(card(
         name, options.base, described, domain_of, sum(sizes) + sum(p.numel() for p in parameters),
         least * sum(sizes) // len(sizes)))
-    lines = "\n".join(
-        f"| {row['domain']} | {row['base']:.3f} | {row['expert']:.3f} | {row['mixture']:.3f} |"
+    (out / "README.md").write_text(readme(name, described, len(adapters), seen, table))
+
+
+def readme(name, gate, count, tokens, table):
+    """The mixture in words; `table` has a row a domain, or none yet."""
+    lines = "".join(
+        f"| {row['domain']} | {row['base']:.3f} | {row['expert']:.3f} | {row['mixture']:.3f} |\n"
         for row in table)
-    (out / "README.md").write_text(
-        f"# {name}\n\nA mixture of {len(adapters)} LoRA experts with a gate a layer "
-        f"({options.kind}), trained by `training/train_mixture.py` on {seen:,} tokens; the experts "
-        f"are as they were.\n\nHeld-out bits per byte:\n\n| domain | base | its expert | mixture |\n"
-        f"|---|---|---|---|\n{lines}\n")
+    measured = (
+        f"\nHeld-out bits per byte:\n\n| domain | base | its expert | mixture |\n|---|---|---|---|\n"
+        f"{lines}" if table else "")
+    return (
+        f"# {name}\n\nA mixture of {count} LoRA experts with a {gate} gate a layer, trained by "
+        f"`training/train_mixture.py` on {tokens:,} tokens; the experts are as they were.\n{measured}")
 
 
 if __name__ == "__main__":
