@@ -33,18 +33,14 @@ package struct ByteLevelBPETokenizer: Tokenizer {
 
   package init(file: GGUFFile) throws(TokenizerError) {
     let name = file.string("tokenizer.ggml.pre") ?? "gpt-2"
-    guard let preTokenizer = PreTokenizer(name: name) else {
+    guard let published = PreTokenizer.published(name) else {
       throw TokenizerError(
         field: "tokenizer.ggml.pre", problem: "pre-tokenizer \"\(name)\" is not supported")
     }
-    try self.init(file: file, preTokenizer: preTokenizer)
-  }
-
-  package init(file: GGUFFile, preTokenizer: PreTokenizer) throws(TokenizerError) {
     guard let strings = file.array("tokenizer.ggml.tokens"), strings.elementType == .string
     else { throw TokenizerError(field: "tokenizer.ggml.tokens", problem: "is missing") }
     let vocabulary = try Vocabulary(
-      file: file, tokens: strings, addsBeginningByDefault: preTokenizer == .llama3)
+      file: file, tokens: strings, addsBeginningByDefault: published.addsBeginning)
     var tokens = ByteStringTable(
       capacity: strings.count, byteCapacity: strings.stringByteCount)
     var special: [(id: Int32, bytes: [UInt8])] = []
@@ -74,8 +70,8 @@ package struct ByteLevelBPETokenizer: Tokenizer {
       }
     }
     self.vocabulary = vocabulary
-    self.preTokenizer = preTokenizer
-    ignoresMerges = preTokenizer.ignoresMerges
+    preTokenizer = published.preTokenizer
+    ignoresMerges = published.ignoresMerges
     normalizer = .none
     byteIds = (0..<256).map { tokens.find([UInt8($0)]) }
     merges = try Self.readMerges(file, tokens: tokens)

@@ -139,7 +139,6 @@ import Tokenization
       "\"add_prefix_space\":false", "\"add_prefix_space\":true",
       "pre_tokenizer.pretokenizers[1].add_prefix_space"
     ),
-    ("\"use_regex\":false", "\"use_regex\":true", "pre_tokenizer.pretokenizers[1].use_regex"),
     (
       "\"normalizer\":null", "\"normalizer\":{\"type\":\"Lowercase\"}", "normalizer.type"
     ),
@@ -228,24 +227,4 @@ import Tokenization
     #expect(tokenizer.encode("ab", addSpecial: false, parseSpecial: false) == [0, 1])
     #expect(tokenizer.encode("ab", addSpecial: false, parseSpecial: true) == [2])
   }
-}
-
-/// A folder of a test's own, gone with it.
-private final class CheckpointFiles {
-  let path: String
-
-  init() throws {
-    path =
-      FileManager.default.temporaryDirectory
-      .appendingPathComponent("thalamus-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func write(_ data: Data, _ name: String) throws {
-    try data.write(to: URL(fileURLWithPath: path).appendingPathComponent(name))
-  }
-
-  func write(_ text: String, _ name: String) throws { try write(Data(text.utf8), name) }
 }

@@ -23,14 +23,17 @@ enum Fixtures {
   }
 
   /// The texts, one JSON string a line.
-  static let lines: [String] = {
+  static let lines = texts("lines.jsonl")
+
+  /// The texts of another file of that kind.
+  static func texts(_ name: String) -> [String] {
     let decoder = JSONDecoder()
-    let lines = (try? data("lines.jsonl"))?.split(separator: 0x0A).map { line in
+    let lines = (try? data(name))?.split(separator: 0x0A).map { line in
       (try? decoder.decode([String].self, from: Data("[".utf8) + line + Data("]".utf8)))?.first
         ?? "unreadable"
     }
     return lines ?? []
-  }()
+  }
 }
 
 /// The models that `make models` fetches.
@@ -44,4 +47,24 @@ enum ModelFolder {
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
       .appendingPathComponent("models").appendingPathComponent(name).path
   }
+}
+
+/// A folder of a test's own, gone with it.
+final class CheckpointFiles {
+  let path: String
+
+  init() throws {
+    path =
+      FileManager.default.temporaryDirectory
+      .appendingPathComponent("thalamus-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func write(_ data: Data, _ name: String) throws {
+    try data.write(to: URL(fileURLWithPath: path).appendingPathComponent(name))
+  }
+
+  func write(_ text: String, _ name: String) throws { try write(Data(text.utf8), name) }
 }

@@ -40,46 +40,38 @@ enum TextLayout: Sendable {
   }
 
   private static func preTokenizer(_ steps: [JSONField]) throws(TokenizerError) -> PreTokenizer {
-    var pattern: PreTokenizer?
-    var splitsDigits = false
+    var splits: [SplitStep] = []
     for (index, step) in steps.enumerated() {
       switch try step["type"].requiredString() {
       case "Digits":
-        guard index == 0 else { throw step["type"].unsupported() }
-        guard try step["individual_digits"].bool() == true else {
-          throw step["individual_digits"].error("must be true")
-        }
-        splitsDigits = true
-      case "Split":
-        guard pattern == nil, !splitsDigits else { throw step["type"].unsupported() }
-        pattern = try Self.pattern(step)
+        let isIndividual = try step["individual_digits"].bool() ?? false
+        splits.append(.numbers(digits: isIndividual ? 1 : .max))
+      case "Split": splits.append(try split(step))
       case "ByteLevel":
         guard index == steps.count - 1 else { throw step["type"].unsupported() }
         try step["add_prefix_space"].require(false)
-        if try step["use_regex"].bool() ?? true {
-          guard pattern == nil else { throw step["use_regex"].unsupported() }
-          pattern = splitsDigits ? .smollm : .gpt2
-        }
+        if try step["use_regex"].bool() ?? true { splits.append(.words) }
       default: throw step["type"].unsupported()
       }
     }
-    guard let pattern else {
+    guard !splits.isEmpty else {
       throw (steps.last ?? steps[0])["use_regex"].error("leaves no pattern that cuts words")
     }
-    return pattern
+    return PreTokenizer(splits)
   }
 
-  private static func pattern(_ step: JSONField) throws(TokenizerError) -> PreTokenizer {
-    // To keep what matches apart from the rest, or to take away what does not match, of which the
-    // patterns leave nothing.
-    let removes = try step["behavior"].requiredString() == "Removed"
-    if !removes { try step["behavior"].require("Isolated") }
-    try step["invert"].require(removes)
+  private static func split(_ step: JSONField) throws(TokenizerError) -> SplitStep {
     let field = step["pattern"]["Regex"]
-    guard let known = PreTokenizer(pattern: try field.requiredString()) else {
+    guard let split = SplitStep(pattern: try field.requiredString()) else {
       throw field.unsupported()
     }
-    return known
+    // To keep what matches apart from the rest, or to take away what does not match, which is only
+    // the same where there is nothing of it.
+    let removes = try step["behavior"].requiredString() == "Removed"
+    guard !removes || split.matchesEverything else { throw step["behavior"].unsupported() }
+    if !removes { try step["behavior"].require("Isolated") }
+    try step["invert"].require(removes)
+    return split
   }
 
   // MARK: - Pieces

@@ -110,7 +110,9 @@ extension JinjaInterpreter {
             $0.properties.numericType == .decimal || $0.properties.numericType == .digit
           })
     case "isalpha":
-      return .bool(!text.isEmpty && text.unicodeScalars.allSatisfy { ScalarClass($0) == .letter })
+      return .bool(
+        !text.isEmpty
+          && text.unicodeScalars.allSatisfy { !ScalarClass($0).isDisjoint(with: .letter) })
     case "isspace":
       return .bool(!text.isEmpty && text.unicodeScalars.allSatisfy(JinjaText.isSpace))
     default: throw error("a string has no method \(name)")

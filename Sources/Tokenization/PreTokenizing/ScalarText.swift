@@ -1,27 +1,3 @@
-/// What the pre-tokenizers' patterns tell apart: `\p{L}`, `\p{N}`, `\s`, and the rest.
-enum ScalarClass: UInt8 {
-  case letter
-  case number
-  case space
-  case other
-
-  init(_ scalar: Unicode.Scalar) {
-    self = scalar.value < 128 ? Self.ascii[Int(scalar.value)] : Self.unicode(scalar)
-  }
-
-  private static let ascii: [ScalarClass] = (0..<128).map { unicode(Unicode.Scalar(UInt8($0))) }
-
-  private static func unicode(_ scalar: Unicode.Scalar) -> ScalarClass {
-    let properties = scalar.properties
-    switch properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
-      return .letter
-    case .decimalNumber, .letterNumber, .otherNumber: return .number
-    default: return properties.isWhitespace ? .space : .other
-    }
-  }
-}
-
 /// UTF-8 text decoded once into scalars, their classes and their places.
 struct ScalarText {
   private(set) var scalars: [UInt32] = []
