@@ -58,7 +58,9 @@ extension DecoderConfiguration {
           "attention.key_length_mla", "\(headDim)", "more than rope.dimension_count")
       }
     }
-    if let problem = yarn?.problem { throw invalid(problem.key, problem.value, problem.expected) }
+    if let problem = yarn?.problem ?? llama3Scaling?.problem {
+      throw invalid(problem.key, problem.value, problem.expected)
+    }
     guard normEpsilon > 0, normEpsilon < 1 else {
       throw invalid("attention.layer_norm_rms_epsilon", "\(normEpsilon)", "above 0 and below 1")
     }

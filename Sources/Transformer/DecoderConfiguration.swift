@@ -99,6 +99,11 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var rotatedDim: Int?
   /// YaRN's stretching of the context, where the model has it.
   package var yarn: YaRNScaling?
+  /// Llama 3.1's stretching of the context, where the model has it.
+  package var llama3Scaling: Llama3Scaling?
+  /// What each rotary pair's frequency is divided by, where the file lists it.
+  /// // (rotatedDim / 2)
+  package var rotaryFactors: [Double]?
   /// The sizes of latent attention, where the model has it.
   package var latent: LatentShape?
   package var activation: Activation

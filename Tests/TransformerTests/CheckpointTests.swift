@@ -9,6 +9,7 @@ import Transformer
   /// A folder under Fixtures/checkpoints, and its golden file.
   static let names: [(folder: String, golden: String)] = [
     ("llama", "checkpoint-llama"),
+    ("llama3", "tiny-llama3"),
     ("gemma3", "checkpoint-gemma3"),
     ("mixtral", "checkpoint-mixtral"),
     ("olmoe", "checkpoint-olmoe"),

@@ -6,49 +6,6 @@ import Transformer
 
 /// Folders that are wrong: each gives a typed error that names file and field, and none crashes.
 @Suite struct HostileCheckpointTests {
-  /// A copy of a folder under Fixtures/checkpoints, gone when the test ends.
-  private final class Copy {
-    let path: String
-
-    init(of name: String) throws {
-      path = NSTemporaryDirectory() + "checkpoint-\(UUID().uuidString)"
-      try FileManager.default.copyItem(
-        atPath: Fixture.path("checkpoints/\(name)"), toPath: path)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ bytes: Data, to file: String) throws {
-      try bytes.write(to: URL(fileURLWithPath: path + "/" + file))
-    }
-
-    func read(_ file: String) throws -> Data {
-      try Data(contentsOf: URL(fileURLWithPath: path + "/" + file))
-    }
-
-    /// Loads what the folder holds; what loads, runs.
-    func load() throws {
-      var options = DecoderOptions(precision: .float)
-      options.maximumRows = 8
-      let decoder = try Decoder(
-        checkpoint: CheckpointFolder(path: path), pool: #require(Fixture.pool), options: options)
-      if decoder.contextLength >= 2 { _ = try decoder.greedy([1], count: 2) }
-    }
-
-    /// Whether loading throws, which must be an error of ours.
-    func isRefused() throws -> Bool {
-      do {
-        try load()
-        return false
-      } catch let error as ModelFileError {
-        #expect(!error.field.isEmpty)
-      } catch let error as ModelError {
-        #expect(!"\(error)".isEmpty)
-      }
-      return true
-    }
-  }
-
   private static var values: [Any?] {
     [
       nil, NSNull(), -1, 0, 3, Int.max, 1.5, "gelu", true, [Any](), ["x"], [String: Any](),
@@ -57,9 +14,9 @@ import Transformer
   }
 
   /// No value of any field crashes.
-  @Test(arguments: ["gpt-oss", "deepseek3"])
+  @Test(arguments: ["gpt-oss", "deepseek3", "llama3"])
   func absurdConfigurations(name: String) throws {
-    let copy = try Copy(of: name)
+    let copy = try CheckpointCopy(of: name)
     let original = try #require(
       JSONSerialization.jsonObject(with: copy.read("config.json")) as? [String: Any])
     var refused = 0
@@ -76,11 +33,11 @@ import Transformer
 
   @Test func brokenFiles() throws {
     for broken in ["", "{", "[]", "{\"model_type\": 3}", "{\"model_type\": \"rwkv\"}"] {
-      let copy = try Copy(of: "gpt-oss")
+      let copy = try CheckpointCopy(of: "gpt-oss")
       try copy.write(Data(broken.utf8), to: "config.json")
       #expect(throws: ModelFileError.self) { try CheckpointFolder(path: copy.path) }
     }
-    let copy = try Copy(of: "gpt-oss")
+    let copy = try CheckpointCopy(of: "gpt-oss")
     let whole = try copy.read("model.safetensors")
     for length in [0, 7, 100, whole.count - 1] {
       try copy.write(whole.prefix(length), to: "model.safetensors")
@@ -92,7 +49,7 @@ import Transformer
     "../llama/model.safetensors", "/etc/passwd", ".hidden", "missing.safetensors", "a\u{0}b",
   ])
   func indexesThatLeaveTheFolder(file: String) throws {
-    let copy = try Copy(of: "llama")
+    let copy = try CheckpointCopy(of: "llama")
     let index = ["weight_map": ["lm_head.weight": file]]
     try copy.write(
       JSONSerialization.data(withJSONObject: index), to: "model.safetensors.index.json")
@@ -111,7 +68,7 @@ import Transformer
     ("mixtral", "experts.1.w3", "experts.7.w3"),
   ])
   func headersThatLie(name: String, original: String, changed: String) throws {
-    let copy = try Copy(of: name)
+    let copy = try CheckpointCopy(of: name)
     var bytes = try copy.read("model.safetensors")
     let range = try #require(bytes.range(of: Data(original.utf8)))
     bytes.replaceSubrange(range, with: Data(changed.utf8))

@@ -68,6 +68,14 @@ extension CheckpointMetadata {
     case "linear":
       set("rope.scaling.type", "linear")
       set("rope.scaling.factor", try scaling.double("factor"))
+    case "llama3":
+      set("rope.scaling.type", "llama3")
+      set("rope.scaling.factor", try scaling.double("factor"))
+      set("rope.scaling.low_freq_factor", try scaling.double("low_freq_factor"))
+      set("rope.scaling.high_freq_factor", try scaling.double("high_freq_factor"))
+      set(
+        "rope.scaling.original_context_length",
+        try scaling.int("original_max_position_embeddings"))
     case "yarn": try readYaRN(scaling)
     default: throw scaling.unsupported(key)
     }

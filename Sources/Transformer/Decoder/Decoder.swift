@@ -71,7 +71,8 @@ package final class Decoder: @unchecked Sendable {
     let configuration = try family.configuration(
       from: ArchitectureMetadata(architecture: architecture, metadata: metadata),
       vocabularySize: embeddingShape[0]
-    ).with(gate: options.gate, feedForwardSlices: options.feedForwardSlices)
+    ).withRotaryFactors(loader).with(
+      gate: options.gate, feedForwardSlices: options.feedForwardSlices)
     if configuration.mixture?.gate?.hasBypassExpert ?? false, options.markedTokens == nil {
       throw .unsupported(
         key: "gate.bypass_expert", value: "a model whose control tokens are not known")

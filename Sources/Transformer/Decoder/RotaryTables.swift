@@ -34,17 +34,14 @@ final class RotaryTables {
 
   private func make(positions: Int) throws(ModelError) -> [RotaryEmbedding] {
     var made: [RotaryEmbedding] = []
-    let rotatedDim = configuration.rotatedDim ?? configuration.headDim
     for base in bases {
       do {
         made.append(
           try RotaryEmbedding(
             style: configuration.rotaryStyle == .interleaved ? .interleaved : .halves,
-            headDim: configuration.headDim, rotatedDim: rotatedDim, base: base,
+            headDim: configuration.headDim, rotatedDim: configuration.rotaryWidth, base: base,
             positions: positions,
-            frequencyFactors: configuration.yarn?.frequencyFactors(
-              rotatedDim: rotatedDim, base: base)
-              ?? Array(repeating: configuration.rotaryScale, count: rotatedDim / 2),
+            frequencyFactors: configuration.frequencyFactors(base: base),
             magnitude: configuration.yarn?.magnitude ?? 1))
       } catch {
         throw .invalidValue(

@@ -34,7 +34,7 @@ package enum Llama: DecoderFamily {
       layers: Array(
         repeating: .init(rotaryBase: try metadata.optionalDouble("rope.freq_base") ?? 10_000),
         count: layerCount))
-    configuration.rotaryScale = try metadata.rotaryScale()
+    try metadata.readRotaryScaling(into: &configuration)
     configuration.mixture = try mixture(from: metadata, configuration)
     return try configuration.validated()
   }
@@ -43,9 +43,6 @@ package enum Llama: DecoderFamily {
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
     let prefix = "blk.\(index)."
-    guard !loader.contains("rope_freqs.weight") else {
-      throw .unsupported(key: "rope_freqs.weight", value: "present (Llama 3 rotary scaling)")
-    }
     return try DecoderLayer(
       prefix: prefix, attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
       feedForward: try feedForward(index, prefix: prefix, configuration, loader), configuration,

@@ -58,6 +58,6 @@ extension DecoderConfiguration {
       layers: Array(
         repeating: .init(rotaryBase: try metadata.optionalDouble("rope.freq_base") ?? 10_000),
         count: sizes.layerCount))
-    rotaryScale = try metadata.rotaryScale()
+    try metadata.readRotaryScaling(into: &self)
   }
 }

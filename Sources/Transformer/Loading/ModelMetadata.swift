@@ -76,13 +76,29 @@ package struct ArchitectureMetadata {
     }
   }
 
-  /// The rotary scaling of models that may have YaRN: linear scaling goes into `rotaryScale`.
+  /// The rotary scaling of models that have none, linear, or Llama 3.1's.
+  package func readRotaryScaling(
+    into configuration: inout DecoderConfiguration
+  ) throws(ModelError) {
+    // GGUF files list what Llama 3.1's scaling comes to in a tensor; checkpoints say what it is.
+    guard try optionalString("rope.scaling.type") == "llama3" else {
+      configuration.rotaryScale = try rotaryScale()
+      return
+    }
+    configuration.llama3Scaling = Llama3Scaling(
+      factor: try double("rope.scaling.factor"),
+      lowFrequencyFactor: try double("rope.scaling.low_freq_factor"),
+      highFrequencyFactor: try double("rope.scaling.high_freq_factor"),
+      originalContextLength: try int("rope.scaling.original_context_length"))
+  }
+
+  /// The same of models that may have YaRN too.
   /// - Parameter truncates: See `YaRNScaling.truncates`; GGUF files don't say, checkpoints do.
   package func readRotaryScaling(
     into configuration: inout DecoderConfiguration, truncates: Bool
   ) throws(ModelError) {
     guard try optionalString("rope.scaling.type") == "yarn" else {
-      configuration.rotaryScale = try rotaryScale()
+      try readRotaryScaling(into: &configuration)
       return
     }
     var yarn = YaRNScaling(
