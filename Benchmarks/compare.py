@@ -19,6 +19,7 @@ import decoders
 import encoders
 import llama_cpp
 import serving
+import soak
 from measuring import EXPERTS, HERE, PEERS, ROOT, Failed, run
 
 
@@ -54,14 +55,14 @@ def print_machine(options):
 
 
 PARTS = ("limits", "decoder", "batch", "mixture", "adapters", "encoder", "route", "clients", "mixed",
-         "growth", "prefix")
+         "growth", "prefix", "soak")
 PEER_PARTS = {"decoder", "batch", "mixture", "clients", "mixed", "prefix"}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="part",
-                        help=f"{', '.join(PARTS)} (all when none is named)")
+                        help=f"{', '.join(PARTS)} (all but soak when none is named)")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / ".build/release/thalamus")
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "models")
     parser.add_argument("--expert", action="append", choices=list(EXPERTS))
@@ -75,6 +76,7 @@ def main():
                         help="at once; four times as many in `mixed`")
     parser.add_argument("--batch-prompt-tokens", type=int, default=32,
                         help="of each prompt where several sequences run at once")
+    parser.add_argument("--minutes", type=float, default=30, help="of the soak")
     parser.add_argument("--llama", type=pathlib.Path,
                         help="folder with llama.cpp's binaries, instead of building it")
     parser.add_argument("--peers-only", action="store_true", help="leave Thalamus out")
@@ -84,7 +86,7 @@ def main():
     for part in options.parts:
         if part not in PARTS:
             parser.error(f"no part {part!r}; parts are {', '.join(PARTS)}")
-    options.parts = options.parts or list(PARTS)
+    options.parts = options.parts or [part for part in PARTS if part != "soak"]
     options.tokens = options.tokens or [16, 64, 128, 256, 512]
     options.binary, options.models = options.binary.resolve(), options.models.resolve()
     if not options.peers_only and not options.binary.exists():
@@ -110,6 +112,7 @@ def main():
         "mixed": lambda: serving.bench_mixed(options, binaries, record),
         "growth": lambda: serving.bench_growth(options, record),
         "prefix": lambda: serving.bench_prefix(options, binaries, record),
+        "soak": lambda: soak.bench_soak(options, record),
     }
     failed = False
     for part, work in works.items():

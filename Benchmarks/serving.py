@@ -48,7 +48,7 @@ def server(command, port, path):
                     tail = log.read()[-400:].decode(errors="replace")
                     raise Failed(f"{' '.join(command)} does not answer: {tail}")
                 time.sleep(0.1)
-            yield
+            yield process
         finally:
             process.terminate()
             try:
@@ -68,18 +68,23 @@ def llama_server(options, binaries, file, port, count, attention, *more):
     ]
 
 
+def serving_command(options, port, folder, count):
+    """`thalamus serve` with a database of its own in `folder`, `count` requests of an expert at once."""
+    config = pathlib.Path(folder) / "thalamus.yaml"
+    config.write_text(
+        f"models:\n  directory: {options.models}\n  threads: {options.threads}\n"
+        f"  max_running_requests: {count}\nlog:\n  level: warning\n"
+    )
+    return [options.binary, "serve", "--config", config, "--host", "127.0.0.1", "--port", port,
+            "--database", pathlib.Path(folder) / "log.sqlite"]
+
+
 @contextlib.contextmanager
 def thalamus(options, count):
     """A server of its own database; gives its port."""
     with tempfile.TemporaryDirectory() as folder:
-        port, config = free_port(), pathlib.Path(folder) / "thalamus.yaml"
-        config.write_text(
-            f"models:\n  directory: {options.models}\n  threads: {options.threads}\n"
-            f"  max_running_requests: {count}\nlog:\n  level: warning\n"
-        )
-        command = [options.binary, "serve", "--config", config, "--host", "127.0.0.1",
-                   "--port", port, "--database", pathlib.Path(folder) / "log.sqlite"]
-        with server(command, port, "/readyz"):
+        port = free_port()
+        with server(serving_command(options, port, folder, count), port, "/readyz"):
             yield port
 
 
