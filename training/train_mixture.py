@@ -17,8 +17,8 @@ Two kinds, both with one gate a feed-forward block, on the block's own input x:
             weight 1. Its choice has no gradient; a straight-through estimate (the softmax's) stands
             in for it.
 
-The gate begins as a linear discriminant between the domains' hidden states in the base model, so
-that training has little left to do; then the language model's loss trains it.
+The gate begins as a classifier of domains (gate_start.py), so that training has little left to do;
+then the language model's loss trains it.
 """
 
 import argparse
@@ -30,9 +30,9 @@ import time
 from pathlib import Path
 
 import domains
+import gate_start
 from train_expert import ROOT, base_card, batches, bits_per_byte, padded, total_nats, windows
 
-SOFTENING = 0.3
 ENTROPY_INDEX, ENTROPY_EPSILON = 1.1, 1e-5
 ENTROPY_THRESHOLD, TOP_P, AT_LEAST = 0.9, 0.75, 2
 GATES = {
@@ -89,6 +89,7 @@ def mixture_block(kind, block, adapters, index):
                 self.register_buffer(name + "_a", a)  # (ranks, inputs)
                 self.register_buffer(name + "_b", b)  # (outputs, ranks)
             self.entropy = None
+            self.enabled = True  # else the base alone
 
         def project(self, name, x, share):
             low = torch.nn.functional.linear(x, getattr(self, name + "_a")) * share
@@ -96,6 +97,8 @@ def mixture_block(kind, block, adapters, index):
                 low, getattr(self, name + "_b"))
 
         def forward(self, x):
+            if not self.enabled:
+                return self.block(x)
             with torch.autocast("cpu", enabled=False):
                 p = self.gate(x.float()).softmax(-1)
             self.entropy = entropy(p).mean()
@@ -118,51 +121,6 @@ def read_adapter(folder):
             raise SystemExit(f"{folder}: {key} is not in the feed-forward; such maps are not gated here")
         maps[int(parts[place + 1]), name, which] = value.float()
     return {"rank": config["r"], "scale": config["lora_alpha"] / config["r"], "maps": maps}
-
-
-def discriminants(model, tokenizer, texts_by_expert, length, autocast, tokens_each):
-    """For each layer, weights (experts, width) and biases of the linear discriminant between the
-    experts' domains, from the feed-forward's inputs in the base model."""
-    import torch
-
-    layers = model.model.layers
-    found = [[] for _ in layers]
-    handles = [
-        layer.mlp.register_forward_pre_hook(
-            lambda _, inputs, kept=kept: kept.append(inputs[0].float()))
-        for layer, kept in zip(layers, found)
-    ]
-    width = model.config.hidden_size
-    means = torch.zeros(len(layers), len(texts_by_expert), width)
-    scatter = torch.zeros(len(layers), width, width)
-    total = 0
-    with torch.no_grad(), autocast():
-        for expert, texts in enumerate(texts_by_expert):
-            count = 0
-            for window in windows(tokenizer, texts, length // 2):
-                model.model(input_ids=torch.tensor([window]))
-                for layer, kept in enumerate(found):
-                    rows = kept.pop()[0]
-                    means[layer, expert] += rows.sum(0)
-                    scatter[layer] += (rows.T @ rows).float()
-                count += len(window)
-                if count >= tokens_each:
-                    break
-            means[:, expert] /= count
-            total += count
-    for handle in handles:
-        handle.remove()
-    result = []
-    for layer in range(len(layers)):
-        mean = means[layer]
-        # The domains have about the same number of tokens each.
-        within = scatter[layer] / total - mean.T @ mean / len(mean)
-        within += torch.eye(width) * within.diagonal().mean() * 0.1
-        directions = torch.linalg.solve(within, (mean - mean.mean(0)).T).T
-        # Tokens of one text are much alike, which a discriminant takes for certainty: softened.
-        directions *= SOFTENING
-        result.append((directions, -(directions * (mean + mean.mean(0)) / 2).sum(-1)))
-    return result
 
 
 def card(name, base_path, gate, domain_of, parameters, active):
@@ -201,7 +159,8 @@ def main():
     parser.add_argument("--entropy-weight", type=float, default=0.01)
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--batch-tokens", type=int, default=2048)
-    parser.add_argument("--discriminant-tokens", type=int, default=5000, help="a domain")
+    parser.add_argument("--start-tokens", type=int, default=8000,
+                        help="a domain, for the classifier that the gate begins as")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--minutes", type=float, default=0)
@@ -240,19 +199,10 @@ def main():
         kept[domain] = held[: options.evaluate_texts]
         plans.append(batches(
             windows(tokenizer, training, min(options.length, share)), share, options.seed))
-    starts = discriminants(
-        model, tokenizer, [domains.split(options.data, d)[0] for d in domain_of], options.length,
-        autocast, options.discriminant_tokens)
-    print(f"{name}: discriminants after {time.monotonic() - started:.0f} s", flush=True)
 
     gates = []
     for index, layer in enumerate(model.model.layers):
         layer.mlp = mixture_block(options.kind, layer.mlp, adapters, index)
-        with torch.no_grad():
-            directions, bias = starts[index]
-            layer.mlp.gate.weight.copy_(directions)
-            if layer.mlp.gate.bias is not None:
-                layer.mlp.gate.bias.copy_(bias)
         gates.append(layer.mlp.gate)
     parameters = [p for gate in gates for p in gate.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=options.rate, weight_decay=0.0, betas=(0.9, 0.99))
@@ -285,6 +235,18 @@ def main():
                     "seen": seen, "optimizer": optimizer.state_dict()}, str(saved) + ".partial")
         os.replace(str(saved) + ".partial", saved)
 
+    if step == 0:
+        items = [gate_start.some_windows(
+            tokenizer, domains.split(options.data, domain)[0], options.length // 2,
+            options.start_tokens) for domain in domain_of]
+        for layer in model.model.layers:
+            layer.mlp.enabled = False
+        first = gate_start.begin(model, gates, items, autocast)
+        for layer in model.model.layers:
+            layer.mlp.enabled = True
+        gate_start.begin(model, gates, items, autocast, first)
+        print(f"{name}: begun after {time.monotonic() - started:.0f} s", flush=True)
+        checkpoint()
     if step == 0 and options.evaluate_first:
         print("before training", flush=True)
         evaluate()
@@ -337,7 +299,7 @@ def main():
     } for record in records if mixture]
     (out / "training.json").write_text(json.dumps({
         "expert": name, **run, "tokens_seen": seen, "entropy_weight": options.entropy_weight,
-        "discriminant_tokens": options.discriminant_tokens,
+        "start_tokens": options.start_tokens,
         "held_out_bits_per_byte": table,
     }, indent=1) + "\n")
     # What a token passes through: the base, and as many experts as the gate keeps at least.
