@@ -219,7 +219,7 @@ def main():
 
     run = {"kind": options.kind, "steps": options.steps, "rate": options.rate, "seed": options.seed,
            "batch_tokens": options.batch_tokens, "adapters": [p.name for p in options.adapters]}
-    saved, step, seen = work / "checkpoint.pt", 0, 0
+    saved, step, seen, begun = work / "checkpoint.pt", 0, 0, False
     if saved.exists():
         state = torch.load(saved, weights_only=True)
         if state["run"] == run:
@@ -227,7 +227,7 @@ def main():
                 for parameter, value in zip(parameters, state["gates"]):
                     parameter.copy_(value)
             optimizer.load_state_dict(state["optimizer"])
-            step, seen = state["step"], state["seen"]
+            step, seen, begun = state["step"], state["seen"], True
             print(f"going on from step {step}", flush=True)
 
     def checkpoint():
@@ -235,7 +235,7 @@ def main():
                     "seen": seen, "optimizer": optimizer.state_dict()}, str(saved) + ".partial")
         os.replace(str(saved) + ".partial", saved)
 
-    if step == 0:
+    if not begun:
         items = [gate_start.some_windows(
             tokenizer, domains.split(options.data, domain)[0], options.length // 2,
             options.start_tokens) for domain in domain_of]
@@ -259,7 +259,7 @@ def main():
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(
                 (step + 1) / 5, 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / options.steps)))
-        begun, nats, predicted = time.monotonic(), 0.0, 0
+        at, nats, predicted = time.monotonic(), 0.0, 0
         for plan in plans:
             with autocast():
                 loss, count = total_nats(model, *padded(plan[step % len(plan)], 0))
@@ -273,7 +273,7 @@ def main():
         step, seen = step + 1, seen + predicted
         if step % 5 == 0:
             print(f"step {step} of {options.steps}: {nats / predicted:.4f} nats a token, entropy "
-                  f"{float(spread):.3f}, {predicted / (time.monotonic() - begun):.0f} tokens/s",
+                  f"{float(spread):.3f}, {predicted / (time.monotonic() - at):.0f} tokens/s",
                   flush=True)
             checkpoint()
 
