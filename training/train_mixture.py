@@ -157,6 +157,8 @@ def main():
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--entropy-weight", type=float, default=0.01)
+    parser.add_argument("--emphasis", nargs="*", default=[], metavar="DOMAIN=WEIGHT",
+                        help="the weight of a domain's loss, where the mixture is farther from the expert")
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--start-tokens", type=int, default=8000,
@@ -217,8 +219,14 @@ def main():
                   f"expert {expert:.4f}, mixture {own:.4f} ({own / expert - 1:+.1%})", flush=True)
         return result
 
+    emphasis = {domain: float(weight) for domain, weight in (e.split("=") for e in options.emphasis)}
+    if unknown := set(emphasis) - set(domain_of):
+        parser.error(f"--emphasis {', '.join(unknown)}: domains are {', '.join(domain_of)}")
+    weight_of = [emphasis.get(domain, 1.0) for domain in domain_of]
+
     run = {"kind": options.kind, "steps": options.steps, "rate": options.rate, "seed": options.seed,
-           "batch_tokens": options.batch_tokens, "adapters": [p.name for p in options.adapters]}
+           "batch_tokens": options.batch_tokens, "adapters": [p.name for p in options.adapters],
+           **({"emphasis": emphasis} if emphasis else {})}
     saved, step, seen, begun = work / "checkpoint.pt", 0, 0, False
     if saved.exists():
         state = torch.load(saved, weights_only=True)
@@ -260,12 +268,12 @@ def main():
             group["lr"] = options.rate * min(
                 (step + 1) / 5, 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * step / options.steps)))
         at, nats, predicted = time.monotonic(), 0.0, 0
-        for plan in plans:
+        for plan, weight in zip(plans, weight_of):
             with autocast():
                 loss, count = total_nats(model, *padded(plan[step % len(plan)], 0))
             spread = sum(layer.mlp.entropy for layer in model.model.layers) / len(gates)
             penalty = options.entropy_weight * spread if options.kind == "dynmole" else 0
-            ((loss / count + penalty) / len(plans)).backward()
+            (weight * (loss / count + penalty) / sum(weight_of)).backward()
             nats, predicted = nats + float(loss.detach()), predicted + count
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
