@@ -76,4 +76,47 @@ import Transformer
     // V2 has no correction, so that its absence is allowed.
     #expect(try copy.isRefused() || original.hasPrefix("e_score"))
   }
+
+  /// A shape with a zero takes no bytes of the file, whatever its other sizes are.
+  @Test(arguments: [
+    ("granitemoe", "model.layers.0.self_attn.q_proj.weight", [1 << 60, 0]),
+    ("granitemoe", "model.layers.0.self_attn.k_proj.weight", [0, 1 << 60]),
+    ("granitemoe", "model.layers.0.block_sparse_moe.input_linear.weight", [4, 1 << 58, 0]),
+    ("granitemoe", "model.layers.0.block_sparse_moe.input_linear.weight", [1 << 58, 4, 0]),
+    ("mixtral", "model.layers.0.block_sparse_moe.experts.0.w1.weight", [1 << 60, 0]),
+    ("gpt-oss-bf16", "model.layers.0.mlp.experts.gate_up_proj", [4, 1 << 58, 0]),
+    ("gpt-oss", "model.layers.0.mlp.experts.gate_up_proj_bias", [1 << 60, 0]),
+  ])
+  func tensorsWithoutData(name: String, tensor: String, shape: [Int]) throws {
+    let copy = try CheckpointCopy(of: name)
+    let bytes = try copy.read("model.safetensors")
+    let length = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    var header = try #require(
+      JSONSerialization.jsonObject(with: bytes.dropFirst(8).prefix(length)) as? [String: Any])
+    // The data stay where they are, under another name.
+    header["unused"] = try #require(header[tensor] as? [String: Any])
+    header[tensor] = ["dtype": "BF16", "shape": shape, "data_offsets": [0, 0]] as [String: Any]
+    let changed = try JSONSerialization.data(withJSONObject: header)
+    var file = withUnsafeBytes(of: UInt64(changed.count).littleEndian) { Data($0) }
+    file += changed + bytes.dropFirst(8 + length)
+    try copy.write(file, to: "model.safetensors")
+    let error = #expect(throws: (any Error).self) { try copy.load() }
+    // Also an error of the file itself, whose sizes would be what is wrong: there is none.
+    #expect("\(try #require(error))".contains("\(shape)"))
+    _ = try CheckpointFolder(path: copy.path)
+  }
+
+  /// Twice a number of heads is taken before the whole configuration is looked at.
+  @Test(arguments: ["num_attention_heads", "num_key_value_heads"])
+  func headsWithoutEnd(key: String) throws {
+    for name in ["llama3", "mixtral", "granitemoe"] {
+      let copy = try CheckpointCopy(of: name)
+      var configuration = try #require(
+        JSONSerialization.jsonObject(with: copy.read("config.json")) as? [String: Any])
+      configuration[key] = Int.max
+      try copy.write(JSONSerialization.data(withJSONObject: configuration), to: "config.json")
+      let error = #expect(throws: ModelFileError.self) { try CheckpointFolder(path: copy.path) }
+      #expect(error?.field == key)
+    }
+  }
 }

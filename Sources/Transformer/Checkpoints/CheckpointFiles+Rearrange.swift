@@ -27,6 +27,17 @@ extension CheckpointFiles {
       map: map)
   }
 
+  /// The tensor of that name, or nil. Without a zero in its shape every number of it has its bytes in
+  /// the file, so that no other size can be more than the file is long.
+  private func filledTensor(named name: String) throws(ModelFileError) -> TensorView? {
+    guard let view = try tensor(named: name) else { return nil }
+    guard !view.info.shape.contains(0), view.info.byteCount > 0 else {
+      throw error(
+        name, .invalid(value: "\(view.info.shape)", expected: "a shape without zeros"))
+    }
+    return view
+  }
+
   /// The tensor's rows, each `rowBytes` long; a vector's rows are its numbers.
   private func rowBytes(_ view: TensorView) throws(ModelFileError) -> Int {
     let rows =
@@ -42,7 +53,7 @@ extension CheckpointFiles {
   /// Rows of queries or keys in the order that GGUF's llama family has them: the two numbers of a
   /// rotary pair beside each other. Works for weights and biases.
   func permuted(_ name: String, heads: Int) throws(ModelFileError) -> TensorView? {
-    guard let view = try tensor(named: name) else { return nil }
+    guard let view = try filledTensor(named: name) else { return nil }
     let outputs = view.info.shape.first ?? 0
     guard heads > 0, outputs > 0, outputs.isMultiple(of: 2 * heads) else {
       throw error(
@@ -61,7 +72,7 @@ extension CheckpointFiles {
 
   /// Matrices of the same shape as one tensor. // (matrices, rows, columns)
   func stacked(_ names: [String]) throws(ModelFileError) -> TensorView? {
-    guard let first = names.first, let model = try tensor(named: first) else { return nil }
+    guard let first = names.first, let model = try filledTensor(named: first) else { return nil }
     var views: [TensorView] = []
     for name in names {
       let view = try requiredTensor(named: name)
@@ -82,7 +93,7 @@ extension CheckpointFiles {
   func rows(
     of name: String, first: (Int) -> Int, step: Int = 1, count: (Int) -> Int
   ) throws(ModelFileError) -> TensorView? {
-    guard let view = try tensor(named: name) else { return nil }
+    guard let view = try filledTensor(named: name) else { return nil }
     let shape = view.info.shape
     guard shape.count >= 2 else {
       throw error(name, .invalid(value: "\(shape)", expected: "two or more dimensions"))
@@ -107,9 +118,9 @@ extension CheckpointFiles {
   func transposed(
     _ name: String, first: Int = 0, step: Int = 1
   ) throws(ModelFileError) -> TensorView? {
-    guard let view = try tensor(named: name) else { return nil }
+    guard let view = try filledTensor(named: name) else { return nil }
     let shape = view.info.shape
-    guard shape.count == 3, !shape.contains(0), shape[2].isMultiple(of: step) else {
+    guard shape.count == 3, shape[2].isMultiple(of: step) else {
       throw error(name, .invalid(value: "\(shape)", expected: "three dimensions"))
     }
     let size = view.info.elementType.bytesPerBlock

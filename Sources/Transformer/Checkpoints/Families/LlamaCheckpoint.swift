@@ -31,9 +31,12 @@ struct LlamaCheckpoint: CheckpointFamily {
 }
 
 extension CheckpointConfiguration {
-  /// Heads of queries, and of keys and values.
+  /// Heads of queries, and of keys and values; tensors are put in order by them before the whole
+  /// configuration is looked at.
   func headCounts() throws(ModelFileError) -> (query: Int, key: Int) {
-    let query = try int("num_attention_heads")
-    return (query, try optionalInt("num_key_value_heads") ?? query)
+    let limit = DecoderConfiguration.Limit.headCount
+    let query = try count("num_attention_heads", limit: limit)
+    guard contains("num_key_value_heads") else { return (query, query) }
+    return (query, try count("num_key_value_heads", limit: limit))
   }
 }
