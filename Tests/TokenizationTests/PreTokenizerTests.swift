@@ -6,11 +6,10 @@ import Tokenization
 /// Published pre-tokenizers against Hugging Face tokenizers running the published expressions; the
 /// fixtures are made by `scripts/fixtures/pre_tokenizers.py`.
 @Suite struct PreTokenizerTests {
-  /// Names of `tokenizer.ggml.pre`.
-  static let names = [
-    "qwen35", "seed-coder", "minicpm5", "gpt-4o", "tekken", "bailingmoe", "deepseek-llm",
-    "deepseek-coder", "deepseek-v3",
-  ]
+  /// Names of `tokenizer.ggml.pre`: all that the fixtures are of.
+  static let names = ((try? sequences()) ?? [:]).keys.sorted()
+
+  @Test func thereAreNames() { #expect(Self.names.count >= 9) }
 
   /// Some of the lines that all tokenizers are tried on, and random ones.
   static let lines: [String] = {
@@ -94,11 +93,14 @@ import Tokenization
 
   // MARK: - What is not understood
 
-  private static func sequence(_ name: String) throws -> Any {
-    let all = try #require(
+  private static func sequences() throws -> [String: Any] {
+    try #require(
       JSONSerialization.jsonObject(with: Fixtures.data("pre-tokenizers/sequences.json"))
         as? [String: Any])
-    return try #require(all[name])
+  }
+
+  private static func sequence(_ name: String) throws -> Any {
+    try #require(sequences()[name])
   }
 
   /// A folder with a good `tokenizer.json` of which one field is another.
@@ -116,6 +118,13 @@ import Tokenization
     let value: [String: Any] = ["type": "Sequence", "pretokenizers": steps]
     let folder = try folder(pre: value, field: "pre_tokenizer")
     return #expect(throws: TokenizerError.self) { try makeTokenizer(checkpoint: folder.path) }
+  }
+
+  /// Throws what is wrong with the steps, if anything is.
+  private static func accept(steps: [[String: Any]]) throws {
+    let value: [String: Any] = ["type": "Sequence", "pretokenizers": steps]
+    let folder = try folder(pre: value, field: "pre_tokenizer")
+    _ = try withExtendedLifetime(folder) { try makeTokenizer(checkpoint: folder.path) }
   }
 
   private static func split(
@@ -140,6 +149,31 @@ import Tokenization
     let error = try Self.error(
       steps: [Self.split(#"\p{N}{1,3}"#, behavior: "Removed", invert: true), Self.byteLevel])
     #expect(error?.field.hasSuffix("pre_tokenizer.pretokenizers[0].behavior") == true)
+  }
+
+  /// Each step reads the whole text, so that many would make every text slow.
+  @Test(arguments: [false, true]) func manyStepsAreRefused(nested: Bool) throws {
+    let digits: [String: Any] = ["type": "Digits", "individual_digits": true]
+    func steps(_ count: Int) -> [[String: Any]] {
+      let steps = Array(repeating: digits, count: count - 1)
+      return nested
+        ? [["type": "Sequence", "pretokenizers": steps], Self.byteLevel]
+        : steps + [Self.byteLevel]
+    }
+    let error = try Self.error(steps: steps(17))
+    #expect(error?.field.hasSuffix("pre_tokenizer.pretokenizers") == true)
+    #expect(error?.problem == "has more than 16 steps")
+    try Self.accept(steps: steps(16))
+  }
+
+  /// The reference's `$` also matches before each line end, which ours does not.
+  @Test func spaceAtTheEndNeedsLinesOfTheirOwn() throws {
+    let (ends, space) = (Self.split(#"[\r\n]"#), Self.split(#"\s+$"#))
+    for steps in [[space, Self.byteLevel], [space, ends, Self.byteLevel]] {
+      let error = try Self.error(steps: steps)
+      #expect(error?.field.hasSuffix("pretokenizers[0].pattern.Regex") == true)
+    }
+    try Self.accept(steps: [ends, space, Self.byteLevel])
   }
 
   @Test func aSequenceWithoutCutsIsRefused() throws {

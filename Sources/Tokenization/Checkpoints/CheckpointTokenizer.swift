@@ -3,9 +3,9 @@ import ModelFiles
 /// Makes the tokenizer of a checkpoint's folder from its `tokenizer.json`, and from the files beside
 /// it that say which tokens are special.
 ///
-/// Two kinds of byte-pair encoding are known: byte-level (GPT-2, Llama 3, Qwen, SmolLM) and of
-/// pieces with U+2581 for spaces (Llama 2, Mistral, Gemma). What is not understood is an error that
-/// names the field.
+/// Two kinds of byte-pair encoding are known: byte-level, with any sequence of the cuts in
+/// `SplitStep+Published`, and of pieces with U+2581 for spaces (Llama 2, Mistral, Gemma). What is not
+/// understood is an error that names the field.
 package func makeTokenizer(checkpoint folder: String) throws(TokenizerError) -> any Tokenizer {
   let file = try JSONField(path: folder + "/tokenizer.json")
   let vocabulary = try CheckpointVocabulary(

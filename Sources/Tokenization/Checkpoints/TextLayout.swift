@@ -17,12 +17,20 @@ enum TextLayout: Sendable {
     self = .pieces(try Self.layout(normalizers, preTokenizers))
   }
 
+  /// No known file has half of these. Each step reads the whole text once more.
+  static let maximumStepCount = 16
+
   /// The steps of a `Sequence`, or the step itself; none where the field is missing.
   static func steps(_ field: JSONField, list: String) throws(TokenizerError) -> [JSONField] {
     if field.isMissing { return [] }
     guard try field["type"].requiredString() == "Sequence" else { return [field] }
     var steps: [JSONField] = []
-    for item in try field[list].items() { steps += try Self.steps(item, list: list) }
+    for item in try field[list].items() {
+      steps += try Self.steps(item, list: list)
+      guard steps.count <= maximumStepCount else {
+        throw field[list].error("has more than \(maximumStepCount) steps")
+      }
+    }
     return steps
   }
 
@@ -46,7 +54,14 @@ enum TextLayout: Sendable {
       case "Digits":
         let isIndividual = try step["individual_digits"].bool() ?? false
         splits.append(.numbers(digits: isIndividual ? 1 : .max))
-      case "Split": splits.append(try split(step))
+      case "Split":
+        let split = try split(step)
+        // The expression's `$` also matches before each line end within a piece, ours only at the
+        // piece's end: they are the same where line ends are pieces of their own.
+        guard split != .trailingSpace || splits.contains(.lineEnds) else {
+          throw step["pattern"]["Regex"].error("needs a step before it that cuts at line ends")
+        }
+        splits.append(split)
       case "ByteLevel":
         guard index == steps.count - 1 else { throw step["type"].unsupported() }
         try step["add_prefix_space"].require(false)
