@@ -18,12 +18,11 @@ package final class RotaryEmbedding: Sendable {
   package let positions: Int
   private let table: [Float]  // (positions, 2, rotatedDim / 2): cosines, then sines
 
-  /// `frequencyScale` divides positions (linear scaling); `frequencyFactors`, one a pair, divide
-  /// each pair's frequency (GGUF's rope_freqs). `magnitude` is a factor on the rotated numbers.
+  /// `frequencyFactors`, one a pair, divide each pair's frequency (GGUF's rope_freqs). `magnitude` is
+  /// a factor on the rotated numbers.
   package init(
     style: Style, headDim: Int, rotatedDim: Int? = nil, base: Double, positions: Int,
-    frequencyScale: Double = 1, frequencyFactors: [Double]? = nil,
-    magnitude: Double = 1
+    frequencyFactors: [Double]? = nil, magnitude: Double = 1
   ) throws(KernelError) {
     let rotated = rotatedDim ?? headDim
     guard headDim > 0 else { throw .invalidDimension(field: "headDim", value: headDim) }
@@ -40,8 +39,7 @@ package final class RotaryEmbedding: Sendable {
     self.rotatedDim = rotated
     self.positions = positions
     let frequencies = (0..<pairs).map { pair in
-      pow(base, -2 * Double(pair) / Double(rotated)) * frequencyScale
-        / (frequencyFactors?[pair] ?? 1)
+      pow(base, -2 * Double(pair) / Double(rotated)) / (frequencyFactors?[pair] ?? 1)
     }
     table = [Float](unsafeUninitializedCapacity: bytes / 4) { buffer, initialized in
       for position in 0..<positions {
