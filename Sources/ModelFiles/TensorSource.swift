@@ -28,6 +28,8 @@ package protocol TensorSource: Sendable {
   var path: String { get }
   /// The names of all tensors, in no particular order.
   var tensorNames: [String] { get }
+  /// How large all tensors are together; by default, as their names and shapes say in GGUF files.
+  var weightSize: WeightSize { get }
   /// The tensor of that name, or nil if the file has none; throws if its type is not supported.
   func tensor(named name: String) throws(ModelFileError) -> TensorView?
   /// Gives all resident pages of the file back.
@@ -35,6 +37,17 @@ package protocol TensorSource: Sendable {
 }
 
 extension TensorSource {
+  package var weightSize: WeightSize {
+    let names = tensorNames
+    var size = WeightSize(hasExperts: names.contains { $0.contains("_exps.") })
+    for name in names {
+      // A tensor that can't be read has its own error later.
+      guard let info = (try? tensor(named: name))?.info else { continue }
+      size.add(bytes: info.byteCount, elements: info.elementCount)
+    }
+    return size
+  }
+
   /// The tensor of that name; throws if the file has none.
   package func requiredTensor(named name: String) throws(ModelFileError) -> TensorView {
     guard let view = try tensor(named: name) else {

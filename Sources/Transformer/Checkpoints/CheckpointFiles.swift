@@ -56,6 +56,22 @@ package final class CheckpointFiles: Sendable {
 
   var tensorNames: [String] { Array(fileOfTensor.keys) }
 
+  /// How large all tensors are, those of bytes included.
+  var weightSize: WeightSize {
+    var size = WeightSize()
+    for file in files {
+      for tensor in file.tensors.values {
+        size.add(bytes: tensor.byteCount, elements: tensor.elementCount)
+      }
+      for (name, tensor) in file.rawTensors {
+        // MXFP4 has two numbers in a byte, and their exponents apart.
+        let bytes = file.bytes(of: tensor).count
+        size.add(bytes: bytes, elements: name.hasSuffix("_blocks") ? 2 * bytes : 0)
+      }
+    }
+    return size
+  }
+
   func contains(_ name: String) -> Bool { fileOfTensor[name] != nil }
 
   /// The tensor of that name, or nil; throws if it is none of floats.

@@ -18,6 +18,14 @@ package final class CheckpointTensors: TensorSource {
   /// The checkpoint's own names.
   package var tensorNames: [String] { files.tensorNames }
 
+  /// Of the files' own tensors: their names say nothing to others, and to make GGUF's of them only
+  /// for their sizes would cost as much as loading them.
+  package var weightSize: WeightSize {
+    var size = files.weightSize
+    if case .int(let count)? = family.metadata["expert_count"] { size.hasExperts = count > 0 }
+    return size
+  }
+
   package func tensor(named name: String) throws(ModelFileError) -> TensorView? {
     if let known = last.withLock({ $0?.name == name ? $0 : nil }) { return known.view }
     guard let parsed = TensorName(name) else { return nil }

@@ -7,31 +7,21 @@ import ModelFiles
 ///
 /// Weights are repacked for the kernels, so that the model file itself can't be what is mapped: a
 /// model larger than memory takes its size on the disk once more while it is loaded.
-struct ExpertPlacement {
-  let storage: WeightStorage
-  private(set) var warnings: [String] = []
+package struct ExpertPlacement {
+  package let storage: WeightStorage
+  package private(set) var warnings: [String] = []
 
   /// - Parameter availableBytes: Memory there is; nil where nobody knows.
-  init(_ tensors: any TensorSource, options: DecoderOptions, availableBytes: Int?) {
+  package init(_ tensors: any TensorSource, options: DecoderOptions, availableBytes: Int?) {
     if let chosen = options.expertStorage {
       storage = chosen
       return
     }
-    let names = tensors.tensorNames
-    guard let availableBytes, names.contains(where: { $0.contains("_exps.") }) else {
-      storage = .memory
-      return
-    }
-    let bytes = names.reduce(0) { sum, name in
-      // A tensor that can't be read has its own error later.
-      let info = (try? tensors.tensor(named: name))?.info
-      let packed =
-        options.precision == .float
-        ? (info?.elementCount ?? 0).multipliedReportingOverflow(by: 4).partialValue
-        : info?.byteCount ?? 0
-      return sum.addingReportingOverflow(max(0, packed)).partialValue
-    }
-    guard bytes > availableBytes else {
+    let size = tensors.weightSize
+    let bytes =
+      options.precision == .float
+      ? size.elements.multipliedReportingOverflow(by: 4).partialValue : size.bytes
+    guard let availableBytes, size.hasExperts, bytes > availableBytes else {
       storage = .memory
       return
     }
