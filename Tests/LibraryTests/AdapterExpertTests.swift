@@ -155,6 +155,106 @@ import Testing
     #expect(library.obstacle(to: try manifest("on-bare", in: folder))?.contains(bare) == true)
   }
 
+  // MARK: - Files of an addition
+
+  /// A made-up base, two adapters on it, and a mixture of these and of one in its own folder.
+  private func additions() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try folder.write("id: base\nfile: w.gguf\n", to: "base/expert.yaml")
+    try folder.write("weights", to: "base/w.gguf")
+    for name in ["one", "two"] {
+      try folder.write("id: \(name)\nbase: base\nadapter: .\n", to: "\(name)/expert.yaml")
+      try folder.writeAdapter(0.1, to: name)
+    }
+    try folder.write("id: mix\nbase: base\nmixture: .\n", to: "mix/expert.yaml")
+    try folder.write(
+      """
+      {"version": 1, "adapters": ["one", "../two/adapter_model.safetensors", "own"],
+       "gates": {"mlp": {"selection": {"kind": "all"}}}}
+      """, to: "mix/mixture.json")
+    try folder.writeTensors([("layers.7.mlp.weight", [3, 576])], 0, to: "mix/gate.safetensors")
+    try folder.writeAdapter(0.2, to: "mix/own")
+    return folder
+  }
+
+  /// What an addition computes is not in its own weights alone.
+  @Test(arguments: [
+    ("base/w.gguf", ["base", "mix", "one", "two"]), ("one/adapter_config.json", ["mix", "one"]),
+    ("one/adapter_model.safetensors", ["mix", "one"]),
+    ("two/adapter_config.json", ["mix", "two"]), ("mix/mixture.json", ["mix"]),
+    ("mix/gate.safetensors", ["mix"]), ("mix/own/adapter_config.json", ["mix"]),
+    ("mix/own/adapter_model.safetensors", ["mix"]), ("one/README.md", []),
+  ])
+  func aRevisionCoversAllThatIsComputed(file: String, changed: [String]) throws {
+    let folder = try additions()
+    let manifests = try ExpertLibrary.manifests(in: folder.path)
+    let before = try manifests.map { try $0.revision() }
+    #expect(Set(before.map(\.count)) == [16])
+    #expect(try manifests.map { try $0.revision() } == before)
+    let path = folder.path + "/" + file
+    let old = FileManager.default.contents(atPath: path) ?? Data()
+    try (old + Data(" ".utf8)).write(to: URL(filePath: path))
+    let after = try manifests.map { try $0.revision() }
+    let found = manifests.indices.filter { before[$0] != after[$0] }.map { manifests[$0].card.id }
+    #expect(found == changed)
+  }
+
+  /// A base that is itself an addition, here to the one that is added to it, ends in an error.
+  @Test func basesInARingHaveNoRevision() throws {
+    let folder = try additions()
+    try folder.write("id: one\nbase: two\nadapter: .\n", to: "one/expert.yaml")
+    try folder.write("id: two\nbase: one\nadapter: .\n", to: "two/expert.yaml")
+    let one = try ExpertManifest.load(folder: folder.path + "/one")
+    #expect(throws: LibraryError.self) { try one.revision() }
+  }
+
+  @Test(arguments: [
+    ("one/adapter_config.json", ["mix", "one"]), ("one/adapter_model.safetensors", ["mix", "one"]),
+    ("two/adapter_model.safetensors", ["mix", "two"]), ("mix/mixture.json", ["mix"]),
+    ("mix/gate.safetensors", ["mix"]), ("mix/own/adapter_config.json", ["mix"]),
+    ("mix/own/adapter_model.safetensors", ["mix"]),
+    ("base/w.gguf", ["base", "mix", "one", "two"]),
+  ])
+  func withoutAFileAnExpertIsUnavailable(file: String, experts: [String]) throws {
+    let folder = try additions()
+    let library = ExpertLibrary(
+      manifests: try ExpertLibrary.manifests(in: folder.path)
+    ) { _ throws(LibraryError) in throw .unloadable(expert: "", problem: "") }
+    #expect(library.manifests.allSatisfy { library.obstacle(to: $0) == nil })
+    try FileManager.default.removeItem(atPath: folder.path + "/" + file)
+    let lacking = library.manifests.filter { library.obstacle(to: $0) != nil }
+    #expect(lacking.map(\.card.id) == experts)
+    for manifest in lacking {
+      let name = file.split(separator: "/").last ?? ""
+      #expect(library.obstacle(to: manifest)?.contains(name) == true)
+    }
+  }
+
+  @Test func aMixtureOfNobodyIsUnavailable() throws {
+    let folder = try additions()
+    try FileManager.default.removeItem(atPath: folder.path + "/one")
+    let manifests = try ExpertLibrary.manifests(in: folder.path)
+    let library = ExpertLibrary(manifests: manifests) { _ throws(LibraryError) in
+      throw .unloadable(expert: "", problem: "")
+    }
+    let obstacle = library.obstacle(to: try manifest("mix", in: folder))
+    #expect(obstacle?.contains(folder.path + "/mix/one/adapter_model.safetensors") == true)
+  }
+
+  @Test func anAdapterOfAMixtureStays() throws {
+    let folder = try additions()
+    let installer = ExpertInstaller(directory: folder.path)
+    for id in ["one", "two"] {
+      #expect(throws: LibraryError.notRemovable(expert: id, problem: "its adapter is part of mix"))
+      {
+        try installer.remove(id)
+      }
+    }
+    try installer.remove("mix")
+    for id in ["one", "two", "base"] { try installer.remove(id) }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
+  }
+
   @Test(arguments: [
     ("base: nobody\nadapter: .", "base 'nobody' is no expert of this library"),
     ("base: smollm-135m\nadapter: .", "did you mean 'smollm2-135m'?"),

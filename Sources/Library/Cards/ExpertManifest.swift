@@ -25,12 +25,6 @@ package struct ExpertManifest: Sendable, Equatable {
   package var modelPath: String { folder + "/" + file }
   package var checkpointFolder: String? { checkpoint.map { Self.inside(folder, $0) } }
 
-  /// Files without which the expert can't be loaded, its base's left out.
-  package var neededFiles: [String] {
-    guard let checkpointFolder else { return [modelPath] }
-    return ["config.json", "tokenizer.json"].map { checkpointFolder + "/" + $0 } + [modelPath]
-  }
-
   /// Whether the card says that a token meets some of its parameters only: that it has gates.
   package var isMixture: Bool {
     if let addition { return addition.kind == .mixture }
@@ -39,18 +33,6 @@ package struct ExpertManifest: Sendable, Equatable {
       return false
     }
     return active < total
-  }
-
-  /// Tells these weights from any others, and from the same with another gate.
-  package func revision() throws -> String {
-    try gating?.revision(of: weightsRevision()) ?? weightsRevision()
-  }
-
-  private func weightsRevision() throws -> String {
-    guard let checkpointFolder else { return try FileRevision.of(modelPath) }
-    let files =
-      try ["config.json", "tokenizer.json"] + CheckpointFiles.fileNames(in: checkpointFolder)
-    return try FileRevision.of(files.map { checkpointFolder + "/" + $0 })
   }
 
   /// Folder of the expert that this one is added to, beside its own.
@@ -65,7 +47,8 @@ package struct ExpertManifest: Sendable, Equatable {
     /// Slices that each dense block is cut into, which are its experts then.
     package let slices: Int?
 
-    fileprivate func revision(of weights: String) throws -> String {
+    /// A name for these weights with this gate.
+    func revision(of weights: String) throws -> String {
       let encoder = JSONEncoder()
       encoder.outputFormatting = .sortedKeys
       let text = weights + String(decoding: try encoder.encode(self), as: UTF8.self)

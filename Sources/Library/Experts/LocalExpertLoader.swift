@@ -68,23 +68,16 @@ package final class LocalExpertLoader: Sendable {
   private func mixture(
     path: String, of manifest: ExpertManifest, on model: ResidentModel
   ) throws(AdapterError) -> Adapter {
-    let experts = URL(filePath: manifest.folder).deletingLastPathComponent().path
-    return try Adapter(mixturePath: path, target: model.decoder.adapterTarget) {
+    try Adapter(mixturePath: path, target: model.decoder.adapterTarget) {
       folder, entry throws(AdapterError) in
-      let inFolder = folder + "/" + entry
-      if FileManager.default.fileExists(atPath: inFolder) {
-        return try model.adapter(path: inFolder)
-      }
-      guard !entry.contains("/"),
-        let expert = try? ExpertManifest.load(folder: experts + "/" + entry),
-        let addition = expert.addition, addition.kind == .adapter,
-        addition.base == manifest.addition?.base
+      guard
+        let path = manifest.adapterPath(of: entry, in: folder, expert: manifest.neighbour)
       else {
         throw .unreadable(
           path: folder + "/mixture.json",
           reason: "\"\(entry)\" is neither a folder beside it nor an adapter on the same base")
       }
-      return try model.adapter(path: expert.folder + "/" + addition.path)
+      return try model.adapter(path: path)
     }
   }
 
@@ -112,8 +105,10 @@ package final class LocalExpertLoader: Sendable {
     decoderOptions.keyValueLimitBytes = options.keyValueBytes
     decoderOptions.gate = manifest.gating?.gate
     decoderOptions.feedForwardSlices = manifest.gating?.slices
-    decoderOptions.markedTokens = Set(
+    let marked = Set(
       (0..<Int32(clamping: tokenizer.vocabularyCount)).lazy.filter(tokenizer.isSpecial))
+    // None: the files don't say which tokens are control tokens, and a gate that asks is refused.
+    if !marked.isEmpty { decoderOptions.markedTokens = marked }
     let decoder = try source.decoder(pool: pool, options: decoderOptions)
     var schedulerOptions = SchedulerOptions()
     schedulerOptions.waitingLimit = options.waitingLimit

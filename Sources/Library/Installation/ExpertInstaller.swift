@@ -110,11 +110,30 @@ package struct ExpertInstaller: Sendable {
       throw .notRemovable(
         expert: id, problem: "it is the base of \(dependents.joined(separator: ", "))")
     }
+    let mixtures = Self.mixtures(using: manifest, among: manifests)
+    guard mixtures.isEmpty else {
+      throw .notRemovable(
+        expert: id, problem: "its adapter is part of \(mixtures.joined(separator: ", "))")
+    }
     do {
       try FileManager.default.removeItem(atPath: manifest.folder)
     } catch {
       throw .notRemovable(expert: id, problem: "\(error.localizedDescription)")
     }
+  }
+
+  /// Ids of the mixtures with an adapter from this expert's folder, named by its id or by a path.
+  private static func mixtures(
+    using manifest: ExpertManifest, among manifests: [ExpertManifest]
+  ) -> [String] {
+    let folder = URL(filePath: manifest.folder).standardizedFileURL.path
+    return manifests.filter { mixture in
+      mixture.card.id != manifest.card.id
+        && mixture.adapterPaths { id in manifests.first { $0.card.id == id } }.contains { path in
+          let path = URL(filePath: path).standardizedFileURL.path
+          return path == folder || path.hasPrefix(folder + "/")
+        }
+    }.map(\.card.id)
   }
 
   // MARK: - Checkpoints

@@ -51,11 +51,14 @@ package actor ExpertLibrary {
     missingFile(of: manifest).map { "\($0) is missing; `make models` fetches it" }
   }
 
-  /// A file that the expert, or the base that it is added to, lacks.
+  /// A file that the expert, the base that it is added to, or an adapter of a mixture lacks.
   private nonisolated func missingFile(of manifest: ExpertManifest) -> String? {
     let base = manifests.first { $0.card.id == manifest.addition?.base }
-    return [base, manifest].flatMap { $0?.neededFiles ?? [] }
-      .first { !FileManager.default.fileExists(atPath: $0) }
+    // This is asked for each prompt: cards are not read again.
+    let files = [base, manifest].flatMap { part in
+      part?.neededFiles { id in manifests.first { $0.card.id == id } } ?? []
+    }
+    return files.first { !FileManager.default.fileExists(atPath: $0) }
   }
 
   /// The expert, loaded if it was not.

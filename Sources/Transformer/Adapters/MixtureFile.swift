@@ -37,9 +37,11 @@ import ModelFiles
 ///
 /// A row's result is y = W x + sum of w[e] · scale[e] · B[e] (A[e] x) over the experts that its gate
 /// chose, w their weights and scale the adapter's own alpha / r.
-struct MixtureFile {
-  let folder: String
-  let adapters: [String]
+package struct MixtureFile {
+  /// The folder of both files.
+  package let folder: String
+  /// The experts as the file names them, in the order of the gates' rows.
+  package let adapters: [String]
   /// Nil for all that the adapters hold.
   let modules: Set<AdaptedModule>?
   let gates: [AdapterGates.Place: GateDescription]
@@ -52,8 +54,9 @@ struct MixtureFile {
   var path: String { folder + "/mixture.json" }
   var gatePath: String { folder + "/gate.safetensors" }
 
+  /// Reads and checks `mixture.json`.
   /// - Parameter path: The folder, or the `mixture.json` in it.
-  init(path: String) throws(AdapterError) {
+  package init(path: String) throws(AdapterError) {
     folder = path.hasSuffix(".json") ? URL(filePath: path).deletingLastPathComponent().path : path
     let path = folder + "/mixture.json"
     guard let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int else {

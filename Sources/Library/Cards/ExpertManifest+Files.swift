@@ -1,0 +1,86 @@
+import Foundation
+import Routing
+import Transformer
+
+/// The files that an expert is made of, and a name for what is in them.
+extension ExpertManifest {
+  /// Files without which the expert can't be loaded, its base's left out; of a mixture also its
+  /// adapters'.
+  package var neededFiles: [String] { neededFiles(expert: neighbour) }
+
+  /// The same.
+  /// - Parameter expert: Gives the card of an id, for whoever has read the cards already.
+  package func neededFiles(expert: (String) -> ExpertManifest?) -> [String] {
+    if let checkpointFolder {
+      return ["config.json", "tokenizer.json"].map { checkpointFolder + "/" + $0 } + [modelPath]
+    }
+    switch addition?.kind {
+    case nil: return [modelPath]
+    case .adapter: return Self.adapterFiles(modelPath)
+    case .mixture:
+      let adapters = adapterPaths(expert: expert)
+      return [mixturePath, modelPath] + adapters.flatMap(Self.adapterFiles)
+    }
+  }
+
+  /// Tells what this expert computes from what any other does, and from the same with another gate;
+  /// of one that is added to a base, also from the same on another base.
+  package func revision() throws -> String {
+    let own = try gating?.revision(of: filesRevision()) ?? filesRevision()
+    guard let baseFolder else { return own }
+    let card = try ExpertManifest.load(folder: baseFolder)
+    guard let base = try self.base(among: [card, self]) else { return own }
+    return String(SHA256.hex(of: "\(own):\(try base.revision())").prefix(16))
+  }
+
+  private func filesRevision() throws -> String {
+    if addition != nil { return try FileRevision.of(neededFiles) }
+    guard let checkpointFolder else { return try FileRevision.of(modelPath) }
+    let files =
+      try ["config.json", "tokenizer.json"] + CheckpointFiles.fileNames(in: checkpointFolder)
+    return try FileRevision.of(files.map { checkpointFolder + "/" + $0 })
+  }
+
+  // MARK: - Mixtures
+
+  /// Where a mixture's adapters are, in its order: folders in PEFT's form, or their safetensors
+  /// files. Empty for others, and where `mixture.json` can't be read, which loading tells better.
+  package func adapterPaths(expert: (String) -> ExpertManifest?) -> [String] {
+    guard addition?.kind == .mixture, let file = try? MixtureFile(path: mixturePath) else {
+      return []
+    }
+    return file.adapters.map { entry in
+      adapterPath(of: entry, in: file.folder, expert: expert) ?? file.folder + "/" + entry
+    }
+  }
+
+  /// What an entry of a mixture's file stands for: a folder or file beside it, or else the adapter of
+  /// an expert on the same base. Nil where it is neither.
+  func adapterPath(
+    of entry: String, in folder: String, expert: (String) -> ExpertManifest?
+  ) -> String? {
+    let inFolder = folder + "/" + entry
+    if FileManager.default.fileExists(atPath: inFolder) { return inFolder }
+    guard !entry.contains("/"), let found = expert(entry), let adapter = found.addition,
+      adapter.kind == .adapter, adapter.base == addition?.base
+    else { return nil }
+    return found.folder + "/" + adapter.path
+  }
+
+  /// The card of an expert in the same models folder; nil where there is none, or a bad one.
+  func neighbour(_ id: String) -> ExpertManifest? {
+    let models = URL(filePath: folder).deletingLastPathComponent().path
+    return try? ExpertManifest.load(folder: models + "/" + id)
+  }
+
+  /// The description beside a mixture's weights.
+  private var mixturePath: String {
+    URL(filePath: modelPath).deletingLastPathComponent().path + "/mixture.json"
+  }
+
+  private static func adapterFiles(_ path: String) -> [String] {
+    let isFile = path.hasSuffix(".safetensors")
+    let folder = isFile ? URL(filePath: path).deletingLastPathComponent().path : path
+    return [isFile ? path : folder + "/adapter_model.safetensors", folder + "/adapter_config.json"]
+  }
+}
