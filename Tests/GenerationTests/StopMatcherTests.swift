@@ -68,4 +68,17 @@ import Testing
     #expect(matcher.take("re").text == "<store")
     #expect(matcher.finish() == "")
   }
+
+  /// A chat layout's texts end an answer as the client's do, which come first.
+  @Test func aLayoutsStopsEndToo() {
+    var parameters = SamplingParameters()
+    parameters.stop = ["stop"]
+    for (text, stop) in [("Yes.\nQuestion:", "\nQuestion:"), ("Yes.stop", "stop")] {
+      var rule = StopRule(
+        parameters: parameters, endTokens: [], promptCount: 1, contextLength: 100,
+        layoutStops: ["\nQuestion:"])
+      let outcome = rule.take(text: text)
+      #expect(outcome.text == "Yes." && outcome.finished == .stopString(stop))
+    }
+  }
 }

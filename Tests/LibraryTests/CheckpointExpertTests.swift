@@ -100,6 +100,30 @@ import Transformer
     }
   }
 
+  /// Which tokens would go past the gate is not known of files without a control token.
+  @Test func aBypassNeedsControlTokens() async throws {
+    let models = try TemporaryFolder()
+    let manifest = try ExpertInstaller(directory: models.path)
+      .add(fixture("tiny-mixtral"), details: .init(), transfer: .copy)
+    let card = try String(contentsOfFile: manifest.folder + "/expert.yaml", encoding: .utf8)
+    let gate = "gate: {scores: cosine, selection: {kind: all}, bypass_expert: true}\n"
+    try models.write(card + "\n" + gate, to: "tiny-mixtral/expert.yaml")
+    let gated = try ExpertManifest.load(folder: manifest.folder)
+    _ = try await Models.loader().load(gated)
+    let tokenizer = try String(
+      contentsOfFile: manifest.folder + "/tokenizer.json", encoding: .utf8)
+    let plain = tokenizer.replacing(/"special":\s*true/, with: "\"special\": false")
+    #expect(plain != tokenizer)
+    try models.write(plain, to: "tiny-mixtral/tokenizer.json")
+    let loader = try Models.loader()
+    await #expect {
+      _ = try await loader.load(gated)
+    } throws: { error in
+      guard case .unloadable(_, let problem)? = error as? LibraryError else { return false }
+      return problem.contains("gate.bypass_expert")
+    }
+  }
+
   @Test func aDenseModelInSlices() async throws {
     let (_, expert, folder) = try await expert("tiny-llama", "feed_forward_slices: 2\n")
     defer { _ = folder }

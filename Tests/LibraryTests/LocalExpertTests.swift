@@ -82,6 +82,33 @@ import Tokenization
     #expect(try expert.promptTokenCount(.continuation("Hi there")) == 2)
   }
 
+  /// The limit on stop strings is for the client's, whatever the template adds to them.
+  @Test func aTemplatesStopsAreNotTheClients() async throws {
+    let folder = try TemporaryFolder()
+    let real = try ExpertManifest.load(folder: Models.smolLM)
+    try folder.write("id: plain\nfile: w.gguf\nchat_template: plain", to: "plain/expert.yaml")
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/plain/w.gguf", withDestinationPath: real.modelPath)
+    let expert = try await Models.loader().load(
+      ExpertManifest.load(folder: folder.path + "/plain"))
+    var parameters = SamplingParameters(maxTokens: 2)
+    for count in 14...16 {
+      parameters.stop = (0..<count).map { "stop \($0)" }
+      var isFinished = false
+      for try await event in try await expert.answer(
+        .messages([.init(role: "user", content: "Hi")]), parameters: parameters)
+      {
+        if case .finished = event { isFinished = true }
+      }
+      #expect(isFinished)
+    }
+    parameters.stop.append("one more")
+    await #expect(
+      throws: GenerationError.invalidParameter(
+        name: "stop", value: "17 strings", expected: "at most 16")
+    ) { _ = try await expert.answer(.continuation("Hi"), parameters: parameters) }
+  }
+
   @Test func brokenWeightsAreTold() async throws {
     let folder = try TemporaryFolder()
     try folder.write("id: bad\nfile: w.gguf", to: "bad/expert.yaml")

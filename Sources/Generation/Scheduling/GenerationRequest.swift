@@ -9,6 +9,9 @@ package struct GenerationRequest: Sendable {
   /// What is asked of the model's token-level gates. Requests that ask alike share what was
   /// computed for equal beginnings, so that a seed is only given where a gate draws.
   package var gating: GateRequest
+  /// Texts that end the answer besides those of the parameters, by how the model's chats are laid out.
+  /// The limit on stop strings is for what clients send, and does not count these.
+  package var layoutStops: [String] = []
 
   package init(
     promptTokens: [Int32], parameters: SamplingParameters, adapter: Adapter? = nil,

@@ -31,7 +31,7 @@ final class GenerationState {
     sampler = Sampler(parameters: request.parameters)
     stopRule = StopRule(
       parameters: request.parameters, endTokens: endTokens, promptCount: promptCount,
-      contextLength: contextLength)
+      contextLength: contextLength, layoutStops: request.layoutStops)
   }
 
   /// Notes that the first rows of the prompt are about to be computed.

@@ -16,14 +16,16 @@ package struct StopRule: Sendable {
   /// - Parameters:
   ///   - endTokens: The model's own end tokens; empty to ignore them.
   ///   - contextLength: Positions that prompt and answer may take together.
+  ///   - layoutStops: Texts that end the answer besides those of the parameters.
   package init(
-    parameters: SamplingParameters, endTokens: Set<Int32>, promptCount: Int, contextLength: Int
+    parameters: SamplingParameters, endTokens: Set<Int32>, promptCount: Int, contextLength: Int,
+    layoutStops: [String] = []
   ) {
     self.endTokens = parameters.ignoreEndToken ? [] : endTokens
     maxTokens = parameters.maxTokens ?? .max
     self.contextLength = contextLength
     self.promptCount = promptCount
-    matcher = StopMatcher(stops: parameters.stop)
+    matcher = StopMatcher(stops: parameters.stop + layoutStops)
   }
 
   /// Whether this token ends the answer. It is then not part of the text.

@@ -54,8 +54,6 @@ package final class LocalExpert: Expert {
   package func answer(
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
-    var parameters = parameters
-    parameters.stop += layout.stopTexts
     let tokens = try promptTokens(input)
     // Requests that ask the gates for different things share no cached beginnings: a seed is asked
     // for only where a gate draws by it.
@@ -68,13 +66,14 @@ package final class LocalExpert: Expert {
       GenerationRequest(promptTokens: tokens, parameters: parameters, gating: gating))
   }
 
-  /// Begins a request of this expert: its adapter is put in.
+  /// Begins a request of this expert: its adapter is put in, and what ends an answer in its layout.
   package func generate(
     _ request: GenerationRequest
   ) throws(GenerationError) -> GenerationStream {
     guard !isShutDown.load(ordering: .relaxed) else { throw .shutDown }
     var request = request
     request.adapter = adapter
+    request.layoutStops = layout.stopTexts
     return try scheduler.generate(request)
   }
 
@@ -94,6 +93,13 @@ package final class LocalExpert: Expert {
     guard !tokens.isEmpty else { return nil }
     let count = min(Self.gateTokens, scheduler.contextLength)
     return try await score(Array(tokens.prefix(count))).gateStatistics?.meanActive
+  }
+
+  /// Whether ``meanActiveExperts(of:)`` gives a number: whether a gate chooses token by token. Where
+  /// experts are merged before the pass, none does.
+  package var countsActiveExperts: Bool {
+    guard decoder.gates.isEmpty else { return true }
+    return adapter.map { $0.mergeCount == nil && !$0.allGates.isEmpty } ?? false
   }
 
   /// Tokens that ``meanActiveExperts(of:)`` reads at most, so that its cost is bounded.
