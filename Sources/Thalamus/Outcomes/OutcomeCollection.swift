@@ -24,7 +24,8 @@ package struct OutcomeCollection: Sendable {
   /// Measures what has not been measured yet, expert by expert, and stores it as it goes: a run
   /// that is ended goes on where it stopped.
   ///
-  /// - Returns: prompts that an expert could not be measured on (longer than its context, say).
+  /// - Returns: prompts that an expert could not be measured on (longer than its context, say, or
+  ///   with a loss that is no number).
   package func run(
     _ rows: [PromptRow], source: String, progress: (Progress) -> Void
   ) async throws -> [(prompt: String, expert: String, problem: String)] {
@@ -36,15 +37,20 @@ package struct OutcomeCollection: Sendable {
     for manifest in manifests {
       let id = manifest.card.id
       let revision = try manifest.revision()
-      // What was measured of a mixture before its gates were counted is measured again.
-      let known = manifest.isMixture ? gated : all
-      let missing = rows.filter {
-        !known.contains(OutcomeKey(promptSHA256: $0.hash, expert: id, revision: revision))
+      func unmeasured(_ known: Set<OutcomeKey>) -> [PromptRow] {
+        rows.filter {
+          !known.contains(OutcomeKey(promptSHA256: $0.hash, expert: id, revision: revision))
+        }
       }
+      // What was measured of a mixture before its gates were counted is measured again; of one whose
+      // gates nothing can be counted, which only its model says, there will never be more.
+      var missing = unmeasured(manifest.isMixture ? gated : all)
+      let expert = missing.isEmpty ? nil : try await loader.load(manifest)
+      let countsGates = manifest.isMixture && expert?.countsActiveExperts ?? false
+      if !countsGates { missing = unmeasured(all) }
       done += rows.count - missing.count
       progress(Progress(done: done, total: total, expert: id))
-      guard !missing.isEmpty else { continue }
-      let expert = try await loader.load(manifest)
+      guard let expert else { continue }
       for start in stride(from: 0, to: missing.count, by: Self.batch) {
         let batch = missing[start..<min(start + Self.batch, missing.count)]
         let measured = await withTaskGroup(of: (PromptRow, Result<Measured, any Error>).self) {
@@ -52,7 +58,7 @@ package struct OutcomeCollection: Sendable {
           for row in batch {
             group.addTask {
               do {
-                return (row, .success(try await Self.measure(row, by: expert, manifest)))
+                return (row, .success(try await Self.measure(row, by: expert, countsGates)))
               } catch {
                 return (row, .failure(error))
               }
@@ -63,6 +69,8 @@ package struct OutcomeCollection: Sendable {
         var records: [OutcomeRecord] = []
         for (row, result) in measured {
           switch result {
+          case .success(let measured) where !(0..<Double.infinity).contains(measured.loss):
+            problems.append((row.id, id, "its loss is \(measured.loss) bits per byte"))
           case .success(let measured):
             records.append(
               OutcomeRecord(
@@ -90,10 +98,10 @@ package struct OutcomeCollection: Sendable {
   }
 
   private static func measure(
-    _ row: PromptRow, by expert: LocalExpert, _ manifest: ExpertManifest
+    _ row: PromptRow, by expert: LocalExpert, _ countsGates: Bool
   ) async throws -> Measured {
     let loss = try await expert.loss(prompt: row.prompt, answer: row.answer)
-    guard manifest.isMixture else { return Measured(loss: loss, activeExperts: nil) }
+    guard countsGates else { return Measured(loss: loss, activeExperts: nil) }
     // Of the text that the router sees, as it is asked for when a prompt comes.
     let text = PreparedPrompt(.prompt(row.prompt)).routingText
     return Measured(loss: loss, activeExperts: try await expert.meanActiveExperts(of: text))
