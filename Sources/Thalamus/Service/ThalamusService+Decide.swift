@@ -57,18 +57,10 @@ extension ThalamusService {
   }
 
   /// What the gates of the configured mixture say of a prompt; nil where the router does not ask, or
-  /// the mixture can't answer: the router then does without.
+  /// the mixture can't answer in time: the router then does without.
   private func gateFeature(of text: String, for router: LoadedRouter) async -> Double? {
-    guard let id = router.manifest.gateExpert, id == configuration.router.gateFeature else {
-      return nil
-    }
-    do {
-      guard let expert = try await library.expert(id) as? LocalExpert else { return nil }
-      return try await expert.meanActiveExperts(of: text)
-    } catch {
-      logger.warning("router.gate_feature: \(id): \(error)")
-      return nil
-    }
+    guard let gateFeature, router.manifest.gateExpert == gateFeature.expert else { return nil }
+    return await gateFeature.value(of: text)
   }
 
   private func strategy(of request: RoutingRequest) throws -> RoutingStrategy {

@@ -13,6 +13,8 @@ package final class ThalamusService: Sendable {
   let encoder: SentenceEncoder
   let routers: [RoutingStrategy: LoadedRouter]
   let routerFiles: RouterFiles
+  /// Nil where the configuration names no mixture.
+  let gateFeature: GateFeature?
   /// What the operator's configuration asks of every request.
   let defaults: RoutingDefaults
   let statistics: StatisticsStore
@@ -34,6 +36,16 @@ package final class ThalamusService: Sendable {
     self.encoder = encoder
     self.routers = routers
     self.routerFiles = routerFiles
+    let id = configuration.router.gateFeature
+    gateFeature =
+      id.isEmpty
+      ? nil
+      : GateFeature(expert: id) {
+        guard let expert = try await library.expert(id) as? LocalExpert else { return nil }
+        return { try await expert.meanActiveExperts(of: $0) }
+      } report: {
+        logger.warning("router.gate_feature: \(id): \($0)")
+      }
     self.defaults = defaults
     self.statistics = statistics
     self.log = log
