@@ -55,6 +55,65 @@ import Testing
     #expect(refusal?.param == "seed")
   }
 
+  @Test func biasesReachTheSampler() throws {
+    func bias(_ json: String) throws -> [Int32: Float] {
+      try fields(json).parameters(defaultMaxTokens: 1, defaultTemperature: 0).logitBias
+    }
+    #expect(
+      try bias(#"{"logit_bias": {"5": -100, "0": 100, "50256": 0.5}}"#) == [
+        5: -100, 0: 100, 50256: 0.5,
+      ])
+    #expect(try bias(#"{"logit_bias": null}"#).isEmpty)
+    #expect(try bias(#"{"logit_bias": {}}"#).isEmpty)
+    #expect(try bias("{}").isEmpty)
+  }
+
+  @Test(
+    arguments: [
+      (#"{"5": 100.5}"#, "invalid_value", "logit_bias"),
+      (#"{"5": -1e300}"#, "invalid_value", "logit_bias"),
+      (#"{"-1": 1}"#, "invalid_value", "logit_bias"),
+      (#"{"07": 1}"#, "invalid_value", "logit_bias"),
+      (#"{"+7": 1}"#, "invalid_value", "logit_bias"),
+      (#"{"": 1}"#, "invalid_value", "logit_bias"),
+      (#"{"the": 1}"#, "invalid_value", "logit_bias"),
+      (#"{"2147483648": 1}"#, "invalid_value", "logit_bias"),
+      (#"{"5": "x"}"#, "invalid_type", "logit_bias[5]"),
+      (#"[1]"#, "invalid_type", "logit_bias"),
+      (#"3"#, "invalid_type", "logit_bias"),
+    ] as [(String, String, String)])
+  func biasesThatCannotBe(json: String, code: String, param: String) {
+    #expect(
+      refusal(of: GenerationFields.self, "{\"logit_bias\": \(json)}")
+        == Refusal(400, code, param))
+  }
+
+  @Test func tooManyBiases() {
+    let entries = (0...4096).map { "\"\($0)\": 1" }.joined(separator: ",")
+    #expect(
+      refusal(of: GenerationFields.self, "{\"logit_bias\": {\(entries)}}")
+        == Refusal(400, "invalid_value", "logit_bias"))
+  }
+
+  @Test(arguments: [
+    #"{"logprobs": false}"#, #"{"logprobs": null}"#, #"{"logprobs": 0}"#,
+    #"{"top_logprobs": null}"#, #"{"logprobs": false, "top_logprobs": 0}"#,
+  ])
+  func logprobsThatAreNotAskedFor(json: String) throws {
+    _ = try fields(json)
+  }
+
+  @Test(
+    arguments: [
+      (#"{"logprobs": true}"#, "logprobs"), (#"{"logprobs": 5}"#, "logprobs"),
+      (#"{"logprobs": true, "top_logprobs": 5}"#, "logprobs"),
+      (#"{"top_logprobs": 2}"#, "top_logprobs"),
+    ])
+  func logprobsAreRefused(json: String, param: String) {
+    #expect(
+      refusal(of: GenerationFields.self, json) == Refusal(400, "unsupported_parameter", param))
+  }
+
   @Test func stopIsOneTextOrSeveral() throws {
     #expect(try decode(StopBody.self, #""a""#).texts == ["a"])
     #expect(try decode(StopBody.self, #"["a", "b"]"#).texts == ["a", "b"])

@@ -144,6 +144,28 @@ import Testing
     await server.end()
   }
 
+  /// A bias that outweighs every logit writes one token again and again.
+  @Test func biasedTokens() async throws {
+    let server = try await ServerFixture()
+    func text(_ fields: String) async throws -> String {
+      let reply = await server.post(
+        "/v1/completions", #"{"model": "smollm2-135m", "prompt": "Once", \#(fields)}"#)
+      let choice = try #require((try object(reply.bytes)["choices"] as? [[String: Any]])?.first)
+      return try #require(choice["text"] as? String)
+    }
+    let one = try await text(#""max_tokens": 1, "logit_bias": {"100": 100}"#)
+    #expect(!one.isEmpty)
+    #expect(
+      try await text(#""max_tokens": 3, "logit_bias": {"100": 100}"#)
+        == String(repeating: one, count: 3))
+    #expect(
+      try await server.post(
+        "/v1/completions",
+        #"{"model": "smollm2-135m", "prompt": "Once", "logit_bias": {"999999": 1}}"#
+      ).refusal() == Refusal(400, "invalid_value", "logit_bias"))
+    await server.end()
+  }
+
   @Test func completions() async throws {
     let server = try await ServerFixture()
     let reply = await server.post(

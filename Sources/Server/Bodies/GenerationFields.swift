@@ -10,6 +10,8 @@ package struct GenerationFields: Decodable, Sendable {
   package var repetitionPenalty: Float?
   package var frequencyPenalty: Float?
   package var presencePenalty: Float?
+  /// Added to the logits of these tokens, which are the chosen expert's own.
+  package var logitBias: [Int32: Float]
   package var seed: UInt64?
   package var stop: StopBody?
   /// Experts a token in a mixture of experts.
@@ -29,11 +31,19 @@ package struct GenerationFields: Decodable, Sendable {
     case repetitionPenalty = "repetition_penalty"
     case frequencyPenalty = "frequency_penalty"
     case presencePenalty = "presence_penalty"
+    case logitBias = "logit_bias"
     case expertsK = "experts_k"
     case expertShares = "expert_shares"
   }
 
+  /// What OpenAI's API has and this server does not.
+  private enum UnsupportedKeys: String, CodingKey {
+    case logprobs
+    case topLogprobs = "top_logprobs"
+  }
+
   package init(from decoder: any Decoder) throws {
+    try Self.refuseLogprobs(decoder)
     let values = try decoder.container(keyedBy: CodingKeys.self)
     maxTokens =
       try values.wholeNumberIfPresent(forKey: .maxCompletionTokens)
@@ -45,6 +55,7 @@ package struct GenerationFields: Decodable, Sendable {
     repetitionPenalty = try values.decodeIfPresent(Float.self, forKey: .repetitionPenalty)
     frequencyPenalty = try values.decodeIfPresent(Float.self, forKey: .frequencyPenalty)
     presencePenalty = try values.decodeIfPresent(Float.self, forKey: .presencePenalty)
+    logitBias = try LogitBiasBody.decode(from: values, forKey: .logitBias)
     // Clients send negative seeds too; any 64 bits are a seed.
     if let signed = try? values.decodeIfPresent(Int64.self, forKey: .seed) {
       seed = UInt64(bitPattern: signed)
@@ -55,6 +66,26 @@ package struct GenerationFields: Decodable, Sendable {
     expertsK = try values.wholeNumberIfPresent(forKey: .expertsK)
     task = try values.wholeNumberIfPresent(forKey: .task)
     reportsExpertShares = try values.decodeIfPresent(Bool.self, forKey: .expertShares) ?? false
+  }
+
+  /// A client that gets no log-probabilities where it asked for some would fail later, and not know
+  /// why. Chat completions ask with a boolean, completions with a number.
+  private static func refuseLogprobs(_ decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: UnsupportedKeys.self)
+    for key in [UnsupportedKeys.logprobs, .topLogprobs] {
+      guard values.contains(key), try !values.decodeNil(forKey: key) else { continue }
+      let isOff: Bool
+      if let flag = try? values.decode(Bool.self, forKey: key) {
+        isOff = !flag
+      } else {
+        isOff = try values.decode(Double.self, forKey: key) == 0
+      }
+      guard isOff else {
+        throw APIError.badRequest(
+          "'\(key.rawValue)' is not supported", code: "unsupported_parameter",
+          param: key.rawValue)
+      }
+    }
   }
 
   /// The parameters of the generation; what is not given keeps the server's defaults.
@@ -70,6 +101,7 @@ package struct GenerationFields: Decodable, Sendable {
     if let repetitionPenalty { parameters.repetitionPenalty = repetitionPenalty }
     if let frequencyPenalty { parameters.frequencyPenalty = frequencyPenalty }
     if let presencePenalty { parameters.presencePenalty = presencePenalty }
+    parameters.logitBias = logitBias
     parameters.expertsK = expertsK
     parameters.gateTask = task
     if let stop { parameters.stop = stop.texts }
