@@ -80,6 +80,32 @@ import Transformer
     await scheduler.shutDown()
   }
 
+  /// A request without gates learns of none, whoever runs beside it, and before it in the batch.
+  @Test func onlyWhoHasGatesLearnsOfThem() async throws {
+    let decoder = try SchedulerFixture.decoder("adapters/base")
+    let mixture = try Adapter(
+      mixturePath: SchedulerFixture.path("adapters/mixture-top2"), target: decoder.adapterTarget)
+    let gate = Gate()
+    let scheduler = Scheduler(decoder: decoder, endTokens: []) { GatedText(gate: gate) }
+    func stream(_ adapter: Adapter?, maxTokens: Int) throws -> GenerationStream {
+      try scheduler.generate(
+        GenerationRequest(
+          promptTokens: prompt, parameters: SamplingParameters(maxTokens: maxTokens),
+          adapter: adapter))
+    }
+    // Held up at its fourth token, so that the others join the same batch.
+    let first = try stream(nil, maxTokens: 8)
+    while !gate.isReached { await Task.yield() }
+    let adapters = [nil, mixture, nil, mixture]
+    let streams = [first] + (try adapters.map { try stream($0, maxTokens: 8) })
+    gate.open()
+    for (stream, adapter) in zip(streams, [nil] + adapters) {
+      let summary = try #require(try await Answer(stream).summary)
+      #expect((summary.gateStatistics != nil) == (adapter != nil))
+    }
+    await scheduler.shutDown()
+  }
+
   @Test func impossibleRequestsAreRefused() async throws {
     let scheduler = SchedulerFixture.scheduler(try SchedulerFixture.decoder("tiny-mixtral"))
     for gating in [

@@ -147,7 +147,7 @@ final class SchedulerLoop {
     }
     statistics.steps += 1
     for (index, choice) in chosen.enumerated() {
-      guard let gates = decoder.gateStatistics(segment: index) else { break }
+      guard let gates = decoder.gateStatistics(segment: index) else { continue }
       switch choice.sequence.role {
       case .generation(let state): state.record(gates)
       case .scoring(let state): state.record(gates)

@@ -41,7 +41,8 @@ final class AdapterPass: @unchecked Sendable {
   private(set) var hasGates = false
   /// A x of each worker. // (workers, chunk * sum of ranks)
   private var scratch: FloatBuffer?
-  /// What gates chose, in the order of their choice, and by expert. // (rows, experts)
+  /// What gates chose, in the order of their choice, and by expert; with room for the most experts of
+  /// any batch so far. // (rows, experts)
   private(set) var choices: GateChoices?
   private var weights: FloatBuffer?
 
@@ -137,8 +138,9 @@ final class AdapterPass: @unchecked Sendable {
   /// Counts what the gates of a place chose. Called by one worker, once the choices stand.
   private func record(_ place: AdapterGates.Place, layer: Int, _ pass: DecoderPass) {
     guard let choices else { return }
-    for run in runs where run.adapter.gates?.gate(place, layer: layer) != nil {
-      pass.recordGate(choices, rows: run.rows, layer: layer)
+    for run in runs {
+      guard let gates = run.adapter.gates, gates.gate(place, layer: layer) != nil else { continue }
+      pass.recordGate(choices, rows: run.rows, layer: layer, expertCount: gates.expertCount)
     }
   }
 

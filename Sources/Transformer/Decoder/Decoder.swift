@@ -250,7 +250,8 @@ package final class Decoder: @unchecked Sendable {
     layers.compactMap { ($0.feedForward as? MixtureFeedForward)?.gate }
   }
 
-  /// What gates chose for a segment's tokens in the last pass; nil in a model without gates.
+  /// What gates chose for a segment's tokens in the last pass; nil where neither the model nor the
+  /// segment's adapter has gates.
   package func gateStatistics(segment: Int) -> GateStatistics? {
     let statistics = pass.gateStatistics
     return statistics.indices.contains(segment) ? statistics[segment] : nil

@@ -35,8 +35,9 @@ package final class DecoderPass: @unchecked Sendable {
   let gated: Activations
   /// The buffers of mixtures of experts; only models with such have them.
   let mixture: MixtureBuffers?
-  /// What gates chose in this pass, a segment; empty without a mixture.
-  private(set) var gateStatistics: [GateStatistics] = []
+  /// What gates chose in this pass, a segment: nil where neither the model nor the segment's adapter
+  /// has a gate, whatever the others have. Empty where no segment has one.
+  private(set) var gateStatistics: [GateStatistics?] = []
   private var gateRequests: [GateRequest] = []
   /// Whether a token's rows go to the bypass expert of gates that have one; empty if no token's do.
   /// // (vocabulary)
@@ -126,16 +127,9 @@ package final class DecoderPass: @unchecked Sendable {
     var row = 0
     logitRows.removeAll(keepingCapacity: true)
     segmentCount = batch.count
-    let experts = max(
-      mixture?.choices.expertCount ?? 0,
-      adapters?.hasGates == true ? adapters?.choices?.expertCount ?? 0 : 0)
-    let hasGates = experts > 0
+    let hasGates = mixture != nil || adapters?.hasGates == true
     gateRequests = hasGates ? batch.map(\.gating) : []
-    gateStatistics =
-      hasGates
-      ? Array(
-        repeating: GateStatistics(layerCount: layerCount, expertCount: experts),
-        count: batch.count) : []
+    gateStatistics = hasGates ? batch.map { statistics(for: $0) } : []
     segmentStarts.removeAll(keepingCapacity: true)
     for (index, segment) in batch.enumerated() {
       let start = segment.cache.count
@@ -160,6 +154,13 @@ package final class DecoderPass: @unchecked Sendable {
     }
     rowCount = row
     if hasGates { segmentStarts.append(row) }
+  }
+
+  /// Room for what the gates of a segment choose, and for no other segment's experts.
+  private func statistics(for segment: BatchSegment) -> GateStatistics? {
+    let experts = max(
+      mixture?.choices.expertCount ?? 0, segment.adapter?.gates?.expertCount ?? 0)
+    return experts > 0 ? GateStatistics(layerCount: layerCount, expertCount: experts) : nil
   }
 
   func position(row: Int) -> Int { Int(positions[row]) }
@@ -203,16 +204,19 @@ package final class DecoderPass: @unchecked Sendable {
   func recordGate(layer: Int) {
     guard let mixture else { return }
     for segment in 0..<segmentCount {
-      gateStatistics[segment].record(
+      gateStatistics[segment]?.record(
         mixture.choices, rows: rows(segment: segment), layer: layer)
     }
   }
 
-  /// Counts what an adapter's gate chose for some rows. Called by one worker.
-  func recordGate(_ choices: GateChoices, rows: Range<Int>, layer: Int) {
+  /// Counts what an adapter's gates, which give so many ids, chose for some rows. Called by one
+  /// worker.
+  func recordGate(_ choices: GateChoices, rows: Range<Int>, layer: Int, expertCount: Int) {
     for segment in 0..<segmentCount {
       let mine = self.rows(segment: segment).clamped(to: rows)
-      if !mine.isEmpty { gateStatistics[segment].record(choices, rows: mine, layer: layer) }
+      guard !mine.isEmpty else { continue }
+      gateStatistics[segment]?.record(
+        choices, rows: mine, layer: layer, expertCount: expertCount)
     }
   }
 }

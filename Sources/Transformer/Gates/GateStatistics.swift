@@ -38,15 +38,19 @@ package struct GateStatistics: Sendable, Equatable {
   }
 
   /// Adds what `choices` has for `rows` of one layer.
-  package mutating func record(_ choices: GateChoices, rows: Range<Int>, layer: Int) {
+  /// - Parameter expertCount: Ids that the gate gives; nil where `choices` was made for this gate
+  ///   alone, and has no room for more.
+  package mutating func record(
+    _ choices: GateChoices, rows: Range<Int>, layer: Int, expertCount: Int? = nil
+  ) {
     guard layer >= 0 else { return }
-    grow(layerCount: layer + 1, expertCount: choices.expertCount)
+    grow(layerCount: layer + 1, expertCount: expertCount ?? choices.expertCount)
     for row in rows {
       let ids = choices.ids(row: row)
       choiceCount += 1
       activeSum += ids.count
       maximumActive = max(maximumActive, ids.count)
-      for id in ids { counts[layer * expertCount + Int(id)] += 1 }
+      for id in ids { counts[layer * self.expertCount + Int(id)] += 1 }
     }
   }
 

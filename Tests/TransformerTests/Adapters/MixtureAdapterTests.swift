@@ -146,14 +146,36 @@ import Transformer
       BatchSegment(cache: base.makeCache(), tokens: [1, 2, 3]),
       BatchSegment(cache: base.makeCache(), tokens: [1, 2, 3, 4], adapter: mixture),
     ])
-    let plain = try #require(base.gateStatistics(segment: 0))
-    #expect(plain.choiceCount == 0)
+    #expect(base.gateStatistics(segment: 0) == nil, "it has no gate, whoever runs beside it")
     let statistics = try #require(base.gateStatistics(segment: 1))
     #expect(statistics.meanActive == 1)
     for layer in 0..<2 {
       #expect(statistics.count(layer: layer, expert: 0) == 0)
       #expect(statistics.count(layer: layer, expert: 1) == 2 * 4, "two gates a layer")
     }
+  }
+
+  /// What a mixture reports doesn't depend on which ran before it, or run beside it.
+  @Test func statisticsHaveTheMixturesOwnExperts() throws {
+    let base = try AdapterFixture.base()
+    func mixture(_ count: Int) throws -> (folder: AdapterFolder, adapter: Adapter) {
+      let folder = try oneHot(
+        1, of: Array(repeating: "all", count: count), places: ["attention", "mlp"])
+      return (folder, try Adapter(mixturePath: folder.path, target: base.adapterTarget))
+    }
+    func segment(_ adapter: Adapter) -> BatchSegment {
+      BatchSegment(cache: base.makeCache(), tokens: [1, 2, 3], adapter: adapter)
+    }
+    let small = try mixture(3)
+    let large = try mixture(8)
+    try base.forward([segment(small.adapter)])
+    let fresh = try #require(base.gateStatistics(segment: 0))
+    #expect(fresh.expertCount == 3 && fresh.shares(layer: 0) == [0, 1, 0])
+    try base.forward([segment(large.adapter), segment(small.adapter)])
+    #expect(base.gateStatistics(segment: 0)?.expertCount == 8)
+    #expect(base.gateStatistics(segment: 1) == fresh)
+    try base.forward([segment(small.adapter)])
+    #expect(base.gateStatistics(segment: 0) == fresh)
   }
 
   // MARK: - Files that can't be used
