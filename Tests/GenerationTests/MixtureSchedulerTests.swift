@@ -1,3 +1,4 @@
+import Foundation
 import Generation
 import Testing
 import Transformer
@@ -103,6 +104,73 @@ import Transformer
       let summary = try #require(try await Answer(stream).summary)
       #expect((summary.gateStatistics != nil) == (adapter != nil))
     }
+    await scheduler.shutDown()
+  }
+
+  /// A request whose adapter is still being merged is one that waits: it is finished, too.
+  @Test func anEndWaitsForWhatIsMerged() async throws {
+    let decoder = try SchedulerFixture.decoder("adapters/base")
+    let mixture = try Adapter(
+      mixturePath: SchedulerFixture.path("adapters/mixture-tasks"), target: decoder.adapterTarget)
+    let scheduler = SchedulerFixture.scheduler(decoder)
+    let streams = try (0..<3).map { task in
+      try scheduler.generate(
+        GenerationRequest(
+          promptTokens: prompt, parameters: SamplingParameters(maxTokens: 5), adapter: mixture,
+          gating: GateRequest(task: task)))
+    }
+    await scheduler.shutDown()
+    for stream in streams {
+      #expect(try await Answer(stream).summary?.finishReason == .maxTokens)
+    }
+  }
+
+  /// Three experts, the first two of rank 4, the last of 8. The load sees the uniform row, which takes
+  /// the first two; a task that takes the last can't be averaged, and that is not the client's doing.
+  @Test func aMergeThatFailsIsTheModelsError() async throws {
+    let folder = FileManager.default.temporaryDirectory
+      .appending(path: "thalamus-mixture-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    for (index, name) in ["feed-forward", "one-layer", "all"].enumerated() {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.path + "/e\(index)",
+        withDestinationPath: SchedulerFixture.path("adapters/\(name)"))
+    }
+    try Data(
+      #"""
+      {"version": 1, "adapters": ["e0", "e1", "e2"], "merge": "parameters",
+       "modules": ["gate_proj", "up_proj", "down_proj"],
+       "gates": {"mlp": {"scores": "per_task", "selection": {"kind": "top_k", "k": 2}}}}
+      """#.utf8
+    ).write(to: folder.appending(path: "mixture.json"))
+    let row: [Float] = [3, 1, 2]
+    let bytes = row.withUnsafeBytes { Data($0) }
+    let header = Data(
+      #"""
+      {"layers.0.mlp.weight": {"dtype": "F32", "shape": [1, 3], "data_offsets": [0, 12]},
+       "layers.1.mlp.weight": {"dtype": "F32", "shape": [1, 3], "data_offsets": [12, 24]}}
+      """#.utf8)
+    var file = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) }
+    file += header + bytes + bytes
+    try file.write(to: folder.appending(path: "gate.safetensors"))
+
+    let decoder = try SchedulerFixture.decoder("adapters/base")
+    let mixture = try Adapter(mixturePath: folder.path, target: decoder.adapterTarget)
+    let scheduler = SchedulerFixture.scheduler(decoder)
+    await #expect {
+      _ = try await Answer(
+        scheduler.generate(
+          GenerationRequest(
+            promptTokens: prompt, parameters: SamplingParameters(maxTokens: 5), adapter: mixture,
+            gating: GateRequest(task: 0))))
+    } throws: { error in
+      guard case .model? = error as? GenerationError else { return false }
+      return true
+    }
+    // The uniform row still goes.
+    #expect(try await scheduler.score(prompt, adapter: mixture).logprobs.count == prompt.count)
+    #expect(scheduler.statistics.waiting == 0)
     await scheduler.shutDown()
   }
 

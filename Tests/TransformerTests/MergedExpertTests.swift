@@ -84,18 +84,24 @@ import Transformer
     try expectEqual(LowRankPair.averaged(golden.experts, weights: [weights]), golden.uniform)
   }
 
+  /// What a cache of a test keeps.
+  private final class Merged<Value: Sendable>: Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+  }
+
   @Test func aHitMergesNothing() throws {
-    let cache = try MergedExpertCache<Int, LowRankPair>(capacity: 2)
+    let cache = try MergedExpertCache<Int, Merged<LowRankPair>>(capacity: 2)
     let gate = try golden.gate(split: 0)
     let experts = try golden.experts
-    func merged(_ task: Int) throws -> LowRankPair {
+    func merged(_ task: Int) throws -> Merged<LowRankPair> {
       try cache.value(for: task) { () throws(ModelError) in
-        try LowRankPair.averaged(experts, weights: [gate.weights(task: task)])
+        Merged(try LowRankPair.averaged(experts, weights: [gate.weights(task: task)]))
       }
     }
     let first = try merged(0)
     #expect(cache.buildCount == 1)
-    for _ in 0..<5 { #expect(try merged(0).down === first.down) }
+    for _ in 0..<5 { #expect(try merged(0) === first) }
     #expect(cache.buildCount == 1)
     _ = try merged(1)
     _ = try merged(0)
@@ -114,14 +120,47 @@ import Transformer
   }
 
   @Test func manyThreadsBuildOnce() throws {
-    let cache = try MergedExpertCache<Int, Int>(capacity: 4)
+    let cache = try MergedExpertCache<Int, Merged<Int>>(capacity: 4)
     let results = Mutex<[Int]>([])
     DispatchQueue.concurrentPerform(iterations: 32) { index in
-      let value = try? cache.value(for: index % 4) { () throws(ModelError) in index }
-      results.withLock { $0.append(value ?? -1) }
+      let value = try? cache.value(for: index % 4) { () throws(ModelError) in Merged(index) }
+      results.withLock { $0.append(value?.value ?? -1) }
     }
     #expect(cache.buildCount == 4)
     #expect(Set(results.withLock { $0 }).count == 4)
+  }
+
+  /// Whoever asks for something else meanwhile does not wait.
+  @Test func buildingHoldsNothingElseUp() throws {
+    let cache = try MergedExpertCache<Int, Merged<Int>>(capacity: 4)
+    let outer = try cache.value(for: 0) { () throws(ModelError) in
+      let inner = try cache.value(for: 1) { () throws(ModelError) in Merged(1) }
+      #expect(cache.known(0) == nil && cache.known(1) === inner)
+      return Merged(cache.count)
+    }
+    #expect(outer.value == 1)
+    #expect(cache.known(0) === outer && cache.buildCount == 2)
+    // After a build that failed the next tries.
+    #expect(throws: ModelError.self) {
+      try cache.value(for: 2) { () throws(ModelError) in throw .outOfMemory(bytes: 1) }
+    }
+    #expect(try cache.value(for: 2) { () throws(ModelError) in Merged(2) }.value == 2)
+  }
+
+  /// What a request still runs with is not built a second time beside it.
+  @Test func aLiveOneIsTakenAgain() throws {
+    let cache = try MergedExpertCache<Int, Merged<Int>>(capacity: 1)
+    func value(_ key: Int) throws -> Merged<Int> {
+      try cache.value(for: key) { () throws(ModelError) in Merged(key) }
+    }
+    let held = try value(0)
+    _ = try value(1)
+    #expect(cache.count == 1)
+    #expect(try value(0) === held)
+    #expect(cache.buildCount == 2 && cache.count == 1)
+    // Nobody held the other.
+    _ = try value(1)
+    #expect(cache.buildCount == 3)
   }
 
   @Test func ranksMayDifferWhenFused() throws {
@@ -160,7 +199,7 @@ import Transformer
     #expect(throws: ModelError.self) { try LowRankPair.averaged([], weights: [[]]) }
     #expect(throws: ModelError.self) { try LowRankPair.fused([], weights: []) }
     #expect(throws: ModelError.self) { try LowRankPair.fused(experts, weights: [1]) }
-    #expect(throws: ModelError.self) { try MergedExpertCache<Int, Int>(capacity: 0) }
+    #expect(throws: ModelError.self) { try MergedExpertCache<Int, Merged<Int>>(capacity: 0) }
     let tokens = try GateDescription.thor.gate(expertCount: 3, width: 1)
     #expect(throws: ModelError.self) { try tokens.weights(task: nil) }
   }

@@ -21,28 +21,63 @@ final class Inbox: @unchecked Sendable {
   private var currentStatistics = SchedulerStatistics()
   /// Jobs that the thread has taken and not begun; they count towards the limit.
   private var waitingInThread = 0
+  /// Jobs that are not ready to be handed over yet; they count towards the limit, and the thread
+  /// finishes them, too.
+  private var announced = 0
 
   init(limit: Int) { self.limit = limit }
 
-  /// Hands a job over; gives the reason if it is refused.
-  func submit(_ job: Job) -> GenerationError? {
+  /// Takes a place for a job that `submitAnnounced` hands over, now or later; gives the reason if it
+  /// is refused.
+  func announce() -> GenerationError? {
     condition.withLock {
-      guard ending == nil, !ended else { return .shutDown }
-      guard jobs.count + waitingInThread < limit else { return .queueFull(limit: limit) }
-      jobs.append(job)
-      condition.signal()
+      if let refusal { return refusal }
+      announced += 1
       return nil
     }
   }
 
-  /// Takes all jobs; sleeps until there is something to do if `idle`.
+  /// Hands over a job that was announced. It fails where everything is to stop.
+  func submitAnnounced(_ job: Job) {
+    let isTaken = condition.withLock {
+      announced -= 1
+      condition.signal()
+      guard ending != .cancel, !ended else { return false }
+      jobs.append(job)
+      return true
+    }
+    if !isTaken { job.fail(.shutDown) }
+  }
+
+  /// Ends a job that was announced without handing it over.
+  func withdrawAnnounced(_ job: Job, _ error: GenerationError) {
+    condition.withLock {
+      announced -= 1
+      condition.signal()
+    }
+    job.fail(error)
+  }
+
+  /// Why no job is taken now. Under the lock.
+  private var refusal: GenerationError? {
+    guard ending == nil, !ended else { return .shutDown }
+    guard jobs.count + announced + waitingInThread < limit else {
+      return .queueFull(limit: limit)
+    }
+    return nil
+  }
+
+  /// Takes all jobs; sleeps until there is something to do if `idle`. The end that it gives is what
+  /// the thread may act on: `finish` only once no job is announced.
   func take(idle: Bool) -> (jobs: [Job], ending: Ending?) {
     condition.withLock {
-      while idle, jobs.isEmpty, ending == nil { condition.wait() }
+      while idle, jobs.isEmpty, dueEnding == nil { condition.wait() }
       defer { jobs.removeAll() }
-      return (jobs, ending)
+      return (jobs, dueEnding)
     }
   }
+
+  private var dueEnding: Ending? { ending == .finish && announced > 0 ? nil : ending }
 
   /// Wakes the thread, so that it sees a cancelled job.
   func wake() { condition.withLock { condition.signal() } }
@@ -64,7 +99,7 @@ final class Inbox: @unchecked Sendable {
   var statistics: SchedulerStatistics {
     condition.withLock {
       var statistics = currentStatistics
-      statistics.waiting += jobs.count
+      statistics.waiting += jobs.count + announced
       return statistics
     }
   }

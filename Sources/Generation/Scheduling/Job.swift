@@ -14,9 +14,10 @@ final class Job: Sendable {
   let submitted: UInt64
   private let cancelled = Atomic<Bool>(false)
 
-  init(kind: Kind) {
+  /// - Parameter submitted: When the request came, where that was before.
+  init(kind: Kind, submitted: UInt64 = MonotonicClock.nanoseconds()) {
     self.kind = kind
-    submitted = MonotonicClock.nanoseconds()
+    self.submitted = submitted
   }
 
   /// The tokens to begin with.

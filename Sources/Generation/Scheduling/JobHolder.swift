@@ -12,6 +12,9 @@ final class JobHolder: Sendable {
     if cancelled { job.cancel() }
   }
 
+  /// Whether there is no need to make the job.
+  var isCancelled: Bool { state.withLock { $0.isCancelled } }
+
   func cancel() {
     let job = state.withLock { state in
       state.isCancelled = true

@@ -27,6 +27,9 @@ package final class Scheduler: Sendable {
   package let contextLength: Int
   private let keyValueLimitBytes: Int
   private let bytesPerBlock: Int
+  /// Where adapters are merged for requests: one after the other, so that clients who ask for ever
+  /// other tasks take a thread at most, and neither the model's nor one that serves them all.
+  private let merging = DispatchQueue(label: "thalamus.merging")
 
   package convenience init(
     decoder: Decoder, tokenizer: any Tokenizer, options: SchedulerOptions = SchedulerOptions()
@@ -70,17 +73,21 @@ package final class Scheduler: Sendable {
   ) throws(GenerationError) -> GenerationStream {
     try request.parameters.validate(vocabularySize: vocabularySize)
     try check(request.promptTokens, limit: contextLength - 1)
-    var request = request
-    request.adapter = try checked(request.adapter, request.gating)
+    try check(request.adapter, request.gating)
     // Unbounded, so that a slow consumer never holds up the thread; an answer is small.
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)
-    let job = Job(kind: .generation(request, continuation))
+    let holder = JobHolder()
     continuation.onTermination = { [inbox] reason in
       guard case .cancelled = reason else { return }
-      job.cancel()
+      holder.cancel()
       inbox.wake()
     }
-    if let refusal = inbox.submit(job) { throw refusal }
+    let refusal = submit(request.adapter, request.gating, holder) { adapter, submitted in
+      var request = request
+      request.adapter = adapter
+      return Job(kind: .generation(request, continuation), submitted: submitted)
+    }
+    if let refusal { throw refusal }
     return stream
   }
 
@@ -89,13 +96,14 @@ package final class Scheduler: Sendable {
     _ tokens: [Int32], adapter: Adapter? = nil
   ) async throws -> TokenScores {
     try check(tokens, limit: contextLength)
-    let adapter = try checked(adapter, GateRequest())
+    try check(adapter, GateRequest())
     let holder = JobHolder()
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        let job = Job(kind: .scoring(tokens, adapter, continuation))
-        holder.set(job)
-        if let refusal = inbox.submit(job) { job.fail(refusal) }
+        let refusal = submit(adapter, GateRequest(), holder) { adapter, submitted in
+          Job(kind: .scoring(tokens, adapter, continuation), submitted: submitted)
+        }
+        if let refusal { continuation.resume(throwing: refusal) }
       }
     } onCancel: {
       holder.cancel()
@@ -124,23 +132,51 @@ package final class Scheduler: Sendable {
     await inbox.waitForEnd()
   }
 
-  /// The adapter that a request runs with, if it can: one that gates merge for each request is merged
-  /// here, and not on the model's thread.
-  private func checked(
-    _ adapter: Adapter?, _ gating: GateRequest
-  ) throws(GenerationError) -> Adapter? {
+  /// Hands over the job that `make` makes with the adapter that the request runs with; gives the
+  /// reason if it is refused at once, and then has made none. An adapter that has to be merged for
+  /// the request is merged elsewhere, and the job follows.
+  private func submit(
+    _ adapter: Adapter?, _ gating: GateRequest, _ holder: JobHolder,
+    make: @escaping @Sendable (_ adapter: Adapter?, _ submitted: UInt64) -> Job
+  ) -> GenerationError? {
+    let submitted = MonotonicClock.nanoseconds()
+    if let refusal = inbox.announce() { return refusal }
+    let known = adapter?.known(for: gating)
+    guard let adapter, known == nil else {
+      let job = make(known, submitted)
+      holder.set(job)
+      inbox.submitAnnounced(job)
+      return nil
+    }
+    merging.async { [inbox] in
+      guard !holder.isCancelled else {
+        return inbox.withdrawAnnounced(make(adapter, submitted), .cancelled)
+      }
+      do {
+        let job = make(try adapter.resolved(for: gating), submitted)
+        holder.set(job)
+        inbox.submitAnnounced(job)
+      } catch {
+        // What the request asks was checked: this is memory, or adapters that don't fit each other.
+        inbox.withdrawAnnounced(
+          make(adapter, submitted), .model("the adapter's experts can't be merged: \(error)"))
+      }
+    }
+    return nil
+  }
+
+  /// Throws if no request of this model can have this adapter, or ask this of its gates.
+  private func check(_ adapter: Adapter?, _ gating: GateRequest) throws(GenerationError) {
     guard adapter?.isMade(for: adapterTarget) ?? true else {
       throw .invalidParameter(
         name: "adapter", value: "made for another model", expected: "one of this model")
     }
     do {
       try (gates + (adapter?.allGates ?? [])).validate(gating)
-      return try adapter?.resolved(for: gating)
     } catch .invalidValue(let name, let value, let expected) {
       throw .invalidParameter(name: name, value: value, expected: expected)
     } catch {
-      throw .invalidParameter(
-        name: "gating", value: "\(gating)", expected: "what the model's gates have: \(error)")
+      throw .model("\(error)")
     }
   }
 

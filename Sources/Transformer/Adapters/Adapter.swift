@@ -52,9 +52,16 @@ package final class Adapter: Sendable {
 
   /// The adapter that a request with these wishes runs with: this one, or what its experts are merged
   /// to for the request's task. Merged ones are kept, so that the next request with the same wishes
-  /// gets the same; whoever runs requests asks when one comes. A pass asks, too.
+  /// gets the same. Merging takes a thread: whoever runs requests asks `known(for:)` first. A pass
+  /// asks, too.
   package func resolved(for request: GateRequest) throws(ModelError) -> Adapter {
     try merging?.adapter(for: request) ?? self
+  }
+
+  /// `resolved(for:)` where nothing has to be merged; nil otherwise.
+  package func known(for request: GateRequest) -> Adapter? {
+    guard let merging else { return self }
+    return merging.known(for: request)
   }
 
   /// How often experts have been merged; nil where none are.

@@ -17,6 +17,7 @@ final class AdapterMerging: Sendable {
   /// All that the gates see of a request.
   private struct Key: Hashable {
     var task: Int?
+    /// Nil only where the gates' own numbers differ, and each takes its own.
     var expertsK: Int?
   }
 
@@ -32,6 +33,8 @@ final class AdapterMerging: Sendable {
   private let layers: [LayerGates]
   private let target: AdapterTarget
   private let cache: MergedExpertCache<Key, Adapter>
+  /// Experts that every gate keeps where the request doesn't say; nil if they differ.
+  private let ownK: Int?
 
   /// - Parameters:
   ///   - experts: One at least, all for `target`.
@@ -47,6 +50,8 @@ final class AdapterMerging: Sendable {
     self.layers = layers
     self.target = target
     cache = try MergedExpertCache(capacity: Self.capacity)
+    let own = Set(layers.flatMap { $0.values.joined() }.map(\.ownK))
+    ownK = own.count == 1 ? own.first : nil
     // Whether shapes allow it doesn't depend on the request.
     if kind == .parameters { _ = try merge(Key()) }
   }
@@ -57,10 +62,19 @@ final class AdapterMerging: Sendable {
   /// How often experts have been merged for a request.
   var buildCount: Int { cache.buildCount }
 
-  /// The adapter for what a request asks, as it is kept, or made now.
+  /// The adapter for what a request asks, as it is kept, or made now: that reads every expert and
+  /// takes a thread for as long.
   func adapter(for request: GateRequest) throws(ModelError) -> Adapter {
-    let key = Key(task: request.task, expertsK: request.expertsK)
+    let key = key(request)
     return try cache.value(for: key) { () throws(ModelError) in try merge(key) }
+  }
+
+  /// The adapter for what a request asks, if there is one.
+  func known(for request: GateRequest) -> Adapter? { cache.known(key(request)) }
+
+  /// Requests that lead to the same choice have the same key, and with it one adapter.
+  private func key(_ request: GateRequest) -> Key {
+    Key(task: request.task, expertsK: request.expertsK ?? ownK)
   }
 
   private func merge(_ key: Key) throws(ModelError) -> Adapter {

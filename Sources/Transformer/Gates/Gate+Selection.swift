@@ -1,9 +1,12 @@
 import Kernels
 
 extension Gate {
+  /// The k of a request that doesn't say one.
+  var ownK: Int { min(max(selection.fixedK ?? maximumK, 1), maximumK) }
+
   /// Writes the ids of the experts that a row keeps, best first, and returns how many.
   func keep(_ row: GateChoices.RowScratch, expertsK: Int?) -> Int {
-    let k = min(max(expertsK ?? selection.fixedK ?? maximumK, 1), maximumK)
+    let k = expertsK.map { min(max($0, 1), maximumK) } ?? ownK
     switch selection {
     case .topK:
       return Self.best(k, of: compared(row), count: expertCount, into: row.ids)

@@ -82,6 +82,22 @@ import Transformer
     #expect(base.gateStatistics(segment: 0) == nil)
   }
 
+  /// Asking for the number that the gates take anyway is no other wish.
+  @Test func equalChoicesShareAnAdapter() throws {
+    let base = try AdapterFixture.base()
+    let mixture = try Adapter(
+      mixturePath: AdapterFixture.path("mixture-tasks"), target: base.adapterTarget)
+    #expect(mixture.known(for: GateRequest(task: 1)) == nil)
+    let own = try mixture.resolved(for: GateRequest(task: 1))
+    #expect(try mixture.resolved(for: GateRequest(expertsK: 2, task: 1)) === own)
+    #expect(mixture.known(for: GateRequest(expertsK: 2, task: 1)) === own)
+    #expect(mixture.mergeCount == 1)
+    #expect(try mixture.resolved(for: GateRequest(expertsK: 1, task: 1)) !== own)
+    #expect(mixture.mergeCount == 2)
+    let single = try Adapter(path: AdapterFixture.path("all"), target: base.adapterTarget)
+    #expect(single.known(for: GateRequest(task: 1)) === single)
+  }
+
   @Test func averagedExpertsKeepTheirRank() throws {
     let base = try AdapterFixture.base()
     func bytes(_ name: String) throws -> Int {
