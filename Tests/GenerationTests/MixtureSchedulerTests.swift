@@ -51,6 +51,40 @@ import Transformer
     await scheduler.shutDown()
   }
 
+  /// Pages alone would fit all sequences at once; with what smoothed gates remember, only one or two.
+  @Test func memoryOfSmoothedGatesIsLimited() async throws {
+    func decoder(limit: Int?) throws -> Decoder {
+      try SchedulerFixture.decoder("tiny-mixtral") {
+        $0.gate = .smoothed(
+          2, by: GateSmoothing(mix: 0.7, similarity: .cosine(temperature: 0.2)))
+        if let limit { $0.keyValueLimitBytes = limit }
+      }
+    }
+    let prompts = (0..<3).map { seed in SchedulerFixture.prompt(60, seed: seed).map { $0 % 64 } }
+    let alone = SchedulerFixture.scheduler(try decoder(limit: nil))
+    var expected: [String] = []
+    for prompt in prompts { expected.append(try await alone.answer(prompt, maxTokens: 80).text) }
+    await alone.shutDown()
+    let block = try decoder(limit: nil).bytesPerBlock()
+    let tightDecoder = try decoder(limit: 5 * block)
+    let tight = SchedulerFixture.scheduler(tightDecoder)
+    try await withThrowingTaskGroup(of: (Int, String).self) { group in
+      for (index, prompt) in prompts.enumerated() {
+        group.addTask { (index, try await tight.answer(prompt, maxTokens: 80).text) }
+      }
+      for try await (index, text) in group { #expect(text == expected[index]) }
+    }
+    // A prompt that only its pages would fit.
+    let long = (0..<250).map { Int32($0 % 64) }
+    let needed = GenerationError.keyValueMemoryTooSmall(
+      neededBytes: 4 * block, limitBytes: 4 * block - 1)
+    let smaller = SchedulerFixture.scheduler(try decoder(limit: 4 * block - 1))
+    await #expect(throws: needed) { try await smaller.answer(long) }
+    await tight.shutDown()
+    #expect(tight.statistics.preemptions > 0)
+    #expect(tightDecoder.pagePool.usedBytes == 0)
+  }
+
   /// A mixture that is merged for each task: requests with the same task share one adapter, and with it
   /// what was computed for equal beginnings.
   @Test func tasksAreMergedOnce() async throws {

@@ -39,6 +39,19 @@ import Transformer
     try KVCache(pool: pool).reserve(positions: 20 * Self.positions)
   }
 
+  @Test func whatIsKeptBesideBlocksCountsToo() throws {
+    let pool = try pool(blocks: 3)
+    let cache = KVCache(pool: pool, historyBytesPerBlock: pool.bytesPerBlock / 2)
+    try cache.reserve(positions: 2 * Self.positions)
+    #expect(pool.usedBlocks == 2 && pool.availableBytes == 0)
+    #expect(throws: ModelError.keyValueMemoryExhausted(limitBytes: pool.limitBytes)) {
+      try cache.reserve(positions: 2 * Self.positions + 1)
+    }
+    #expect(pool.usedBlocks == 2 && pool.availableBlocks == 0)
+    cache.truncate(to: 0)
+    #expect(pool.usedBytes == 0 && pool.availableBlocks == 3)
+  }
+
   /// Forgetting positions and going on gives what a fresh cache gives.
   @Test(arguments: TinyModelTests.names, [0, 1, 30, 64, 70])
   func truncationEqualsAFreshStart(name: String, kept: Int) throws {

@@ -197,6 +197,42 @@ import Transformer
     #expect(difference(try model.logits(model.tokens, cache: cache), whole) == 0)
   }
 
+  /// What gates remember counts against the limit of the keys and values, block by block.
+  @Test(arguments: subjects) func whatIsRememberedIsCharged(
+    subject: Subject, similarity: GateSmoothing.Similarity
+  ) throws {
+    let model = try model(subject, mix: 0.7, similarity)
+    let pool = model.decoder.pagePool
+    let block = model.decoder.bytesPerBlock(adapter: model.adapter)
+    // Two layers of 4 experts, or two of two places with 3 adapters, and the rows that they read.
+    let floats =
+      switch (subject, similarity) {
+      case (.experts, .attention): 2 * 4
+      case (.experts, _): 2 * (4 + 32)
+      case (.adapters, _): 4 * (3 + 32)
+      }
+    #expect(block == pool.bytesPerBlock + KVLayout.positions * floats * 4)
+    let long = (0..<6).flatMap { _ in model.tokens.prefix(24) }.map(\.self)
+    do {
+      // One that is made with its adapter, and one that gets it with the first pass.
+      let cache = model.decoder.makeCache(adapter: model.adapter)
+      #expect(cache.missingBytes(forPositions: 65) == 2 * block)
+      try cache.reserve(positions: 65)
+      #expect(pool.usedBytes == 2 * block)
+      let other = model.decoder.makeCache()
+      _ = try model.logits(long, cache: other)
+      #expect(pool.usedBytes == 5 * block)
+      let fork = other.sharedPrefix(upTo: 70)
+      #expect(pool.usedBytes == 5 * block + block - pool.bytesPerBlock)
+      other.truncate(to: 64)
+      fork.truncate(to: 0)
+      #expect(pool.usedBytes == 3 * block)
+      other.truncate(to: 0)
+      #expect(pool.usedBytes == 2 * block)
+    }
+    #expect(pool.usedBytes == 0)
+  }
+
   /// A sequence that goes on from another's beginning takes what its gates have seen along; one that
   /// has the keys and values only is refused.
   @Test(arguments: subjects) func forkedSequences(

@@ -26,6 +26,7 @@ package final class Scheduler: Sendable {
   /// Positions that prompt and answer may take together.
   package let contextLength: Int
   private let keyValueLimitBytes: Int
+  /// Without an adapter.
   private let bytesPerBlock: Int
   /// Where adapters are merged for requests: one after the other, so that clients who ask for ever
   /// other tasks take a thread at most, and neither the model's nor one that serves them all.
@@ -53,7 +54,7 @@ package final class Scheduler: Sendable {
     vocabularySize = decoder.configuration.vocabularySize
     contextLength = decoder.contextLength
     keyValueLimitBytes = decoder.pagePool.limitBytes
-    bytesPerBlock = decoder.pagePool.bytesPerBlock
+    bytesPerBlock = decoder.bytesPerBlock()
     let thread = Thread {
       SchedulerLoop(
         decoder: decoder, inbox: inbox, options: options, endTokens: endTokens,
@@ -72,7 +73,7 @@ package final class Scheduler: Sendable {
     _ request: GenerationRequest
   ) throws(GenerationError) -> GenerationStream {
     try request.parameters.validate(vocabularySize: vocabularySize)
-    try check(request.promptTokens, limit: contextLength - 1)
+    try check(request.promptTokens, limit: contextLength - 1, request.adapter)
     try check(request.adapter, request.gating)
     // Unbounded, so that a slow consumer never holds up the thread; an answer is small.
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)
@@ -95,7 +96,7 @@ package final class Scheduler: Sendable {
   package func score(
     _ tokens: [Int32], adapter: Adapter? = nil
   ) async throws -> TokenScores {
-    try check(tokens, limit: contextLength)
+    try check(tokens, limit: contextLength, adapter)
     try check(adapter, GateRequest())
     let holder = JobHolder()
     return try await withTaskCancellationHandler {
@@ -180,7 +181,9 @@ package final class Scheduler: Sendable {
     }
   }
 
-  private func check(_ tokens: [Int32], limit: Int) throws(GenerationError) {
+  private func check(
+    _ tokens: [Int32], limit: Int, _ adapter: Adapter?
+  ) throws(GenerationError) {
     guard !tokens.isEmpty else { throw .emptyPrompt }
     guard tokens.count <= limit else {
       throw .promptTooLong(promptTokens: tokens.count, contextLength: contextLength)
@@ -189,6 +192,7 @@ package final class Scheduler: Sendable {
       throw .tokenOutOfRange(token: token, vocabularySize: vocabularySize)
     }
     let needed = PagePool.blocks(forPositions: tokens.count)
+    let bytesPerBlock = bytesPerBlock + (adapter?.historyBytesPerBlock ?? 0)
     guard needed <= keyValueLimitBytes / bytesPerBlock else {
       throw .keyValueMemoryTooSmall(
         neededBytes: needed * bytesPerBlock, limitBytes: keyValueLimitBytes)

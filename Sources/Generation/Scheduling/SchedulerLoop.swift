@@ -64,29 +64,32 @@ final class SchedulerLoop {
   private func admit() {
     let pool = decoder.pagePool
     var promised = running.reduce(0) {
-      $0 + $1.cache.missingBlocks(forPositions: $1.tokens.count + 1)
+      $0 + $1.cache.missingBytes(forPositions: $1.tokens.count + 1)
     }
-    func fits(_ positions: Int) -> Bool {
-      let needed = PagePool.blocks(forPositions: positions + 1)
-      while promised + needed > pool.availableBlocks, prefixes.evictOldest() {}
-      guard promised + needed <= pool.availableBlocks || running.isEmpty else { return false }
+    func fits(_ positions: Int, bytesPerBlock: Int) -> Bool {
+      let needed = PagePool.blocks(forPositions: positions + 1) * bytesPerBlock
+      while promised + needed > pool.availableBytes, prefixes.evictOldest() {}
+      guard promised + needed <= pool.availableBytes || running.isEmpty else { return false }
       promised += needed
       return true
     }
     while running.count < options.runningLimit, let sequence = preempted.first {
-      guard fits(sequence.tokens.count) else { return }
+      guard fits(sequence.tokens.count, bytesPerBlock: sequence.cache.bytesPerBlock) else { return }
       preempted.removeFirst()
       running.append(sequence)
     }
     while running.count < options.runningLimit, let job = waiting.first {
-      guard fits(job.tokens.count) else { return }
+      guard fits(job.tokens.count, bytesPerBlock: decoder.bytesPerBlock(adapter: job.adapter))
+      else {
+        return
+      }
       waiting.removeFirst()
       running.append(begin(job))
     }
   }
 
   private func begin(_ job: Job) -> RunningSequence {
-    var cache = decoder.makeCache()
+    var cache = decoder.makeCache(adapter: job.adapter)
     if case .generation(let request, _) = job.kind, decoder.sharesPrefixes(adapter: job.adapter) {
       // Scoring needs the logits of every token, so that nothing can be left out.
       cache = decoder.makeCache(
@@ -234,7 +237,8 @@ final class SchedulerLoop {
       let pool = decoder.pagePool
       sequence.job.fail(
         .keyValueMemoryTooSmall(
-          neededBytes: PagePool.blocks(forPositions: sequence.tokens.count) * pool.bytesPerBlock,
+          neededBytes: PagePool.blocks(forPositions: sequence.tokens.count)
+            * sequence.cache.bytesPerBlock,
           limitBytes: pool.limitBytes))
     }
     remove([sequence])
@@ -286,7 +290,7 @@ final class SchedulerLoop {
   private func publish() {
     statistics.running = running.count
     statistics.waiting = waiting.count + preempted.count
-    statistics.keyValueBytes = decoder.pagePool.usedBlocks * decoder.pagePool.bytesPerBlock
+    statistics.keyValueBytes = decoder.pagePool.usedBytes
     statistics.keyValueLimitBytes = decoder.pagePool.limitBytes
     inbox.publish(statistics)
   }

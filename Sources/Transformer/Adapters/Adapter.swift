@@ -73,6 +73,10 @@ package final class Adapter: Sendable {
   /// Whether a gate of it looks at the tokens before.
   package var smoothsGates: Bool { gates?.all.contains { $0.smoothing != nil } ?? false }
 
+  /// Bytes that gates which look at the tokens before keep of a sequence, for the positions of a block
+  /// of its cache.
+  package var historyBytesPerBlock: Int { gates?.historyBytesPerBlock ?? 0 }
+
   /// Whether it was made for this base.
   package func isMade(for target: AdapterTarget) -> Bool {
     experts.allSatisfy { $0.target === target }

@@ -30,11 +30,15 @@ struct AdapterGates: Sendable {
   /// Ids that the gates give: as many as the mixture has adapters and, where a gate has a bypass,
   /// that of nothing but the base.
   let expertCount: Int
+  /// What those that are smoothed keep for the positions of a cache's block.
+  let historyBytesPerBlock: Int
 
   init(attention: [Gate?], feedForward: [Gate?]) {
     self.attention = attention
     self.feedForward = feedForward
-    expertCount = (attention + feedForward).reduce(0) { max($0, $1?.totalExperts ?? 0) }
+    let all = (attention + feedForward).compactMap(\.self)
+    expertCount = all.reduce(0) { max($0, $1.totalExperts) }
+    historyBytesPerBlock = all.reduce(0) { $0 + GateHistory.bytesPerBlock($1) }
   }
 
   @inline(__always)

@@ -9,14 +9,18 @@ package final class KVCache {
   package private(set) var count = 0
   /// What gates that look at the tokens before have seen of the sequence; nil where there are none.
   var gateHistories: GateHistories?
+  /// Bytes that these have for the positions of a block; charged to the pool block by block.
+  private(set) var historyBytesPerBlock: Int
   private var blocks: [KVBlock] = []
   /// Page pointers, a row a layer: `table[layer * capacity + block]`.
   private var table: UnsafeMutablePointer<UnsafeMutableRawPointer>
   /// Blocks that a row of the table has room for.
   private var capacity: Int
 
-  package init(pool: PagePool) {
+  /// - Parameter historyBytesPerBlock: What the gates will keep for the positions of a block.
+  package init(pool: PagePool, historyBytesPerBlock: Int = 0) {
     self.pool = pool
+    self.historyBytesPerBlock = historyBytesPerBlock
     capacity = 8
     table = .allocate(capacity: capacity * pool.layerCount)
   }
@@ -28,7 +32,10 @@ package final class KVCache {
     count = blocks.count * KVLayout.positions
   }
 
-  deinit { table.deallocate() }
+  deinit {
+    pool.refund(blocks.count * historyBytesPerBlock)
+    table.deallocate()
+  }
 
   /// The blocks all of whose positions hold a token.
   package var fullBlocks: ArraySlice<KVBlock> { blocks.prefix(count / KVLayout.positions) }
@@ -48,19 +55,33 @@ package final class KVCache {
         table[layer * capacity + first] = copy.base + layer * pool.pageStride
       }
     }
-    while reservedPositions < positions { try append(pool.allocate()) }
+    while reservedPositions < positions {
+      try append(pool.allocate(charge: historyBytesPerBlock))
+    }
   }
 
-  /// Blocks that `reserve` would take from the pool.
-  package func missingBlocks(forPositions positions: Int) -> Int {
-    max(0, PagePool.blocks(forPositions: positions) - blocks.count)
+  /// What a block takes of the pool's limit.
+  package var bytesPerBlock: Int { pool.bytesPerBlock + historyBytesPerBlock }
+
+  /// Bytes that `reserve` would take from the pool.
+  package func missingBytes(forPositions positions: Int) -> Int {
+    max(0, PagePool.blocks(forPositions: positions) - blocks.count) * bytesPerBlock
+  }
+
+  /// Changes what the gates keep for the positions of a block, those that it has among them.
+  func chargeHistories(bytesPerBlock: Int) throws(ModelError) {
+    let more = (bytesPerBlock - historyBytesPerBlock) * blocks.count
+    if more > 0 { try pool.charge(more) } else { pool.refund(-more) }
+    historyBytesPerBlock = bytesPerBlock
   }
 
   /// Forgets all positions from `position` on, and gives back blocks that hold none any more.
   package func truncate(to position: Int) {
     let kept = min(max(0, position), count)
     count = kept
-    blocks.removeLast(blocks.count - PagePool.blocks(forPositions: kept))
+    let surplus = blocks.count - PagePool.blocks(forPositions: kept)
+    blocks.removeLast(surplus)
+    pool.refund(surplus * historyBytesPerBlock)
     if kept == 0 { gateHistories = nil } else { gateHistories?.truncate(to: kept) }
   }
 
@@ -69,8 +90,13 @@ package final class KVCache {
   package func sharedPrefix(upTo position: Int) -> KVCache {
     let full = min(max(0, position), count) / KVLayout.positions
     let cache = KVCache(pool: pool, adopting: Array(blocks.prefix(full)))
-    // Without memory for it there is none, and the first pass says so.
-    cache.gateHistories = try? gateHistories?.copy(upTo: cache.count)
+    guard let gateHistories else { return cache }
+    do {
+      try cache.chargeHistories(bytesPerBlock: historyBytesPerBlock)
+      cache.gateHistories = try gateHistories.copy(upTo: cache.count)
+    } catch {
+      // Without memory for it there is none, and the first pass says so.
+    }
     return cache
   }
 

@@ -8,6 +8,7 @@ package final class PagePool: Sendable {
     // Unchecked: raw memory that nobody else knows of.
     var idle: [UnsafeMutableRawPointer] = []
     var usedBlocks = 0
+    var chargedBytes = 0
   }
 
   /// The inside of a page.
@@ -16,7 +17,7 @@ package final class PagePool: Sendable {
   package let layerCount: Int
   /// Size of one layer's page, rounded up so that every page starts at a cache line.
   package let pageStride: Int
-  /// Bytes that all blocks in use may take together.
+  /// Bytes that all blocks in use may take together, with what their sequences keep beside them.
   package let limitBytes: Int
   private let state = Mutex(State())
 
@@ -37,8 +38,12 @@ package final class PagePool: Sendable {
   package var blockLimit: Int { limitBytes / bytesPerBlock }
   /// Blocks that sequences hold now.
   package var usedBlocks: Int { state.withLock { $0.usedBlocks } }
-  /// Blocks that could still be allocated.
-  package var availableBlocks: Int { max(0, blockLimit - usedBlocks) }
+  /// Bytes that blocks in use take, and what sequences keep beside them.
+  package var usedBytes: Int { state.withLock { used($0) } }
+  /// Bytes that could still be allocated.
+  package var availableBytes: Int { max(0, limitBytes - usedBytes) }
+  /// Blocks that could still be allocated, with nothing beside them.
+  package var availableBlocks: Int { availableBytes / bytesPerBlock }
 
   /// How many blocks so many positions take.
   package static func blocks(forPositions positions: Int) -> Int {
@@ -46,23 +51,45 @@ package final class PagePool: Sendable {
   }
 
   /// A block of zeros.
-  package func allocate() throws(ModelError) -> KVBlock {
+  /// - Parameter charge: Bytes that its sequence keeps beside it, until `refund`.
+  package func allocate(charge: Int = 0) throws(ModelError) -> KVBlock {
     let recycled = state.withLock { state -> UnsafeMutableRawPointer?? in
-      guard state.usedBlocks < blockLimit else { return nil }
+      guard bytesPerBlock + charge <= limitBytes - used(state) else { return nil }
       state.usedBlocks += 1
+      state.chargedBytes += charge
       return .some(state.idle.popLast())
     }
     guard let recycled else { throw .keyValueMemoryExhausted(limitBytes: limitBytes) }
     var memory = recycled
     if memory == nil { posix_memalign(&memory, 64, bytesPerBlock) }
     guard let memory else {
-      state.withLock { $0.usedBlocks -= 1 }
+      state.withLock {
+        $0.usedBlocks -= 1
+        $0.chargedBytes -= charge
+      }
       throw .outOfMemory(bytes: bytesPerBlock)
     }
     // Attention reads whole pages and masks what is not there: it must not find a NaN, nor
     // another request's text.
     memset(memory, 0, bytesPerBlock)
     return KVBlock(base: memory, pool: self)
+  }
+
+  /// Charges what a sequence keeps beside its blocks.
+  func charge(_ bytes: Int) throws(ModelError) {
+    let fits = state.withLock { state in
+      guard bytes <= limitBytes - used(state) else { return false }
+      state.chargedBytes += bytes
+      return true
+    }
+    guard fits else { throw .keyValueMemoryExhausted(limitBytes: limitBytes) }
+  }
+
+  /// Takes a charge back.
+  func refund(_ bytes: Int) { state.withLock { $0.chargedBytes -= bytes } }
+
+  private func used(_ state: State) -> Int {
+    state.usedBlocks * bytesPerBlock + state.chargedBytes
   }
 
   /// Gives memory that no sequence uses back to the system.

@@ -34,6 +34,8 @@ package final class Decoder: @unchecked Sendable {
   private let layers: [DecoderLayer]
   /// Whether a layer's gate looks at the tokens before.
   private let smoothsGates: Bool
+  /// What these gates keep for the positions of a cache's block.
+  private let historyBytesPerBlock: Int
   private let head: OutputHead
   private let pass: DecoderPass
   private let rotary: RotaryTables
@@ -91,9 +93,11 @@ package final class Decoder: @unchecked Sendable {
       layers.append(try family.layer(index, configuration: configuration, loader: loader))
     }
     self.layers = layers
-    smoothsGates = layers.contains {
-      ($0.feedForward as? MixtureFeedForward)?.gate.smoothing != nil
+    historyBytesPerBlock = layers.reduce(0) { sum, layer in
+      guard let mixture = layer.feedForward as? MixtureFeedForward else { return sum }
+      return sum + GateHistory.bytesPerBlock(mixture.gate)
     }
+    smoothsGates = historyBytesPerBlock > 0
     adapterTarget = AdapterTarget(
       configuration: configuration, precision: options.precision, layers: layers,
       marksTokens: options.markedTokens != nil)
@@ -166,8 +170,19 @@ package final class Decoder: @unchecked Sendable {
     return attentions
   }
 
-  /// An empty cache for a new sequence.
-  package func makeCache() -> KVCache { KVCache(pool: pagePool) }
+  /// An empty cache for a new sequence. What an adapter's gates keep of it is charged from the start;
+  /// without that, from its first pass.
+  package func makeCache(adapter: Adapter? = nil) -> KVCache {
+    KVCache(
+      pool: pagePool, historyBytesPerBlock: bytesPerBlock(adapter: adapter) - pagePool.bytesPerBlock
+    )
+  }
+
+  /// What a block of positions takes of the pool's limit: the keys and values, and what smoothed
+  /// gates keep.
+  package func bytesPerBlock(adapter: Adapter? = nil) -> Int {
+    pagePool.bytesPerBlock + historyBytesPerBlock + (adapter?.historyBytesPerBlock ?? 0)
+  }
 
   /// Whether sequences with this adapter, or none, can begin with blocks of earlier ones. Gates that
   /// are smoothed over a sequence's tokens must have seen all of them themselves.
@@ -225,6 +240,8 @@ package final class Decoder: @unchecked Sendable {
       cache.gateHistories = nil
     }
     if cache.count == 0, cache.gateHistories == nil {
+      try cache.chargeHistories(
+        bytesPerBlock: bytesPerBlock(adapter: adapter) - pagePool.bytesPerBlock)
       cache.gateHistories = GateHistories(
         adapter: adapter?.identity, layerCount: layers.count
       ) { place, layer in

@@ -14,7 +14,7 @@ extension Gate {
       let position = history.count + row - firstRow
       let scratch = choices.scratch(row: row)
       probabilities(scratch)
-      history.probabilities(position)?.update(from: scratch.probabilities, count: expertCount)
+      history.probabilities(position).update(from: scratch.probabilities, count: expertCount)
       history.input(position)?.update(from: input + row * stride, count: width)
     }
   }
@@ -44,7 +44,8 @@ extension Gate {
     _ row: GateChoices.RowScratch, position: Int, attention: UnsafePointer<Float>?,
     history: GateHistory
   ) {
-    guard let smoothing, let own = history.probabilities(position) else { return }
+    guard let smoothing else { return }
+    let own = history.probabilities(position)
     let result = row.probabilities
     guard smoothing.mix > 0 else {
       result.update(from: own, count: expertCount)
@@ -105,7 +106,7 @@ extension Gate {
     _ history: GateHistory, _ position: Int, times factor: Float,
     to result: UnsafeMutablePointer<Float>
   ) {
-    guard let probabilities = history.probabilities(position) else { return }
-    VectorOperations.add(probabilities, times: factor, to: result, count: expertCount)
+    VectorOperations.add(
+      history.probabilities(position), times: factor, to: result, count: expertCount)
   }
 }

@@ -2,8 +2,8 @@
 /// a `GateHistory` each. They belong to the sequence's cache, and have seen just the tokens that it
 /// holds.
 ///
-/// A token takes width + experts floats for each gate, beside its keys and values and not counted
-/// with them.
+/// A token takes width + experts floats for each gate, beside its keys and values; the sequence's cache
+/// charges both to its pool.
 final class GateHistories {
   /// Where a smoothed gate stands in a layer.
   enum Place: Int, CaseIterable {

@@ -14,14 +14,17 @@ package final class GateHistory: @unchecked Sendable {
   package private(set) var count = 0
   /// Whether similarities are computed from the rows; otherwise they are the attention's weights.
   let keepsInputs: Bool
-  private var capacity = 0
-  private var inputs: FloatBuffer?  // (capacity, width)
-  private var probabilities: FloatBuffer?  // (capacity, experts)
+  /// As many positions as the pages of the sequence's cache have: memory grows with them, and is
+  /// charged with them. A row is the input, where that is kept, then the probabilities.
+  /// // (KVLayout.positions, inputWidth + experts)
+  private var blocks: [FloatBuffer] = []
+  /// Where the blocks begin.
+  private var bases: [UnsafeMutablePointer<Float>] = []
 
   package init(gate: Gate) {
     width = gate.width
     expertCount = gate.expertCount
-    keepsInputs = gate.smoothing?.similarity != .attention
+    keepsInputs = Self.keepsInputs(gate)
   }
 
   /// An empty one for the same gate.
@@ -31,24 +34,32 @@ package final class GateHistory: @unchecked Sendable {
     keepsInputs = other.keepsInputs
   }
 
+  private static func keepsInputs(_ gate: Gate) -> Bool {
+    gate.smoothing?.similarity != .attention
+  }
+
+  /// Bytes for the positions of one block of a cache; 0 for a gate that is not smoothed.
+  static func bytesPerBlock(_ gate: Gate) -> Int {
+    guard gate.smoothing != nil else { return 0 }
+    return KVLayout.positions * ((keepsInputs(gate) ? gate.width : 0) + gate.expertCount) * 4
+  }
+
+  private var inputWidth: Int { keepsInputs ? width : 0 }
+  private var rowWidth: Int { inputWidth + expertCount }
+  private var capacity: Int { blocks.count * KVLayout.positions }
+
   /// Room for so many tokens in all.
   package func reserve(positions: Int) throws(ModelError) {
     guard positions > capacity else { return }
     guard positions < 1 << 32 else { throw .outOfMemory(bytes: Int.max) }
-    let grown = max(positions, capacity * 2, 64)
-    do {
-      let newInputs = keepsInputs ? try FloatBuffer(rows: grown, width: width) : nil
-      let newProbabilities = try FloatBuffer(rows: grown, width: expertCount)
-      if let inputs { newInputs?.pointer.update(from: inputs.pointer, count: count * width) }
-      if let probabilities {
-        newProbabilities.pointer.update(
-          from: probabilities.pointer, count: count * expertCount)
+    while capacity < positions {
+      do {
+        let block = try FloatBuffer(rows: KVLayout.positions, width: rowWidth)
+        blocks.append(block)
+        bases.append(block.pointer)
+      } catch {
+        throw ModelError.outOfMemory(bytes: KVLayout.positions * rowWidth * 4)
       }
-      inputs = newInputs
-      probabilities = newProbabilities
-      capacity = grown
-    } catch {
-      throw ModelError.outOfMemory(bytes: grown * (width + expertCount) * 4)
     }
   }
 
@@ -62,29 +73,34 @@ package final class GateHistory: @unchecked Sendable {
     let copy = GateHistory(self)
     copy.count = min(max(position, 0), count)
     try copy.reserve(positions: copy.count)
-    if let inputs { copy.inputs?.pointer.update(from: inputs.pointer, count: copy.count * width) }
-    if let probabilities {
-      copy.probabilities?.pointer.update(
-        from: probabilities.pointer, count: copy.count * expertCount)
+    for (block, source) in zip(copy.blocks, blocks) {
+      block.pointer.update(from: source.pointer, count: block.count)
     }
     return copy
   }
 
-  /// Forgets the tokens from `position` on.
-  package func truncate(to position: Int) { count = min(count, max(position, 0)) }
+  /// Forgets the tokens from `position` on, and gives back the memory that holds none any more.
+  package func truncate(to position: Int) {
+    count = min(count, max(position, 0))
+    let needed = (count + KVLayout.positions - 1) / KVLayout.positions
+    guard needed < blocks.count else { return }
+    blocks.removeLast(blocks.count - needed)
+    bases.removeLast(bases.count - needed)
+  }
 
   /// One position's row; nil where the smoothing needs none. // (width)
   func input(_ position: Int) -> UnsafeMutablePointer<Float>? {
-    checkPosition(position)
-    return inputs?.row(position)
+    keepsInputs ? row(position) : nil
   }
 
-  func probabilities(_ position: Int) -> UnsafeMutablePointer<Float>? {
-    checkPosition(position)
-    return probabilities?.row(position)
+  /// // (experts)
+  func probabilities(_ position: Int) -> UnsafeMutablePointer<Float> {
+    row(position) + inputWidth
   }
 
-  private func checkPosition(_ position: Int) {
+  @inline(__always)
+  private func row(_ position: Int) -> UnsafeMutablePointer<Float> {
     precondition(position >= 0 && position < capacity, "position \(position) of \(capacity)")
+    return bases[position / KVLayout.positions] + position % KVLayout.positions * rowWidth
   }
 }
