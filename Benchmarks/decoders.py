@@ -140,7 +140,7 @@ def upcycled(options, folder):
     home.mkdir()
     (home / "moe.gguf").symlink_to(file)
     (home / "expert.yaml").write_text(
-        "id: mixture\nname: mixture\nkind: local_gguf\nfile: moe.gguf\n"
+        "id: mixture\nname: mixture\nkind: local\nfile: moe.gguf\n"
         "total_parameters: 500000000\nactive_parameters: 250000000\nreleased: 2026-01-01\n"
         "license: Apache-2.0\ndomains: [general]\ncontext_length: 2048\n")
     return file, len(adapters)
