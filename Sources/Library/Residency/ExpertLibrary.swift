@@ -6,6 +6,9 @@ import Routing
 package actor ExpertLibrary {
   /// In the order of their ids.
   package nonisolated let manifests: [ExpertManifest]
+  /// What each expert needs, by its id: whether all is there is asked for each prompt, and to put the
+  /// names together takes longer than to look.
+  private nonisolated let neededFiles: [String: [String]]
   private let load: @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   private var experts: [String: Task<any Expert, any Error>] = [:]
   private var isShutDown = false
@@ -16,6 +19,7 @@ package actor ExpertLibrary {
     load: @escaping @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   ) {
     self.manifests = manifests.sorted { $0.card.id < $1.card.id }
+    neededFiles = Self.neededFiles(of: manifests)
     self.load = load
   }
 
@@ -53,12 +57,17 @@ package actor ExpertLibrary {
 
   /// A file that the expert, the base that it is added to, or an adapter of a mixture lacks.
   private nonisolated func missingFile(of manifest: ExpertManifest) -> String? {
-    let base = manifests.first { $0.card.id == manifest.addition?.base }
-    // This is asked for each prompt: cards are not read again.
-    let files = [base, manifest].flatMap { part in
-      part?.neededFiles { id in manifests.first { $0.card.id == id } } ?? []
+    neededFiles[manifest.card.id]?.first { access($0, F_OK) != 0 }
+  }
+
+  private static func neededFiles(of manifests: [ExpertManifest]) -> [String: [String]] {
+    func card(_ id: String?) -> ExpertManifest? { manifests.first { $0.card.id == id } }
+    var found: [String: [String]] = [:]
+    for manifest in manifests {
+      let parts = [card(manifest.addition?.base), manifest]
+      found[manifest.card.id] = parts.flatMap { $0?.neededFiles(expert: card) ?? [] }
     }
-    return files.first { !FileManager.default.fileExists(atPath: $0) }
+    return found
   }
 
   /// The expert, loaded if it was not.
