@@ -29,6 +29,7 @@ struct tk_pool {
   gate start;
   _Atomic int stop;
   int32_t threads;
+  _Atomic int caller;  // the processor that worker 0 began on; -1 where that can't be told
   int32_t spins;  // 0 where there are fewer cores than workers: spinning would hold up the others
   void (*body)(void *, int32_t);
   void *context;
@@ -90,6 +91,8 @@ static void gate_wait(gate *g, uint32_t old, int32_t spin) {
         if (atomic_load_explicit(&g->word, memory_order_acquire) != old) return;
         pause_briefly();
       }
+      // Whom this waits for may stand in line for this very processor.
+      sched_yield();
     } while (now_nanoseconds() < end);
   } else {
     for (int i = 0; i < 20; i++) {
@@ -116,6 +119,23 @@ void tk_pool_barrier(tk_pool *pool, int32_t index) {
   }
 }
 
+/// A woken thread may be put in line behind the one that woke it, which then spins for it while another
+/// processor is idle: the scheduler takes milliseconds to see that. Whoever finds itself there moves.
+static void leave_processor_of_caller(tk_pool *pool) {
+#if defined(__linux__)
+  int caller = atomic_load_explicit(&pool->caller, memory_order_relaxed);
+  if (!pool->spins || caller < 0 || sched_getcpu() != caller) return;
+  cpu_set_t allowed, others;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || caller >= CPU_SETSIZE) return;
+  others = allowed;
+  CPU_CLR(caller, &others);
+  if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+  sched_setaffinity(0, sizeof allowed, &allowed);
+#else
+  (void)pool;
+#endif
+}
+
 static void *thread_main(void *argument) {
   struct tk_start *start = argument;
   tk_pool *pool = start->pool;
@@ -133,6 +153,7 @@ static void *thread_main(void *argument) {
     gate_wait(&pool->start, seen, pool->spins);
     seen++;
     if (atomic_load(&pool->stop)) return NULL;
+    leave_processor_of_caller(pool);
     pool->body(pool->context, index);
     tk_pool_barrier(pool, index);
   }
@@ -141,6 +162,9 @@ static void *thread_main(void *argument) {
 void tk_pool_run(tk_pool *pool, void (*body)(void *, int32_t), void *context) {
   pool->body = body;
   pool->context = context;
+#if defined(__linux__)
+  atomic_store_explicit(&pool->caller, sched_getcpu(), memory_order_relaxed);
+#endif
   if (pool->threads > 1) gate_open(&pool->start);
   body(context, 0);
   tk_pool_barrier(pool, 0);
@@ -174,6 +198,7 @@ tk_pool *tk_pool_create(int32_t threads) {
   pool->context = NULL;
   atomic_init(&pool->arrived, 0);
   atomic_init(&pool->stop, 0);
+  atomic_init(&pool->caller, -1);
   gate_init(&pool->barrier);
   gate_init(&pool->start);
   pool->handles = calloc((size_t)threads, sizeof(pthread_t));
