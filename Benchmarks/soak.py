@@ -16,7 +16,7 @@ import time
 import urllib.request
 
 import clients
-from measuring import Failed, Table, say
+from measuring import Failed, say
 from serving import free_port, serving_command, server
 
 # Of a hundred requests, how many are of which kind.
