@@ -99,6 +99,26 @@ def bits_per_byte(model, tokenizer, texts, length, tokens, autocast):
     return nats / math.log(2) / byte_count
 
 
+def of_rank(rank, path):
+    """An adapter's A (rank, inputs) and B (outputs, rank) by name, in float32. Of a higher rank: the
+    nearest maps of `rank` (the singular value decomposition of B A, its roots on both sides). Of a lower
+    one: as they are, for the first places; the others stay as PEFT begins them, with a B of zero, so
+    that the model is the same."""
+    import torch
+    from safetensors.torch import load_file
+
+    state = {key: value.float() for key, value in load_file(path).items()}
+    for key in [key for key in state if ".lora_A." in key]:
+        other = key.replace(".lora_A.", ".lora_B.")
+        a, b = state[key], state[other]
+        if a.shape[0] <= rank:
+            continue
+        u, singular, v = torch.linalg.svd(b @ a, full_matrices=False)
+        root = singular[:rank].sqrt()
+        state[key], state[other] = root[:, None] * v[:rank], u[:, :rank] * root
+    return state
+
+
 def fingerprint(options):
     """What makes two runs the same run: a checkpoint of another is not taken up."""
     names = ("domain", "rank", "alpha", "steps", "epochs", "rate", "length", "batch_tokens", "seed",
@@ -115,8 +135,8 @@ def main():
     parser.add_argument("--out", type=Path, help="default: models/<base>-<domain>")
     parser.add_argument("--work", type=Path, help="default: .build/training/<domain>")
     parser.add_argument("--initial", type=Path,
-                        help="folder of an adapter to begin with, instead of with none; its rank may "
-                        "be lower, its alpha / rank must be the same")
+                        help="folder of an adapter to begin with, instead of with none, of any rank; its "
+                        "alpha / rank must be the same")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--alpha", type=int, default=16)
     parser.add_argument("--targets", default=TARGETS, help="adapted maps, separated by commas")
@@ -166,13 +186,9 @@ def main():
     ))
     earlier = {}
     if options.initial:
-        from safetensors.torch import load_file
-
         begun = peft.get_peft_model_state_dict(model)
-        for key, value in load_file(options.initial / "adapter_model.safetensors").items():
-            # An adapter of a lower rank takes the first places; the others stay as they begin,
-            # with a B of zero, so that the model is the same.
-            begun[key][: value.shape[0], : value.shape[1]] = value.float()
+        for key, value in of_rank(options.rank, options.initial / "adapter_model.safetensors").items():
+            begun[key][: value.shape[0], : value.shape[1]] = value
         peft.set_peft_model_state_dict(model, begun)
         earlier = json.loads((options.initial / "training.json").read_text())
     weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -281,13 +297,12 @@ def card(name, options, model, record):
     parameters = int(known.get("total_parameters", 0)) + sum(
         p.numel() for p in model.parameters() if p.requires_grad)
     domain = options.domain
-    subjects = {"literature": "literature, speeches"}.get(domain, domain)
     bits = record["held_out_bits_per_byte"]
     lines = [
         f"# Written by training/train_expert.py; training.json says how the expert was trained.",
         f"id: {name}",
         f"name: {known.get('name', options.base.parent.name)}, {domain}",
-        f"description: LoRA expert for {subjects}; {bits['expert']:.3f} bits a byte on held-out "
+        f"description: LoRA expert for {domain}; {bits['expert']:.3f} bits a byte on held-out "
         f"texts, where the base has {bits['base']:.3f}.",
         "kind: local_adapters",
         f"base: {options.base.parent.name}",
@@ -296,7 +311,7 @@ def card(name, options, model, record):
         f"active_parameters: {parameters}",
         f"released: {time.strftime('%Y-%m-%d')}",
         f"license: {known.get('license', 'Apache-2.0')}",
-        f"domains: [{subjects}]",
+        f"domains: [{domain}]",
         f"context_length: {known.get('context_length', 2048)}",
     ]
     return "\n".join(lines) + "\n"

@@ -262,26 +262,78 @@ static void TK(attention)(const tk_attention *a, const tk_attention_span *spans,
   }
 }
 
-static void TK(kv_store)(tk_kv_layout layout, const float *keys, const float *values, void *page,
-                         int64_t slot) {
+/// Keys of 16 neighbouring positions of a page, 16 numbers of each: (16, 16) turned over, so that a
+/// cache line is written once and not once a position.
+TK_INLINE void TK(store_turned)(const float *keys, int64_t stride, uint16_t *out) {
+  h16 row[16], next[16];
+  for (int i = 0; i < 16; i++) {
+    uint16_t halves[16];
+    TK_STORE_HALF16(halves, TK(load)(keys + i * stride));
+    memcpy(&row[i], halves, 32);
+  }
+  // Rows i and i + 8 are interleaved; after four rounds place (i, j) has come to (j, i).
+  for (int round = 0; round < 4; round++) {
+    for (int i = 0; i < 8; i++) {
+      next[2 * i] = __builtin_shufflevector(row[i], row[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
+                                            5, 21, 6, 22, 7, 23);
+      next[2 * i + 1] = __builtin_shufflevector(row[i], row[i + 8], 8, 24, 9, 25, 10, 26, 11, 27,
+                                                12, 28, 13, 29, 14, 30, 15, 31);
+    }
+    memcpy(row, next, sizeof row);
+  }
+  for (int i = 0; i < 16; i++) memcpy(out + i * TK_PAGE_POSITIONS, &row[i], 32);
+}
+
+TK_INLINE void TK(store_keys)(const float *keys, int64_t d, uint16_t *out) {
+  int64_t i = 0;
+  for (; i + 16 <= d; i += 16) {
+    uint16_t column[16];
+    TK_STORE_HALF16(column, TK(load)(keys + i));
+    for (int j = 0; j < 16; j++) out[(i + j) * TK_PAGE_POSITIONS] = column[j];
+  }
+  for (; i < d; i++) out[i * TK_PAGE_POSITIONS] = tk_float_to_half(keys[i]);
+}
+
+/// Positions `slot` to `slot + count` of one page.
+TK_INLINE void TK(kv_store_page)(tk_kv_layout layout, const float *keys, int64_t key_stride,
+                                 const float *values, int64_t value_stride, void *page,
+                                 int64_t slot, int64_t count) {
   const int64_t d = layout.head_dim, dv = layout.value_dim;
   for (int64_t h = 0; h < layout.key_value_heads; h++, keys += d, values += dv) {
     const int64_t start = h * TK_PAGE_POSITIONS * (d + dv);
-    if (layout.half) {
-      uint16_t *k = (uint16_t *)page + start, *v = k + TK_PAGE_POSITIONS * d + slot * dv;
-      int64_t i = 0;
-      for (; i + 16 <= d; i += 16) {
-        uint16_t column[16];
-        TK_STORE_HALF16(column, TK(load)(keys + i));
-        for (int j = 0; j < 16; j++) k[(i + j) * TK_PAGE_POSITIONS + slot] = column[j];
+    if (!layout.half) {
+      float *k = (float *)page + start + slot, *v = (float *)page + start + TK_PAGE_POSITIONS * d;
+      for (int64_t p = 0; p < count; p++) {
+        for (int64_t i = 0; i < d; i++) k[i * TK_PAGE_POSITIONS + p] = keys[p * key_stride + i];
+        memcpy(v + (slot + p) * dv, values + p * value_stride, (size_t)dv * 4);
       }
-      for (; i < d; i++) k[i * TK_PAGE_POSITIONS + slot] = tk_float_to_half(keys[i]);
-      for (i = 0; i + 16 <= dv; i += 16) TK_STORE_HALF16(v + i, TK(load)(values + i));
-      for (; i < dv; i++) v[i] = tk_float_to_half(values[i]);
-    } else {
-      float *k = (float *)page + start, *v = k + TK_PAGE_POSITIONS * d + slot * dv;
-      for (int64_t i = 0; i < d; i++) k[i * TK_PAGE_POSITIONS + slot] = keys[i];
-      memcpy(v, values, (size_t)dv * 4);
+      continue;
     }
+    uint16_t *k = (uint16_t *)page + start + slot, *v = (uint16_t *)page + start + TK_PAGE_POSITIONS * d;
+    int64_t p = 0;
+    for (; d % 16 == 0 && p + 16 <= count; p += 16)
+      for (int64_t i = 0; i < d; i += 16)
+        TK(store_turned)(keys + p * key_stride + i, key_stride, k + i * TK_PAGE_POSITIONS + p);
+    for (; p < count; p++) TK(store_keys)(keys + p * key_stride, d, k + p);
+    for (p = 0; p < count; p++) {
+      const float *from = values + p * value_stride;
+      uint16_t *to = v + (slot + p) * dv;
+      int64_t i = 0;
+      for (; i + 16 <= dv; i += 16) TK_STORE_HALF16(to + i, TK(load)(from + i));
+      for (; i < dv; i++) to[i] = tk_float_to_half(from[i]);
+    }
+  }
+}
+
+static void TK(kv_store)(tk_kv_layout layout, const float *keys, int64_t key_stride,
+                         const float *values, int64_t value_stride, void *const *pages,
+                         int64_t first_position, int64_t count) {
+  for (int64_t done = 0; done < count;) {
+    int64_t position = first_position + done, slot = position % TK_PAGE_POSITIONS;
+    int64_t here = count - done < TK_PAGE_POSITIONS - slot ? count - done : TK_PAGE_POSITIONS - slot;
+    TK(kv_store_page)
+    (layout, keys + done * key_stride, key_stride, values + done * value_stride, value_stride,
+     pages[position / TK_PAGE_POSITIONS], slot, here);
+    done += here;
   }
 }

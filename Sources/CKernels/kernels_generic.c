@@ -86,8 +86,10 @@ static void tk_generic_multiply(const tk_matrix *m, int64_t first_tile, int64_t 
       int64_t columns = m->outputs - 16 * t < 16 ? m->outputs - 16 * t : 16;
       for (int64_t r = 0; r < rows; r++) {
         float *o = out + (r0 + r) * stride + 16 * t;
-        for (int64_t c = 0; c < columns; c++)
-          o[c] = accumulate ? o[c] + sum[r][c] * m->factor : sum[r][c] * m->factor;
+        for (int64_t c = 0; c < columns; c++) {
+          float y = sum[r][c] * m->factor + (m->bias ? m->bias[16 * t + c] : 0);
+          o[c] = accumulate ? o[c] + y : y;
+        }
       }
     }
   }

@@ -97,13 +97,18 @@ INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_t
     for (int r = 0; r < rows; r++) {
       float *o = job->out + r * job->stride + 8 * half;
       __m256 y = _mm256_mul_ps(sum[r], _mm256_set1_ps(job->factor));
+      const float *bias = job->bias ? job->bias + 8 * half : 0;
       if (columns >= 8) {
+        if (bias) y = _mm256_add_ps(y, _mm256_loadu_ps(bias));
         if (job->accumulate) y = _mm256_add_ps(_mm256_loadu_ps(o), y);
         _mm256_storeu_ps(o, y);
       } else {
         float values[8];
         _mm256_storeu_ps(values, y);
-        for (int64_t c = 0; c < columns; c++) o[c] = job->accumulate ? o[c] + values[c] : values[c];
+        for (int64_t c = 0; c < columns; c++) {
+          float value = bias ? values[c] + bias[c] : values[c];
+          o[c] = job->accumulate ? o[c] + value : value;
+        }
       }
     }
   }

@@ -120,6 +120,7 @@ INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_t
   for (int r = 0; r < rows; r++) {
     float *o = job->out + r * job->stride;
     __m512 y = _mm512_mul_ps(sum[r], factor);
+    if (job->bias) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mask, job->bias));
     if (job->accumulate) y = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, o), y);
     _mm512_mask_storeu_ps(o, mask, y);
   }

@@ -21,6 +21,7 @@ void tk_multiply_tiles(tk_tile_function function, int64_t rows_at_once, const tk
           .stride = stride,
           .columns = smaller(m->outputs - t * TK_TILE, TK_TILE),
           .factor = m->factor,
+          .bias = m->bias ? m->bias + t * TK_TILE : 0,
           .accumulate = accumulate,
       };
       for (int64_t r = p; r < panel_end;) {

@@ -17,6 +17,7 @@ typedef struct {
   int64_t stride;
   int64_t columns;  // 16, or fewer in the last tile
   float factor;
+  const float *bias;  // of the tile's first output; or NULL
   bool accumulate;
 } tk_tile_job;
 

@@ -25,6 +25,29 @@ extension Activations {
     }
   }
 
+  /// Rows of `x` become their layer norms in place, and rows of the activations the same numbers.
+  /// // x: (rows, width)
+  /// - Parameter rest: Where the row is to be found that holds what rounding left of row 0; others
+  ///   follow as the rows do (`quantizeSplit`). Nothing where it is nil, or under `.float`.
+  package func layerNorm(
+    _ x: UnsafeMutablePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>,
+    epsilon: Float, rows: Range<Int>, rest: Int? = nil, worker: Worker
+  ) {
+    precondition(rows.upperBound + (rest ?? 0) <= maxRows)
+    let share = worker.range(of: rows.count)
+    for row in rows.lowerBound + share.lowerBound..<rows.lowerBound + share.upperBound {
+      let source = x + row * width
+      functions.layer_norm(source, weight, bias, Int64(width), epsilon, source)
+      switch (precision, rest) {
+      case (.float, _): floats.row(row).update(from: source, count: width)
+      case (.quantized, let rest?): quantizeSplit(source, row: row, rest: rest + row)
+      case (.quantized, nil):
+        functions.quantize(
+          source, Int64(width), Int64(row), Int64(blocksPerRow), 0, Int64(blocksPerRow), blocks)
+      }
+    }
+  }
+
   /// Quantises `source` as two rows: in row `row` rounded to int8, and in row `rest` what the
   /// rounding left, rounded once more. Only under `.quantized`. // source: (width)
   ///

@@ -51,6 +51,27 @@ package struct KVLayout: Sendable, Equatable {
     slot: Int
   ) {
     precondition(slot >= 0 && slot < Self.positions)
-    kernels.kv_store(native, keys, values, page, Int64(slot))
+    withUnsafePointer(to: Optional(page)) {
+      kernels.kv_store(native, keys, 0, values, 0, $0, Int64(slot), 1)
+    }
+  }
+
+  /// Stores neighbouring positions of one sequence.
+  /// - Parameters:
+  ///   - keys: Of position `positions.lowerBound`; others follow `stride` floats apart, as values do.
+  ///     // (positions, keyValueHeads * headDim), (positions, keyValueHeads * valueDim)
+  ///   - pages: All pages of the sequence.
+  package func store(
+    keys: UnsafePointer<Float>, values: UnsafePointer<Float>, stride: Int,
+    pages: UnsafePointer<UnsafeMutableRawPointer>, positions: Range<Int>
+  ) {
+    precondition(positions.lowerBound >= 0)
+    UnsafeRawPointer(pages).withMemoryRebound(
+      to: UnsafeMutableRawPointer?.self, capacity: positions.upperBound / Self.positions + 1
+    ) {
+      kernels.kv_store(
+        native, keys, Int64(stride), values, Int64(stride), $0, Int64(positions.lowerBound),
+        Int64(positions.count))
+    }
   }
 }

@@ -46,14 +46,6 @@ package enum VectorOperations {
     kernels.add(x + share.lowerBound, y + share.lowerBound, Int64(share.count))
   }
 
-  /// `bias` is added to each row. // (rows, width)
-  package static func addBias(
-    _ bias: UnsafePointer<Float>, to x: UnsafeMutablePointer<Float>, rows: Int, width: Int,
-    worker: Worker
-  ) {
-    for row in worker.range(of: rows) { kernels.add(x + row * width, bias, Int64(width)) }
-  }
-
   /// `x[i] += factor * y[i]`
   package static func add(
     _ y: UnsafePointer<Float>, times factor: Float, to x: UnsafeMutablePointer<Float>, count: Int

@@ -13,10 +13,12 @@ extension WeightMatrix {
   /// outputs; a barrier must follow before the result is read.
   ///
   /// A row's result is the same to the last bit however many rows the call has.
+  /// - Parameter bias: Added to each row. // (outputs)
   package func multiply(
     _ activations: Activations, rows: Range<Int>, into destination: UnsafeMutablePointer<Float>,
-    stride: Int, accumulate: Bool = false, worker: Worker
+    stride: Int, accumulate: Bool = false, bias: FloatBuffer? = nil, worker: Worker
   ) {
+    precondition(bias.map { $0.count == outputs } ?? true)
     precondition(activations.width == inputs && activations.precision == precision)
     precondition(rows.lowerBound >= 0 && rows.upperBound <= activations.maxRows)
     guard !rows.isEmpty else { return }
@@ -28,8 +30,17 @@ extension WeightMatrix {
         memory.assumingMemoryBound(to: Float.self), Int64(outputs), Int64(inputs),
         Int64(tiles.lowerBound), Int64(tiles.upperBound), activations.floats.row(rows.lowerBound),
         Int64(activations.width), Int64(rows.count), destination, Int64(stride), accumulate)
+      guard let bias else { return }
+      let mine = outputShare(worker)
+      for row in 0..<rows.count {
+        functions.add(
+          destination + row * stride + mine.lowerBound, bias.pointer + mine.lowerBound,
+          Int64(mine.count))
+      }
     case .quantized:
-      withUnsafePointer(to: packed) {
+      var matrix = packed
+      matrix.bias = bias.map { UnsafePointer($0.pointer) }
+      withUnsafePointer(to: matrix) {
         functions.multiply(
           $0, Int64(tiles.lowerBound), Int64(tiles.upperBound), activations.blocks,
           Int64(rows.lowerBound), Int64(rows.count), destination, Int64(stride), accumulate)

@@ -71,6 +71,46 @@ import Testing
     deinit { for page in pages { page.deallocate() } }
   }
 
+  /// Positions that are stored together, over pages and from any place on, lie as they do when each is
+  /// stored alone.
+  @Test(
+    arguments: [KVLayout.ElementType.f16, .f32], [(32, 32), (24, 16), (16, 40), (64, 64)])
+  func positionsStoredTogether(elementType: KVLayout.ElementType, widths: (Int, Int)) throws {
+    var random = Random(12)
+    let layout = try KVLayout(
+      keyValueHeads: 3, headDim: widths.0, valueDim: widths.1, elementType: elementType)
+    let stride = 3 * max(widths.0, widths.1) + 5
+    for positions in [0..<1, 0..<64, 3..<40, 60..<150, 17..<33] {
+      let keys = random.floats(stride * positions.count, scale: 3)
+      let values = random.floats(stride * positions.count, scale: 3)
+      let makePages = {
+        (0..<3).map { _ in
+          UnsafeMutableRawPointer.allocate(byteCount: layout.bytesPerPage, alignment: 64)
+        }
+      }
+      let (together, alone) = (makePages(), makePages())
+      defer { for page in together + alone { page.deallocate() } }
+      for page in together + alone { memset(page, 0, layout.bytesPerPage) }
+      keys.withUnsafeBufferPointer { keys in
+        values.withUnsafeBufferPointer { values in
+          together.withUnsafeBufferPointer { pages in
+            guard let keys = keys.baseAddress, let values = values.baseAddress,
+              let pages = pages.baseAddress
+            else { return }
+            layout.store(
+              keys: keys, values: values, stride: stride, pages: pages, positions: positions)
+            for (index, position) in positions.enumerated() {
+              layout.store(
+                keys: keys + index * stride, values: values + index * stride,
+                page: alone[position / KVLayout.positions], slot: position % KVLayout.positions)
+            }
+          }
+        }
+      }
+      for (a, b) in zip(together, alone) { #expect(memcmp(a, b, layout.bytesPerPage) == 0) }
+    }
+  }
+
   /// What heads give the positions on average, over one page and several, with and without a window.
   @Test(arguments: [KVLayout.ElementType.f16, .f32], [0..<1, 0..<64, 0..<131, 70..<131])
   func averageWeights(elementType: KVLayout.ElementType, positions: Range<Int>) throws {

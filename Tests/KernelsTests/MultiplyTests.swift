@@ -93,6 +93,41 @@ import Testing
     }
   }
 
+  /// A bias comes to each row once, whether results are written or added, in whole tiles and in the rest.
+  @Test(arguments: InstructionSet.available, [WeightMatrix.Precision.float, .quantized])
+  func biasComesToEachRow(set: InstructionSet, precision: WeightMatrix.Precision) throws {
+    var random = Random(31)
+    let (rows, inputs) = (15, 64)
+    for outputs in [1, 16, 37] {
+      let tensor = random.floats(outputs * inputs)
+      let matrix = try tensor.withUnsafeBytes { bytes throws(KernelError) in
+        try WeightMatrix(
+          outputs: outputs, inputs: inputs, elementType: .f32, bytes: bytes, precision: precision,
+          instructionSet: set)
+      }
+      let x = try Activations(
+        maxRows: rows, width: inputs, precision: precision, instructionSet: set)
+      for index in 0..<rows * inputs { x.floats.pointer[index] = random.float() }
+      x.quantize(rows: 0..<rows, worker: .alone)
+      let bias = try FloatBuffer(rows: 1, width: outputs)
+      for index in 0..<outputs { bias.pointer[index] = random.float() * 4 }
+      let before = random.floats(rows * outputs)
+      for accumulate in [false, true] {
+        var plain = before
+        matrix.multiply(
+          x, rows: 0..<rows, into: &plain, stride: outputs, accumulate: accumulate, worker: .alone)
+        var biased = before
+        matrix.multiply(
+          x, rows: 0..<rows, into: &biased, stride: outputs, accumulate: accumulate, bias: bias,
+          worker: .alone)
+        for index in 0..<rows * outputs {
+          let wanted = plain[index] + bias.pointer[index % outputs]
+          #expect(abs(biased[index] - wanted) < 1e-5)
+        }
+      }
+    }
+  }
+
   private func check(
     _ shape: Shape, _ type: ElementType, scales: ScaleKind, _ set: InstructionSet,
     precision: WeightMatrix.Precision, random: inout Random

@@ -85,6 +85,7 @@ typedef struct {
   int64_t bytes_per_block;  // of one tile
   tk_format format;
   float factor;
+  const float *bias;        // added to every product; NULL: none // (outputs)
 } TK_SENDABLE tk_matrix;
 
 /// Numbers of `type` (ggml's numbering) from `source` to floats. `count` is a multiple of the
@@ -224,8 +225,11 @@ typedef struct {
   /// x becomes exp(x - maximum) * factor.
   void (*exp_scale)(float *x, float maximum, float factor, int64_t count);
 
-  void (*kv_store)(tk_kv_layout layout, const float *keys, const float *values, void *page,
-                   int64_t slot);
+  /// Stores `count` neighbouring positions of a sequence, whose keys and values lie `key_stride` and
+  /// `value_stride` floats apart.
+  void (*kv_store)(tk_kv_layout layout, const float *keys, int64_t key_stride,
+                   const float *values, int64_t value_stride, void *const *pages,
+                   int64_t first_position, int64_t count);
   /// Units `first, first + step, ...` of all spans together.
   void (*attention)(const tk_attention *attention, const tk_attention_span *spans,
                     int64_t span_count, int64_t workers, int64_t first, int64_t step,

@@ -23,14 +23,6 @@ package struct Projection: Sendable {
   ) {
     matrix.multiply(
       activations, rows: rows, into: destination, stride: stride, accumulate: accumulate,
-      worker: worker)
-    // A worker adds to what it computed itself, so that no barrier need stand between.
-    guard let bias else { return }
-    let mine = matrix.outputShare(worker)
-    for row in 0..<rows.count {
-      VectorOperations.add(
-        bias.pointer + mine.lowerBound, times: 1,
-        to: destination + row * stride + mine.lowerBound, count: mine.count)
-    }
+      bias: bias, worker: worker)
   }
 }

@@ -10,35 +10,40 @@ extension Encoder {
   }
 
   private func embed(_ worker: Worker) {
-    for row in worker.range(of: pass.rowCount) {
-      let x = pass.hidden.row(row)
+    let share = worker.range(of: pass.rowCount)
+    let hidden = pass.hidden.pointer
+    let addends = pass.query.pointer
+    for row in share {
+      let x = hidden + row * width
       // The query buffer is free yet: the addends go through it.
-      let addend = pass.query.row(row)
+      let addend = addends + row * width
       words.copyRow(Int(pass.tokens[row]), into: x)
       positions.copyRow(pass.position(row: row), into: addend)
       VectorOperations.add(addend, to: x, count: width, worker: .alone)
       kinds.copyRow(0, into: addend)
       VectorOperations.add(addend, to: x, count: width, worker: .alone)
-      normalise(row: row, embeddingNorm)
     }
+    normalise(embeddingNorm, rest: rest, worker)
   }
+
+  /// Where the rows begin that hold what rounding left of the others.
+  private var rest: Int? { pass.copies == 2 ? pass.rowCount : nil }
 
   private func apply(_ layer: EncoderLayer, _ worker: Worker) {
     let rows = 0..<pass.rowCount
-    let copiedRows = 0..<pass.copies * pass.rowCount
-    multiply(layer.query, into: pass.query, rows: rows, worker)
-    multiply(layer.key, into: pass.key, rows: rows, worker)
-    multiply(layer.value, into: pass.value, rows: copiedRows, worker)
-    worker.barrier()
-    for row in worker.range(of: pass.rowCount) {
-      join(pass.value, row: row, width: width)
-      add(layer.query.bias, to: pass.query.row(row), count: width)
-      add(layer.key.bias, to: pass.key.row(row), count: width)
-      add(layer.value.bias, to: pass.value.row(row), count: width)
-      let place = pass.place(row: row)
-      pass.layout.store(
-        keys: pass.key.row(row), values: pass.value.row(row), page: place.page, slot: place.slot)
+    let normed = pass.normed
+    layer.query.apply(
+      normed, rows: rows, into: pass.query.pointer, stride: width, worker: worker)
+    layer.key.apply(normed, rows: rows, into: pass.key.pointer, stride: width, worker: worker)
+    layer.value.apply(normed, rows: rows, into: pass.value.pointer, stride: width, worker: worker)
+    if let rest {
+      // A worker adds to what it computed itself.
+      layer.value.matrix.multiply(
+        normed, rows: rest..<rest + rows.count, into: pass.value.pointer, stride: width,
+        accumulate: true, worker: worker)
     }
+    worker.barrier()
+    store(worker)
     worker.barrier()
     for (index, text) in pass.texts.enumerated() {
       attention.runBidirectional(
@@ -50,67 +55,45 @@ extension Encoder {
       pass.attended.quantize(rows: rows, worker: worker)
       worker.barrier()
     }
-    layer.output.matrix.multiply(
-      pass.attended, rows: rows, into: pass.hidden.pointer, stride: width,
-      accumulate: true, worker: worker)
+    layer.output.apply(
+      pass.attended, rows: rows, into: pass.hidden.pointer, stride: width, accumulate: true,
+      worker: worker)
     worker.barrier()
-    for row in worker.range(of: pass.rowCount) {
-      add(layer.output.bias, to: pass.hidden.row(row), count: width)
-      normalise(row: row, layer.attentionNorm, splits: false)
-    }
+    normalise(layer.attentionNorm, rest: nil, worker)
     worker.barrier()
     let inner = configuration.feedForwardWidth
-    layer.intermediate.matrix.multiply(
-      pass.normed, rows: rows, into: pass.inner.pointer, stride: inner, worker: worker)
+    layer.intermediate.apply(
+      normed, rows: rows, into: pass.inner.pointer, stride: inner, worker: worker)
     worker.barrier()
-    for row in worker.range(of: pass.rowCount) {
-      add(layer.intermediate.bias, to: pass.inner.row(row), count: inner)
-      pass.activated.gated(
-        pass.inner.row(row), nil, stride: inner, function: .geluErf, rows: row..<row + 1,
-        worker: .alone)
-    }
+    pass.activated.gated(
+      pass.inner.pointer, nil, stride: inner, function: .geluErf, rows: rows, worker: worker)
     worker.barrier()
-    layer.contraction.matrix.multiply(
-      pass.activated, rows: rows, into: pass.hidden.pointer, stride: width,
-      accumulate: true, worker: worker)
+    layer.contraction.apply(
+      pass.activated, rows: rows, into: pass.hidden.pointer, stride: width, accumulate: true,
+      worker: worker)
     worker.barrier()
-    for row in worker.range(of: pass.rowCount) {
-      add(layer.contraction.bias, to: pass.hidden.row(row), count: width)
-      normalise(row: row, layer.outputNorm)
-    }
+    normalise(layer.outputNorm, rest: rest, worker)
     worker.barrier()
   }
 
-  /// Layer norm of a row of the residual stream, in place, and its form for the products behind.
-  /// - Parameter splits: Whether what rounding leaves follows as a row of its own.
-  private func normalise(row: Int, _ weights: LayerNormWeights, splits: Bool = true) {
-    let x = pass.hidden.row(row)
-    VectorOperations.layerNorm(
-      x, weight: weights.weight.pointer, bias: weights.bias.pointer,
-      epsilon: configuration.normEpsilon, into: x, rows: 1, width: width, worker: .alone)
-    if splits, pass.copies == 2 {
-      pass.normed.quantizeSplit(x, row: row, rest: pass.rowCount + row)
-    } else {
-      pass.normed.floats.row(row).update(from: x, count: width)
-      pass.normed.quantize(rows: row..<row + 1, worker: .alone)
+  /// Puts keys and values of this worker's rows into the pages.
+  private func store(_ worker: Worker) {
+    let share = worker.range(of: pass.rowCount)
+    for text in pass.texts {
+      let mine = share.clamped(to: text.firstRow..<text.firstRow + text.count)
+      guard !mine.isEmpty else { continue }
+      pass.layout.store(
+        keys: pass.key.pointer + mine.lowerBound * width,
+        values: pass.value.pointer + mine.lowerBound * width, stride: width,
+        pages: pass.pages(of: text),
+        positions: mine.lowerBound - text.firstRow..<mine.upperBound - text.firstRow)
     }
   }
 
-  private func multiply(
-    _ projection: Projection, into destination: FloatBuffer, rows: Range<Int>, _ worker: Worker
-  ) {
-    projection.matrix.multiply(
-      pass.normed, rows: rows, into: destination.pointer, stride: width, worker: worker)
-  }
-
-  /// Adds to a row of a product what the rest of its activations gave.
-  private func join(_ product: FloatBuffer, row: Int, width: Int) {
-    guard pass.copies == 2 else { return }
-    VectorOperations.add(
-      product.row(pass.rowCount + row), to: product.row(row), count: width, worker: .alone)
-  }
-
-  private func add(_ bias: FloatBuffer?, to x: UnsafeMutablePointer<Float>, count: Int) {
-    if let bias { VectorOperations.add(bias.pointer, to: x, count: count, worker: .alone) }
+  /// Layer norm of the residual stream, in place, and its form for the products behind.
+  private func normalise(_ weights: LayerNormWeights, rest: Int?, _ worker: Worker) {
+    pass.normed.layerNorm(
+      pass.hidden.pointer, weight: weights.weight.pointer, bias: weights.bias.pointer,
+      epsilon: configuration.normEpsilon, rows: 0..<pass.rowCount, rest: rest, worker: worker)
   }
 }

@@ -19,11 +19,11 @@ final class EncoderPass: @unchecked Sendable {
   /// activations there cost more of the embedding's direction than all other roundings together.
   /// // (copies x rows, width)
   let normed: Activations
-  /// Rows of `normed`, and of `value`, for each row of the pass.
+  /// Rows of `normed` for each row of the pass.
   let copies: Int
   let query: FloatBuffer  // (rows, width)
   let key: FloatBuffer
-  let value: FloatBuffer  // (copies x rows, width)
+  let value: FloatBuffer
   let attended: Activations
   let inner: FloatBuffer
   let activated: Activations
@@ -53,7 +53,7 @@ final class EncoderPass: @unchecked Sendable {
     normed = try Activations(maxRows: copied, width: width, precision: precision)
     query = try FloatBuffer(rows: rows, width: width)
     key = try FloatBuffer(rows: rows, width: width)
-    value = try FloatBuffer(rows: copied, width: width)
+    value = try FloatBuffer(rows: rows, width: width)
     attended = try Activations(maxRows: rows, width: width, precision: precision)
     inner = try FloatBuffer(rows: rows, width: configuration.feedForwardWidth)
     activated = try Activations(
@@ -108,12 +108,7 @@ final class EncoderPass: @unchecked Sendable {
     UnsafeBufferPointer(start: spans + text, count: 1)
   }
 
-  /// The page and slot of a row's key and value.
-  func place(row: Int) -> (page: UnsafeMutableRawPointer, slot: Int) {
-    let text = texts[Int(textOfRow[row])]
-    let position = row - text.firstRow
-    return (
-      pages[text.firstPage + position / KVLayout.positions], position % KVLayout.positions
-    )
+  func pages(of text: Text) -> UnsafePointer<UnsafeMutableRawPointer> {
+    UnsafePointer(pages + text.firstPage)
   }
 }
