@@ -75,32 +75,39 @@ package final class MemoryMap: Sendable {
 
   /// Tells the kernel that the range (default: all) is read soon, so that it reads ahead.
   package func willNeed(_ range: Range<Int>? = nil) {
-    advise(range, MADV_WILLNEED, inwards: false)
+    advise(range ?? 0..<count, MADV_WILLNEED)
   }
 
   /// Tells the kernel that the file is read once from front to back.
   package func willReadSequentially() {
-    advise(nil, MADV_SEQUENTIAL, inwards: false)
+    advise(0..<count, MADV_SEQUENTIAL)
   }
+
+  /// What Linux maps around a page that is touched, at most, where the file is in its cache already.
+  private static let faultAround = 2 << 20
 
   /// Gives the resident pages of the range (default: all) back, so that memory use falls after
   /// weights were repacked. The bytes stay readable: they are read from the file again.
+  ///
+  /// So do pages that came with those around the range; else each of a mixture's thousand small
+  /// matrices would leave some of its neighbours' behind, a hundred megabytes in all.
   package func dropPages(_ range: Range<Int>? = nil) {
-    advise(range, MADV_DONTNEED, inwards: true)
+    let range = range ?? 0..<count
+    guard !range.isEmpty else { return }
+    advise(
+      max(0, range.lowerBound - Self.faultAround)..<min(count, range.upperBound + Self.faultAround),
+      MADV_DONTNEED)
   }
 
-  /// `inwards` keeps to whole pages inside the range; else every page touched is meant.
-  private func advise(_ range: Range<Int>?, _ advice: Int32, inwards: Bool) {
-    let range = (range ?? 0..<count).clamped(to: 0..<count)
+  /// Advice on every page that the range touches.
+  private func advise(_ range: Range<Int>, _ advice: Int32) {
+    let range = range.clamped(to: 0..<count)
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     // Pages of memory that no file stands behind would come back as zeros.
     guard isFile, page > 0, !range.isEmpty, let base = bytes.baseAddress else { return }
-    var lower = range.lowerBound / page * page
-    if inwards, lower < range.lowerBound { lower += page }
-    var upper = range.upperBound
-    if inwards, upper < count { upper = upper / page * page }
-    guard lower < upper else { return }
+    let lower = range.lowerBound / page * page
     // Advice can be refused without harm, so the result does not matter.
-    _ = madvise(UnsafeMutableRawPointer(mutating: base + lower), upper - lower, advice)
+    _ = madvise(
+      UnsafeMutableRawPointer(mutating: base + lower), range.upperBound - lower, advice)
   }
 }

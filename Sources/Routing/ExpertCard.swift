@@ -13,6 +13,10 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
     case localAdapters = "local_adapters"
     /// An OpenAI-compatible endpoint.
     case remote
+
+    package init(from decoder: any Decoder) throws {
+      self = try Self.named(decoder)
+    }
   }
 
   /// Where the prompt goes when this expert answers.
@@ -28,6 +32,10 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
       case .thisMachine: 0.25
       case .leavesMachine: 1
       }
+    }
+
+    package init(from decoder: any Decoder) throws {
+      self = try Self.named(decoder)
     }
   }
 
@@ -187,5 +195,16 @@ extension ExpertCard {
         field: field, value: "\(value)",
         expected: "a number from \(range.lowerBound) to \(range.upperBound)")
     }
+  }
+}
+
+extension RawRepresentable where Self: CaseIterable, RawValue == String {
+  /// The case that a card names; the error has all names that there are.
+  fileprivate static func named(_ decoder: any Decoder) throws -> Self {
+    let name = try decoder.singleValueContainer().decode(String.self)
+    if let found = Self(rawValue: name) { return found }
+    let names = allCases.map(\.rawValue).joined(separator: ", ")
+    throw DecodingError.dataCorrupted(
+      .init(codingPath: decoder.codingPath, debugDescription: "'\(name)' is none of \(names)"))
   }
 }

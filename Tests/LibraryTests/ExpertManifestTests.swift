@@ -62,6 +62,10 @@ import Testing
     ("", "must hold keys such as id and file"),
     ("[id, file]", "must hold keys such as id and file"),
     ("just words", "must hold keys such as id and file"),
+    (
+      "id: tiny\nfile: a\nkind: magic",
+      "kind: 'magic' is none of local, local_adapters, remote"
+    ),
   ])
   func badCardIsExplained(yaml: String, message: String) throws {
     #expect(try problem(yaml) == message)
