@@ -45,7 +45,8 @@ package struct RouterManifest: Codable, Equatable, Sendable {
   }
 
   package var format: Int
-  /// `ridge-` and the first 12 digits of the weights' hash: equal ids are equal routers.
+  /// The strategy and 12 digits of a hash over all that a prediction depends on: equal ids are equal
+  /// routers.
   package var version: String
   package var strategy: RoutingStrategy
   package var encoder: Encoder
@@ -90,9 +91,14 @@ package enum RouterArchive {
     let tensors = stored.tensors.values.sorted { $0.name < $1.name }
     let weights = try TensorArchive.encode(tensors)
     let hash = SHA256.hex(of: weights)
+    // Equal weights with other numbers (a temperature) or experts are another router.
+    let numbers = stored.numbers.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    let identity =
+      [hash, encoder.name, encoder.revision, gateExpert ?? ""] + stored.experts + numbers
+    let version = SHA256.hex(of: Data(identity.joined(separator: "\n").utf8)).prefix(12)
     let manifest = RouterManifest(
       format: RouterManifest.currentFormat,
-      version: "\(router.strategy.name)-\(hash.prefix(12))", strategy: router.strategy,
+      version: "\(router.strategy.name)-\(version)", strategy: router.strategy,
       encoder: encoder, experts: stored.experts, textFeatures: TextFeatures.names,
       numbers: stored.numbers, training: training, metrics: metrics, weightsSHA256: hash,
       gateExpert: gateExpert)

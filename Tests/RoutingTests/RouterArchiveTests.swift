@@ -36,6 +36,25 @@ import Testing
     }
   }
 
+  /// Routers with one name choose alike.
+  @Test func whatElsePredictionsDependOnIsInTheVersion() throws {
+    let set = try Planted.domains(count: 120, seed: 3)
+    func version(temperature: Double, encoder: String = "0") throws -> String {
+      let archive = try RouterArchive.encode(
+        NearestNeighboursRouter(training: set, temperature: temperature),
+        encoder: .init(name: "made-up", revision: encoder, dimension: 24),
+        training: .init(
+          files: [], prompts: 120, domains: set.domainCounts,
+          date: try #require(CalendarDate("2026-01-02"))))
+      return try RouterArchive.decode(manifest: archive.manifest, weights: archive.weights)
+        .manifest.version
+    }
+    let first = try version(temperature: 0.05)
+    #expect(try version(temperature: 0.05) == first)
+    #expect(try version(temperature: 0.06) != first)
+    #expect(try version(temperature: 0.05, encoder: "1") != first)
+  }
+
   @Test func mutatedBytesGiveErrors() throws {
     let (_, manifest, weights) = try Self.archive(.pilot)
     var generator = SeededGenerator(seed: 12)
