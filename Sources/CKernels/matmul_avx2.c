@@ -124,26 +124,9 @@ INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_t
     }                                                                                \
   }
 
-FORMAT(rows_4, 4, false, 32)
-FORMAT(rows_4_offset, 4, true, 32)
-FORMAT(rows_5, 5, false, 32)
-FORMAT(rows_5_offset, 5, true, 32)
-FORMAT(rows_8, 8, false, 32)
-FORMAT(rows_4_short, 4, false, 16)
-FORMAT(rows_4_offset_short, 4, true, 16)
-FORMAT(rows_6_short, 6, false, 16)
+#include "matmul_formats.h"
 
 #pragma clang attribute pop
-
-static tk_tile_function function_for(tk_format f) {
-  if (f.group == 16)
-    return f.bits == 6 ? rows_6_short : f.has_offset ? rows_4_offset_short : rows_4_short;
-  switch (f.bits) {
-    case 4: return f.has_offset ? rows_4_offset : rows_4;
-    case 5: return f.has_offset ? rows_5_offset : rows_5;
-    default: return rows_8;
-  }
-}
 
 void tk_avx2_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
                       const tk_activation_block *x, int64_t first_row, int64_t row_count,

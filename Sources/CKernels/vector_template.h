@@ -39,6 +39,17 @@ TK_INLINE v16 TK(round)(v16 x) {
   return shifted - magic;
 }
 
+/// e^r for |r| up to log(2) / 2.
+TK_INLINE v16 TK(exp_near_zero)(v16 r) {
+  v16 p = TK(splat)(0x1.6a6p-10f);
+  p = TK(fma)(p, r, TK(splat)(0x1.12259ap-7f));
+  p = TK(fma)(p, r, TK(splat)(0x1.555a7p-5f));
+  p = TK(fma)(p, r, TK(splat)(0x1.55548ep-3f));
+  p = TK(fma)(p, r, TK(splat)(0x1.fffff8p-2f));
+  p = TK(fma)(p, r, TK(splat)(1));
+  return TK(fma)(p, r, TK(splat)(1));
+}
+
 /// e^x, relative error below 2e-7; 0 below -87.3, finite above.
 TK_INLINE v16 TK(exp)(v16 x) {
 #ifdef TK_SCALEF
@@ -46,14 +57,7 @@ TK_INLINE v16 TK(exp)(v16 x) {
   v16 n = TK_ROUND(x * TK(splat)(0x1.715476p0f));
   v16 r = TK(fma)(n, TK(splat)(-0x1.62e4p-1f), x);
   r = TK(fma)(n, TK(splat)(-0x1.7f7d1cp-20f), r);
-  v16 p = TK(splat)(0x1.6a6p-10f);
-  p = TK(fma)(p, r, TK(splat)(0x1.12259ap-7f));
-  p = TK(fma)(p, r, TK(splat)(0x1.555a7p-5f));
-  p = TK(fma)(p, r, TK(splat)(0x1.55548ep-3f));
-  p = TK(fma)(p, r, TK(splat)(0x1.fffff8p-2f));
-  p = TK(fma)(p, r, TK(splat)(1));
-  p = TK(fma)(p, r, TK(splat)(1));
-  return TK_SCALEF(p, n);
+  return TK_SCALEF(TK(exp_near_zero)(r), n);
 #else
   v16 bounded = TK(min)(TK(max)(x, TK(splat)(-87.3f)), TK(splat)(88.3f));
   // The integer part comes out in the low bits of the shifted sum.
@@ -61,13 +65,7 @@ TK_INLINE v16 TK(exp)(v16 x) {
   v16 n = shifted - TK(splat)(0x1.8p23f);
   v16 r = TK(fma)(n, TK(splat)(-0x1.62e4p-1f), bounded);
   r = TK(fma)(n, TK(splat)(-0x1.7f7d1cp-20f), r);
-  v16 p = TK(splat)(0x1.6a6p-10f);
-  p = TK(fma)(p, r, TK(splat)(0x1.12259ap-7f));
-  p = TK(fma)(p, r, TK(splat)(0x1.555a7p-5f));
-  p = TK(fma)(p, r, TK(splat)(0x1.55548ep-3f));
-  p = TK(fma)(p, r, TK(splat)(0x1.fffff8p-2f));
-  p = TK(fma)(p, r, TK(splat)(1));
-  p = TK(fma)(p, r, TK(splat)(1));
+  v16 p = TK(exp_near_zero)(r);
   i16 exponent = (i16)shifted << 23;
   v16 result = (v16)((i16)p + exponent);
   i16 tiny = x < TK(splat)(-87.3f);
