@@ -18,6 +18,9 @@ package struct GenerationSummary: Sendable, Equatable {
   package var reusedPromptTokens: Int
   /// Tokens that were generated, an end token included.
   package var completionTokens: Int
+  /// Tokens that were guessed ahead, and those of them that came true.
+  package var draftedTokens: Int
+  package var acceptedDraftTokens: Int
   package var timings: GenerationTimings
   /// What the model's gates chose for the tokens that were computed, prompt and answer together;
   /// nil for a model without gates.
@@ -25,12 +28,15 @@ package struct GenerationSummary: Sendable, Equatable {
 
   package init(
     finishReason: FinishReason, promptTokens: Int, reusedPromptTokens: Int, completionTokens: Int,
-    timings: GenerationTimings, gateStatistics: GateStatistics? = nil
+    draftedTokens: Int = 0, acceptedDraftTokens: Int = 0, timings: GenerationTimings,
+    gateStatistics: GateStatistics? = nil
   ) {
     self.finishReason = finishReason
     self.promptTokens = promptTokens
     self.reusedPromptTokens = reusedPromptTokens
     self.completionTokens = completionTokens
+    self.draftedTokens = draftedTokens
+    self.acceptedDraftTokens = acceptedDraftTokens
     self.timings = timings
     self.gateStatistics = gateStatistics
   }

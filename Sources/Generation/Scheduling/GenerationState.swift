@@ -17,6 +17,8 @@ final class GenerationState {
   private var pendingLogprobs: [ChosenLogprob] = []
   private var completionTokens = 0
   private var gateStatistics: GateStatistics?
+  private var draftedTokens = 0
+  private var acceptedDraftTokens = 0
 
   init(
     request: GenerationRequest, reusedCount: Int,
@@ -43,6 +45,12 @@ final class GenerationState {
   func record(_ gates: GateStatistics) {
     if gateStatistics == nil { gateStatistics = gates } else { gateStatistics?.merge(gates) }
   }
+
+  /// Counts tokens that were guessed and proved.
+  func noteDraft(of tokens: Int) { draftedTokens += tokens }
+
+  /// Counts a guess that was right.
+  func noteAcceptedDraft() { acceptedDraftTokens += 1 }
 
   /// Chooses a token; runs on a pool thread.
   func sample(logits: UnsafeMutableBufferPointer<Float>, tokens: [Int32]) {
@@ -96,7 +104,9 @@ final class GenerationState {
       .finished(
         GenerationSummary(
           finishReason: reason, promptTokens: promptCount, reusedPromptTokens: reusedCount,
-          completionTokens: completionTokens, timings: timings, gateStatistics: gateStatistics)))
+          completionTokens: completionTokens, draftedTokens: draftedTokens,
+          acceptedDraftTokens: acceptedDraftTokens, timings: timings,
+          gateStatistics: gateStatistics)))
     continuation.finish()
   }
 

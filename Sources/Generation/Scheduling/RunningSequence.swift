@@ -15,12 +15,20 @@ final class RunningSequence: @unchecked Sendable {
   let role: Role
   /// The prompt and what was generated so far.
   var tokens: [Int32]
+  /// Guessed tokens that the next pass proves; empty for most.
+  private(set) var draft: [Int32] = []
+  /// How long guesses may be; nil where there are none.
+  private var pace: DraftPace?
+  /// Where the logits of a pass with a draft are kept until they are sampled from in order: those of
+  /// the pending token, then those of each guessed one. // (1 + draft, vocabulary)
+  private var draftLogits: UnsafeMutableBufferPointer<Float>?
 
-  init(job: Job, tokens: [Int32], cache: KVCache, role: Role) {
+  init(job: Job, tokens: [Int32], cache: KVCache, role: Role, pace: DraftPace? = nil) {
     self.job = job
     self.tokens = tokens
     self.cache = cache
     self.role = role
+    self.pace = pace
   }
 
   /// Tokens that are not in the cache yet. A sequence that decodes has one.
@@ -31,16 +39,79 @@ final class RunningSequence: @unchecked Sendable {
     let end = cache.count + rows
     let selection: LogitSelection =
       switch role {
+      case .generation where !draft.isEmpty: .all
       case .generation: end == tokens.count ? .last : .none
       case .scoring: .all
       }
+    let next = draft.isEmpty ? tokens[cache.count..<end] : (tokens.suffix(1) + draft)
     return BatchSegment(
-      cache: cache, tokens: tokens[cache.count..<end], logits: selection, adapter: job.adapter,
-      gating: job.gating)
+      cache: cache, tokens: next, logits: selection, adapter: job.adapter, gating: job.gating)
+  }
+
+  // MARK: - Drafts
+
+  /// Whether it answers, with one token to go on from, and guesses may be made.
+  var mayDraft: Bool {
+    guard pace != nil, pendingCount == 1, case .generation(let state) = role else { return false }
+    return tokens.count > state.promptCount
+  }
+
+  func dropDraft() {
+    draft.removeAll(keepingCapacity: true)
+    draftLogits = nil
+  }
+
+  /// Guesses at most `limit` tokens, if there is memory for their keys and values.
+  func makeDraft(atMost limit: Int) {
+    let length = min(limit, pace?.next() ?? 0)
+    let guess = PromptLookup.guess(after: tokens, atMost: length)
+    guard !guess.isEmpty else { return }
+    do { try cache.reserve(positions: tokens.count + guess.count) } catch { return }
+    draft = guess
+  }
+
+  /// Gives the draft's logits a place. // (1 + draft, vocabulary)
+  func keepLogits(in rows: UnsafeMutableBufferPointer<Float>) { draftLogits = rows }
+
+  /// Samples from the logits of a pass with a draft, row after row, for as long as what is sampled is
+  /// what was guessed: so each token is drawn from just the logits, and with just the random numbers,
+  /// that it would be drawn from without guesses.
+  /// - Returns: Tokens that were sampled, and whether the answer ended with the last of them.
+  func takeDraft(_ state: GenerationState, now: UInt64) -> (sampled: Int, ended: Bool) {
+    guard let draftLogits else { return (0, false) }
+    defer { dropDraft() }
+    let vocabulary = draftLogits.count / (1 + draft.count)
+    let first = tokens.count
+    state.noteDraft(of: draft.count)
+    var ended = false
+    var sampled = 0
+    for row in 0...draft.count {
+      state.sample(
+        logits: .init(rebasing: draftLogits[row * vocabulary..<(row + 1) * vocabulary]),
+        tokens: tokens)
+      sampled += 1
+      // Known before the answer can end: its summary has it.
+      if row > 0 { state.noteAcceptedDraft() }
+      guard let token = state.takeSampled(now: now) else {
+        ended = true
+        break
+      }
+      tokens.append(token)
+      guard row < draft.count, token == draft[row] else { break }
+    }
+    // Where it goes on, the last token is not in the cache; what was guessed beyond is forgotten.
+    cache.truncate(to: ended ? tokens.count : tokens.count - 1)
+    pace?.note(drafted: draft.count, accepted: tokens.count - first - (ended ? 0 : 1))
+    return (sampled, ended)
   }
 
   /// Takes the logits after the token at `position`. They may be overwritten.
   func receive(logits: UnsafeMutableBufferPointer<Float>, position: Int) {
+    if let draftLogits, let rows = draftLogits.baseAddress, let source = logits.baseAddress {
+      let row = rows + (position - cache.count) * logits.count
+      row.update(from: source, count: logits.count)
+      return
+    }
     switch role {
     case .generation(let state): state.sample(logits: logits, tokens: tokens)
     case .scoring(let state):

@@ -1,3 +1,4 @@
+import Kernels
 import Transformer
 
 /// What the model's thread does: takes jobs, composes a pass of whatever can go on, runs it, and
@@ -20,6 +21,14 @@ final class SchedulerLoop {
   private var statistics = SchedulerStatistics()
   /// Past prompts and answers, for requests that begin alike.
   private let prefixes: PrefixTree
+  /// Logits of sequences with drafts; made when one first has. // (provedRows, vocabulary)
+  private var draftLogits: FloatBuffer?
+
+  /// Drafts are made while so few sequences decode: of many, a pass costs what arithmetic costs, and
+  /// each row as much as the one before.
+  private static let draftingSequences = 4
+  /// Rows of decoding sequences and their drafts, which together are one register tile's.
+  private static let provedRows = 12
 
   init(
     decoder: Decoder, inbox: Inbox, options: SchedulerOptions, endTokens: Set<Int32>,
@@ -107,8 +116,12 @@ final class SchedulerLoop {
       case .scoring(let tokens, _, _):
         .scoring(ScoringState(count: tokens.count))
       }
+    // A guess must not be counted among the tokens that gates chose for, nor seen by smoothed ones.
+    let isGated = !decoder.gates.isEmpty || !(job.adapter?.allGates.isEmpty ?? true)
+    let drafts = options.draftTokens > 0 && !isGated
     return RunningSequence(
-      job: job, tokens: job.tokens, cache: cache, role: role)
+      job: job, tokens: job.tokens, cache: cache, role: role,
+      pace: drafts ? DraftPace(limit: options.draftTokens) : nil)
   }
 
   private func dropCancelled() {
@@ -172,6 +185,7 @@ final class SchedulerLoop {
 
   /// Chooses sequences and how many of their tokens the next pass takes, and reserves the memory.
   private func compose() -> [(sequence: RunningSequence, rows: Int)] {
+    for sequence in running { sequence.dropDraft() }
     var chosen: [(sequence: RunningSequence, rows: Int)] = []
     var rowsLeft = decoder.maximumRows
     for sequence in running where sequence.pendingCount == 1 && rowsLeft > 0 {
@@ -184,7 +198,44 @@ final class SchedulerLoop {
       if reserve(sequence, rows: rows) { chosen.append((sequence, rows)) }
     }
     // A reservation may have preempted a sequence that was chosen before.
-    return chosen.filter { choice in running.contains { $0 === choice.sequence } }
+    chosen = chosen.filter { choice in running.contains { $0 === choice.sequence } }
+    addDrafts(to: &chosen)
+    return chosen
+  }
+
+  /// Adds the rows of guessed tokens, where they pay and where there is room for them.
+  private func addDrafts(to chosen: inout [(sequence: RunningSequence, rows: Int)]) {
+    guard options.draftTokens > 0 else { return }
+    let drafting = chosen.indices.filter { chosen[$0].sequence.mayDraft }
+    guard (1...Self.draftingSequences).contains(drafting.count) else { return }
+    let rows = chosen.reduce(0) { $0 + $1.rows }
+    var left = min(Self.provedRows - drafting.count, decoder.maximumRows - rows)
+    var nextRow = 0
+    for (place, index) in drafting.enumerated() where left > 0 {
+      let sequence = chosen[index].sequence
+      let share = (left + drafting.count - place - 1) / (drafting.count - place)
+      sequence.makeDraft(atMost: min(share, decoder.contextLength - sequence.tokens.count))
+      let count = sequence.draft.count
+      guard count > 0 else { continue }
+      guard let logits = logitRows(nextRow..<nextRow + count + 1) else {
+        sequence.dropDraft()
+        continue
+      }
+      sequence.keepLogits(in: logits)
+      chosen[index].rows += count
+      nextRow += count + 1
+      left -= count
+    }
+  }
+
+  private func logitRows(_ rows: Range<Int>) -> UnsafeMutableBufferPointer<Float>? {
+    let vocabulary = decoder.configuration.vocabularySize
+    if draftLogits == nil {
+      draftLogits = try? FloatBuffer(rows: Self.provedRows, width: vocabulary)
+    }
+    guard let draftLogits, rows.upperBound <= draftLogits.rows else { return nil }
+    return UnsafeMutableBufferPointer(
+      start: draftLogits.row(rows.lowerBound), count: rows.count * vocabulary)
   }
 
   /// Shares rows out to sequences that read their prompts: half to the oldest, so that it gets
@@ -253,6 +304,10 @@ final class SchedulerLoop {
         if sequence.tokens.count == state.promptCount {
           statistics.promptTokens += UInt64(rows)
         }
+        if !sequence.draft.isEmpty {
+          takeDraft(of: sequence, state, now: now, &finished)
+          continue
+        }
         guard sequence.pendingCount == 0 else { continue }
         statistics.completionTokens += 1
         if sequence.tokens.count == state.promptCount { remember(sequence) }
@@ -272,6 +327,20 @@ final class SchedulerLoop {
       }
     }
     remove(finished)
+  }
+
+  private func takeDraft(
+    of sequence: RunningSequence, _ state: GenerationState, now: UInt64,
+    _ finished: inout [RunningSequence]
+  ) {
+    let drafted = sequence.draft.count
+    let (sampled, ended) = sequence.takeDraft(state, now: now)
+    statistics.completionTokens += UInt64(sampled)
+    statistics.draftedTokens += UInt64(drafted)
+    statistics.acceptedDraftTokens += UInt64(max(0, sampled - 1))
+    guard ended else { return }
+    remember(sequence)
+    finished.append(sequence)
   }
 
   /// Keeps a sequence's full blocks for requests to come.

@@ -9,6 +9,8 @@ package struct SchedulerOptions: Sendable, Equatable {
   package var prefillRowsWhileDecoding = 128
   /// Bytes of key-value memory that may keep past prompts, for requests that begin alike.
   package var prefixCacheBytes = 64 << 20
+  /// Tokens that are guessed ahead for a sequence at most (`PromptLookup`); 0 for no guesses.
+  package var draftTokens = 8
 
   package init() {}
 }
@@ -25,6 +27,9 @@ package struct SchedulerStatistics: Sendable, Equatable {
   /// Tokens of prompts that did not have to be computed, because an earlier one began alike.
   package var reusedPromptTokens: UInt64 = 0
   package var steps: UInt64 = 0
+  /// Tokens that were guessed and proved, and those of them that were right.
+  package var draftedTokens: UInt64 = 0
+  package var acceptedDraftTokens: UInt64 = 0
   /// Sequences that gave their key-value memory up for others and were computed again.
   package var preemptions: UInt64 = 0
 

@@ -11,6 +11,8 @@ package struct ComputeOptions: Sendable {
   package var keyValueBytes = 512 << 20
   package var waitingLimit = 256
   package var runningLimit = 16
+  /// Tokens guessed ahead for a request at most; 0 for none.
+  package var draftTokens = 8
 
   package init() {}
 

@@ -113,6 +113,7 @@ package final class LocalExpertLoader: Sendable {
     var schedulerOptions = SchedulerOptions()
     schedulerOptions.waitingLimit = options.waitingLimit
     schedulerOptions.runningLimit = options.runningLimit
+    schedulerOptions.draftTokens = options.draftTokens
     let model = ResidentModel(
       tokenizer: tokenizer, layout: layout, decoder: decoder,
       scheduler: Scheduler(decoder: decoder, tokenizer: tokenizer, options: schedulerOptions))

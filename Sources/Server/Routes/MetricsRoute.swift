@@ -46,6 +46,18 @@ struct MetricsRoute: Sendable {
       page.sample(
         "thalamus_reused_prompt_tokens_total", [("expert", id)], Double(expert.reusedPromptTokens))
     }
+    page.family(
+      "thalamus_draft_tokens_total", "counter", "Tokens that were guessed ahead and proved.")
+    for (id, expert) in experts {
+      page.sample("thalamus_draft_tokens_total", [("expert", id)], Double(expert.draftedTokens))
+    }
+    page.family(
+      "thalamus_accepted_draft_tokens_total", "counter", "Guessed tokens that came true.")
+    for (id, expert) in experts {
+      page.sample(
+        "thalamus_accepted_draft_tokens_total", [("expert", id)],
+        Double(expert.acceptedDraftTokens))
+    }
     page.family("thalamus_completion_tokens_total", "counter", "Tokens that were generated.")
     for (id, expert) in experts {
       page.sample(

@@ -8,5 +8,6 @@ extension ComputeOptions {
     keyValueBytes = configuration.models.kvCacheBytes
     waitingLimit = configuration.models.maxWaitingRequests
     runningLimit = configuration.models.maxRunningRequests
+    draftTokens = configuration.models.draftTokens
   }
 }

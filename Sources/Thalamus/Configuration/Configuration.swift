@@ -26,6 +26,7 @@ package struct Configuration: Sendable, Equatable {
     package var kvCacheBytes = 512 << 20
     package var maxWaitingRequests = 256
     package var maxRunningRequests = 16
+    package var draftTokens = 8
   }
 
   package struct Router: Sendable, Equatable {

@@ -18,6 +18,8 @@ package final class ServiceMetrics: Sendable {
     package var promptTokens = 0
     /// Of these, tokens that an earlier request had left in the cache.
     package var reusedPromptTokens = 0
+    package var draftedTokens = 0
+    package var acceptedDraftTokens = 0
     package var completionTokens = 0
     /// What the gates of a mixture of experts chose.
     package var gates = GateStatistics()
@@ -70,6 +72,8 @@ package final class ServiceMetrics: Sendable {
       if let summary {
         counts.promptTokens += summary.promptTokens
         counts.reusedPromptTokens += summary.reusedPromptTokens
+        counts.draftedTokens += summary.draftedTokens
+        counts.acceptedDraftTokens += summary.acceptedDraftTokens
         counts.completionTokens += summary.completionTokens
         if let gates = summary.gateStatistics { counts.gates.merge(gates) }
         if summary.completionTokens > 0 {

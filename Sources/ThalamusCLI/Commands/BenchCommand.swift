@@ -30,6 +30,12 @@ struct BenchDecoderCommand: AsyncParsableCommand {
   )
   var inTurn: String?
 
+  @Option(
+    help:
+      "Tokens guessed ahead at most: answers to random prompts soon repeat themselves, so that guesses flatter."
+  )
+  var draftTokens = 0
+
   @Option(help: "Counted repetitions; one more warms up.")
   var repetitions = 5
 
@@ -55,11 +61,15 @@ struct BenchDecoderCommand: AsyncParsableCommand {
       throw ValidationError(
         "--prompt-tokens, --clients and --repetitions must be at least 1, --generated-tokens 2")
     }
+    guard (0...11).contains(draftTokens) else {
+      throw ValidationError("--draft-tokens must be 0 to 11")
+    }
   }
 
   func run() async throws {
     let others = inTurn?.split(separator: ",").map(String.init) ?? []
-    let models = try await expert.load([expert.expert] + others, runningLimit: clients)
+    let models = try await expert.load(
+      [expert.expert] + others, runningLimit: clients, draftTokens: draftTokens)
     let model = models[0]
     guard models.allSatisfy({ $0.decoder === model.decoder }) else {
       throw CommandFailure("the experts of --in-turn are not on the base of \(expert.expert)")

@@ -30,12 +30,15 @@ struct ExpertOptions: ParsableArguments {
   }
 
   /// Several experts, which share a base where they have the same.
-  func load(_ ids: [String], runningLimit: Int? = nil) async throws -> [LocalExpert] {
+  func load(
+    _ ids: [String], runningLimit: Int? = nil, draftTokens: Int? = nil
+  ) async throws -> [LocalExpert] {
     let settings = try configuration.load()
     var compute = ComputeOptions(settings)
     if threads > 0 { compute.threads = threads }
     compute.precision = kernels.precision
     if let runningLimit { compute.runningLimit = max(compute.runningLimit, runningLimit) }
+    if let draftTokens { compute.draftTokens = draftTokens }
     let manifests = try ExpertLibrary.manifests(in: settings.models.directory)
     let loader = try LocalExpertLoader(compute)
     var experts: [LocalExpert] = []

@@ -1,0 +1,35 @@
+/// How many tokens a sequence's next guess has, by how the last ones fared: more while guesses hold,
+/// none for a while after wrong ones.
+struct DraftPace {
+  private let limit: Int
+  private var length: Int
+  private var misses = 0
+  private var pause = 0
+
+  private static let firstLength = 4
+  private static let longestPause = 32
+
+  init(limit: Int) {
+    self.limit = limit
+    length = min(limit, Self.firstLength)
+  }
+
+  /// Tokens to guess in the next pass.
+  mutating func next() -> Int {
+    guard pause > 0 else { return length }
+    pause -= 1
+    return 0
+  }
+
+  /// Takes what came of a guess.
+  mutating func note(drafted: Int, accepted: Int) {
+    if accepted == 0 {
+      misses += 1
+      pause = min(1 << min(misses, 5), Self.longestPause)
+      length = max(1, length / 2)
+      return
+    }
+    misses = 0
+    length = accepted == drafted ? min(limit, max(length, 2 * drafted)) : min(limit, accepted + 1)
+  }
+}
