@@ -16,6 +16,7 @@ import signal
 import sys
 
 import decoders
+import drafting
 import encoders
 import llama_cpp
 import serving
@@ -55,7 +56,7 @@ def print_machine(options):
 
 
 PARTS = ("limits", "decoder", "batch", "mixture", "adapters", "encoder", "route", "clients", "mixed",
-         "growth", "prefix", "soak")
+         "growth", "prefix", "drafts", "soak")
 PEER_PARTS = {"decoder", "batch", "mixture", "clients", "mixed", "prefix"}
 
 
@@ -112,6 +113,7 @@ def main():
         "mixed": lambda: serving.bench_mixed(options, binaries, record),
         "growth": lambda: serving.bench_growth(options, record),
         "prefix": lambda: serving.bench_prefix(options, binaries, record),
+        "drafts": lambda: drafting.bench_drafts(options, record),
         "soak": lambda: soak.bench_soak(options, record),
     }
     failed = False

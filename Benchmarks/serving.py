@@ -68,23 +68,25 @@ def llama_server(options, binaries, file, port, count, attention, *more):
     ]
 
 
-def serving_command(options, port, folder, count):
-    """`thalamus serve` with a database of its own in `folder`, `count` requests of an expert at once."""
+def serving_command(options, port, folder, count, draft_tokens=0):
+    """`thalamus serve` with a database of its own in `folder`, `count` requests of an expert at once.
+
+    Without guesses ahead, which the peer's server does not make either: `drafts` measures those."""
     config = pathlib.Path(folder) / "thalamus.yaml"
     config.write_text(
         f"models:\n  directory: {options.models}\n  threads: {options.threads}\n"
-        f"  max_running_requests: {count}\nlog:\n  level: warning\n"
+        f"  max_running_requests: {count}\n  draft_tokens: {draft_tokens}\nlog:\n  level: warning\n"
     )
     return [options.binary, "serve", "--config", config, "--host", "127.0.0.1", "--port", port,
             "--database", pathlib.Path(folder) / "log.sqlite"]
 
 
 @contextlib.contextmanager
-def thalamus(options, count):
+def thalamus(options, count, draft_tokens=0):
     """A server of its own database; gives its port."""
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        with server(serving_command(options, port, folder, count), port, "/readyz"):
+        with server(serving_command(options, port, folder, count, draft_tokens), port, "/readyz"):
             yield port
 
 

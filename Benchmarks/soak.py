@@ -108,7 +108,7 @@ def bench_soak(options, record):
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         database = pathlib.Path(folder) / "log.sqlite"
-        command = serving_command(options, port, folder, options.clients)
+        command = serving_command(options, port, folder, options.clients, draft_tokens=8)
         with server(command, port, "/readyz") as process:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models") as reply:
                 experts = [m["id"] for m in json.load(reply)["data"] if m["id"] != "auto"]

@@ -1,12 +1,12 @@
 /// How many tokens a sequence's next guess has, by how the last ones fared: more while guesses hold,
-/// none for a while after wrong ones.
+/// none for a while after wrong ones, and then only what more words speak for.
 struct DraftPace {
   private let limit: Int
   private var length: Int
   private var misses = 0
   private var pause = 0
 
-  private static let firstLength = 4
+  private static let firstLength = 3
   private static let longestPause = 32
 
   init(limit: Int) {
@@ -20,6 +20,9 @@ struct DraftPace {
     pause -= 1
     return 0
   }
+
+  /// Tokens that must have stood before for a guess.
+  var shortestMatch: Int { PromptLookup.shortestMatch + min(misses, 3) }
 
   /// Takes what came of a guess.
   mutating func note(drafted: Int, accepted: Int) {

@@ -8,18 +8,20 @@
 /// Source: prompt lookup decoding (A. Saxena, 2023), the n-gram form of speculative decoding
 /// (Leviathan et al., arXiv 2211.17192).
 package enum PromptLookup {
-  /// Tokens that must have stood before in the same order.
-  static let shortestMatch = 2
+  /// Tokens that must at least have stood before in the same order.
+  package static let shortestMatch = 2
   /// Matches that are longer are not told apart.
   private static let longestMatch = 16
 
-  /// At most `count` tokens; none where the last tokens are new. Of several places, that with the
+  /// At most `count` tokens; none where the last `shortest` tokens are new. Of several places, that with the
   /// longest match, and the last among equals. A place so near the end that it has fewer tokens
   /// behind it is taken for the beginning of a loop.
-  package static func guess(after tokens: [Int32], atMost count: Int) -> [Int32] {
-    guard count > 0, tokens.count > shortestMatch, let last = tokens.last else { return [] }
+  package static func guess(
+    after tokens: [Int32], atMost count: Int, matching shortest: Int = shortestMatch
+  ) -> [Int32] {
+    guard count > 0, tokens.count > shortest, let last = tokens.last else { return [] }
     var place: Int?
-    var best = shortestMatch - 1
+    var best = shortest - 1
     var end = tokens.count - 1
     while end > 0, best < longestMatch {
       // What would follow the match that ends before `end`.

@@ -63,8 +63,8 @@ final class RunningSequence: @unchecked Sendable {
 
   /// Guesses at most `limit` tokens, if there is memory for their keys and values.
   func makeDraft(atMost limit: Int) {
-    let length = min(limit, pace?.next() ?? 0)
-    let guess = PromptLookup.guess(after: tokens, atMost: length)
+    guard let length = pace?.next(), let match = pace?.shortestMatch else { return }
+    let guess = PromptLookup.guess(after: tokens, atMost: min(limit, length), matching: match)
     guard !guess.isEmpty else { return }
     do { try cache.reserve(positions: tokens.count + guess.count) } catch { return }
     draft = guess
