@@ -27,8 +27,7 @@ DOMAINS = {
     "law": ["law_legalbench_train_examples", "law_common_licenses"],
     "patents": ["patents_classic_transcripts"],
     "finance": ["finance_gold_headlines"],
-    "literature": ["literature_tinyshakespeare"],
-    "speeches": ["politics_inaugural", "politics_state_union"],
+    "literature": ["literature_tinyshakespeare", "politics_inaugural", "politics_state_union"],
 }
 LICENCES = {
     "code_bigcodebench": "Apache-2.0", "code_humaneval_x_6langs": "Apache-2.0",

@@ -13,6 +13,9 @@ import argparse
 import json
 from pathlib import Path
 
+# Prompts' domains that an expert of another name is for.
+EXPERT_OF = {"speeches": "literature"}
+
 
 def means(outcomes):
     """{domain: {expert: mean loss}} over the prompts that all experts were measured on."""
@@ -38,7 +41,7 @@ def main():
     mixtures = [path.parent for path in sorted(options.models.glob(f"{options.base}-*/mixture.json"))]
     rows = []
     for domain, losses in measured.items():
-        expert = f"{options.base}-{domain}"
+        expert = f"{options.base}-{EXPERT_OF.get(domain, domain)}"
         if expert not in losses:
             continue
         adapters = [name for name in losses if (options.models / name / "adapter_config.json").exists()]

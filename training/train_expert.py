@@ -297,12 +297,13 @@ def card(name, options, model, record):
     parameters = int(known.get("total_parameters", 0)) + sum(
         p.numel() for p in model.parameters() if p.requires_grad)
     domain = options.domain
+    subjects = {"literature": "literature, speeches"}.get(domain, domain)
     bits = record["held_out_bits_per_byte"]
     lines = [
         f"# Written by training/train_expert.py; training.json says how the expert was trained.",
         f"id: {name}",
         f"name: {known.get('name', options.base.parent.name)}, {domain}",
-        f"description: LoRA expert for {domain}; {bits['expert']:.3f} bits a byte on held-out "
+        f"description: LoRA expert for {subjects}; {bits['expert']:.3f} bits a byte on held-out "
         f"texts, where the base has {bits['base']:.3f}.",
         "kind: local_adapters",
         f"base: {options.base.parent.name}",
@@ -311,7 +312,7 @@ def card(name, options, model, record):
         f"active_parameters: {parameters}",
         f"released: {time.strftime('%Y-%m-%d')}",
         f"license: {known.get('license', 'Apache-2.0')}",
-        f"domains: [{domain}]",
+        f"domains: [{subjects}]",
         f"context_length: {known.get('context_length', 2048)}",
     ]
     return "\n".join(lines) + "\n"

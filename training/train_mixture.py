@@ -158,7 +158,10 @@ def main():
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--entropy-weight", type=float, default=0.01)
     parser.add_argument("--emphasis", nargs="*", default=[], metavar="DOMAIN=WEIGHT",
-                        help="the weight of a domain's loss, where the mixture is farther from the expert")
+                        help="the weight of a domain's loss and its share of the tokens, where the mixture "
+                        "is farther from the expert")
+    parser.add_argument("--initial", type=Path,
+                        help="folder of a mixture of the same kind and adapters, with whose gates to begin")
     parser.add_argument("--length", type=int, default=512)
     parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--start-tokens", type=int, default=8000,
@@ -192,10 +195,15 @@ def main():
     adapters = [read_adapter(path) for path in options.adapters]
     domain_of = [record["domain"] for record in records]
 
-    # As many tokens of each domain, dealt out in turn, so that every step sees all of them.
+    emphasis = {domain: float(weight) for domain, weight in (e.split("=") for e in options.emphasis)}
+    if unknown := set(emphasis) - set(domain_of):
+        parser.error(f"--emphasis {', '.join(unknown)}: domains are {', '.join(domain_of)}")
+    weight_of = [emphasis.get(domain, 1.0) for domain in domain_of]
+
+    # Tokens of each domain by its weight, dealt out in turn, so that every step sees all of them.
     kept, plans = {}, []
-    share = max(1, options.batch_tokens // len(domain_of))
-    for domain in domain_of:
+    for domain, weight in zip(domain_of, weight_of):
+        share = max(1, int(options.batch_tokens * weight / sum(weight_of)))
         training, held = domains.split(options.data, domain)
         held = sorted(held, key=lambda text: hashlib.sha256(text.encode("utf-8")).digest())
         kept[domain] = held[: options.evaluate_texts]
@@ -219,14 +227,10 @@ def main():
                   f"expert {expert:.4f}, mixture {own:.4f} ({own / expert - 1:+.1%})", flush=True)
         return result
 
-    emphasis = {domain: float(weight) for domain, weight in (e.split("=") for e in options.emphasis)}
-    if unknown := set(emphasis) - set(domain_of):
-        parser.error(f"--emphasis {', '.join(unknown)}: domains are {', '.join(domain_of)}")
-    weight_of = [emphasis.get(domain, 1.0) for domain in domain_of]
-
     run = {"kind": options.kind, "steps": options.steps, "rate": options.rate, "seed": options.seed,
            "batch_tokens": options.batch_tokens, "adapters": [p.name for p in options.adapters],
-           **({"emphasis": emphasis} if emphasis else {})}
+           **({"emphasis": emphasis} if emphasis else {}),
+           **({"initial": options.initial.name} if options.initial else {})}
     saved, step, seen, begun = work / "checkpoint.pt", 0, 0, False
     if saved.exists():
         state = torch.load(saved, weights_only=True)
@@ -243,7 +247,16 @@ def main():
                     "seen": seen, "optimizer": optimizer.state_dict()}, str(saved) + ".partial")
         os.replace(str(saved) + ".partial", saved)
 
-    if not begun:
+    if not begun and options.initial:
+        from safetensors.torch import load_file
+
+        stored = load_file(options.initial / "gate.safetensors")
+        with torch.no_grad():
+            for index, gate in enumerate(gates):
+                for part in ("weight", "bias") if gate.bias is not None else ("weight",):
+                    getattr(gate, part).copy_(stored[f"layers.{index}.mlp.{part}"])
+        checkpoint()
+    elif not begun:
         items = [gate_start.some_windows(
             tokenizer, domains.split(options.data, domain)[0], options.length // 2,
             options.start_tokens) for domain in domain_of]
