@@ -36,7 +36,10 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
     self.init(
       experts: set.experts, neighbours: max(1, neighbours), temperature: max(1e-6, temperature),
       dimension: set.dimension,
-      embeddings: set.examples.flatMap { Similarity.normalised($0.input.embedding) },
+      // As they are stored: a router that comes back has the same neighbours.
+      embeddings: set.examples.flatMap { example in
+        Similarity.normalised(example.input.embedding).map { Float(Float16($0)) }
+      },
       losses: set.examples.flatMap { example in
         set.experts.map { example.losses[$0].map(Float.init) ?? .nan }
       }, activity: NeighbourActivity(training: set))

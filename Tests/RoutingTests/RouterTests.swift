@@ -55,10 +55,10 @@ import Testing
     }
     #expect(try loss(0.001) < 1e-6)
     #expect(try abs(loss(1000) - 1) < 1e-2)
-    // exp(-0.2 / 0.2) and exp(-1 / 0.2) beside 1.
+    // exp(-0.2 / 0.2) and exp(-1 / 0.2) beside 1; embeddings are kept in half precision.
     let weights = [1, exp(-1.0), exp(-5.0)]
     let expected = (weights[1] + 2 * weights[2]) / weights.reduce(0, +)
-    #expect(try abs(loss(0.2) - expected) < 1e-5)
+    #expect(try abs(loss(0.2) - expected) < 1e-3)
   }
 
   @Test func strategyNames() throws {
