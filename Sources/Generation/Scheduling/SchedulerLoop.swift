@@ -125,12 +125,15 @@ final class SchedulerLoop {
   }
 
   private func dropCancelled() {
-    for job in waiting + (preempted + running).map(\.job) where job.isCancelled {
+    // Asked once a job: one that is cancelled in between must not go without an end.
+    func ends(_ job: Job) -> Bool {
+      guard job.isCancelled else { return false }
       job.fail(.cancelled)
+      return true
     }
-    waiting.removeAll { $0.isCancelled }
-    preempted.removeAll { $0.job.isCancelled }
-    running.removeAll { $0.job.isCancelled }
+    waiting.removeAll(where: ends)
+    preempted.removeAll { ends($0.job) }
+    running.removeAll { ends($0.job) }
   }
 
   private func failAll(_ error: GenerationError) {
