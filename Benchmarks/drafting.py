@@ -10,14 +10,14 @@ from measuring import EXPERTS, ROOT, Failed, Table, ratio, say
 
 TEXTS = ROOT / "scripts" / "parity-texts"
 TOKENS = 160
-PARTS = ["red", "blue", "green"]
+COLOURS = ["red", "blue", "green"]
 
 
 def tasks():
     """(name, prompt): answers that quote their prompt, and some that do not."""
     code = (TEXTS / "code.txt").read_text(encoding="utf-8")[:700]
     prose = (TEXTS / "prose.txt").read_text(encoding="utf-8")[:700]
-    items = "\n".join(f"- item {i}: colour {PARTS[i % 3]}, price {i * 7 % 50} euro" for i in range(30))
+    items = "\n".join(f"- item {i}: colour {COLOURS[i % 3]}, price {i * 7 % 50} euro" for i in range(30))
     return [
         ("code to rewrite", "Rewrite this code with better comments. Keep the rest as it is.\n\n"
          f"```python\n{code}\n```"),

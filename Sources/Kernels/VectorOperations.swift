@@ -27,17 +27,6 @@ package enum VectorOperations {
     }
   }
 
-  package static func layerNorm(
-    _ source: UnsafePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>,
-    epsilon: Float, into destination: UnsafeMutablePointer<Float>, rows: Int, width: Int,
-    worker: Worker
-  ) {
-    for row in worker.range(of: rows) {
-      kernels.layer_norm(
-        source + row * width, weight, bias, Int64(width), epsilon, destination + row * width)
-    }
-  }
-
   /// `x[i] += y[i]`
   package static func add(
     _ y: UnsafePointer<Float>, to x: UnsafeMutablePointer<Float>, count: Int, worker: Worker

@@ -90,7 +90,7 @@ package final class MemoryMap: Sendable {
   /// weights were repacked. The bytes stay readable: they are read from the file again.
   ///
   /// So do pages that came with those around the range; else each of a mixture's thousand small
-  /// matrices would leave some of its neighbours' behind, a hundred megabytes in all.
+  /// matrices would leave some of its neighbours' behind, some seventy megabytes in all.
   package func dropPages(_ range: Range<Int>? = nil) {
     let range = range ?? 0..<count
     guard !range.isEmpty else { return }

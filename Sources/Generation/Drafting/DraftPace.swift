@@ -7,7 +7,8 @@ struct DraftPace {
   private var pause = 0
 
   private static let firstLength = 3
-  private static let longestPause = 32
+  /// How often a pause doubles at most.
+  private static let mostDoublings = 5
 
   init(limit: Int) {
     self.limit = limit
@@ -28,7 +29,7 @@ struct DraftPace {
   mutating func note(drafted: Int, accepted: Int) {
     if accepted == 0 {
       misses += 1
-      pause = min(1 << min(misses, 5), Self.longestPause)
+      pause = 1 << min(misses, Self.mostDoublings)
       length = max(1, length / 2)
       return
     }

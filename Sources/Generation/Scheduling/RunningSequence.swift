@@ -2,7 +2,8 @@ import Transformer
 
 /// A job that the model's thread works on: tokens, of which the cache holds the first so many.
 ///
-/// Only the model's thread uses it; `receive` is called by one pool thread within a pass.
+/// Only the model's thread uses it; `receive` is called by pool threads within a pass, for a sequence
+/// that decodes without a draft by one.
 final class RunningSequence: @unchecked Sendable {
   /// What happens with the logits.
   enum Role {
@@ -81,7 +82,6 @@ final class RunningSequence: @unchecked Sendable {
     guard let draftLogits else { return (0, false) }
     defer { dropDraft() }
     let vocabulary = draftLogits.count / (1 + draft.count)
-    let first = tokens.count
     state.noteDraft(of: draft.count)
     var ended = false
     var sampled = 0
@@ -101,7 +101,8 @@ final class RunningSequence: @unchecked Sendable {
     }
     // Where it goes on, the last token is not in the cache; what was guessed beyond is forgotten.
     cache.truncate(to: ended ? tokens.count : tokens.count - 1)
-    pace?.note(drafted: draft.count, accepted: tokens.count - first - (ended ? 0 : 1))
+    // Each row but the first was sampled from because the guess before it was right.
+    pace?.note(drafted: draft.count, accepted: sampled - 1)
     return (sampled, ended)
   }
 

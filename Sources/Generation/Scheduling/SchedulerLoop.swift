@@ -28,7 +28,7 @@ final class SchedulerLoop {
   /// each row as much as the one before.
   private static let draftingSequences = 4
   /// Rows of decoding sequences and their drafts, which together are one register tile's.
-  private static let provedRows = 12
+  private static let provedRows = Activations.rowGroup
 
   init(
     decoder: Decoder, inbox: Inbox, options: SchedulerOptions, endTokens: Set<Int32>,

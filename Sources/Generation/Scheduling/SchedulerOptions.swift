@@ -1,3 +1,5 @@
+import Kernels
+
 /// Bounds on what one model's scheduler does at a time.
 package struct SchedulerOptions: Sendable, Equatable {
   /// Requests that may wait to be begun; more are refused.
@@ -9,8 +11,11 @@ package struct SchedulerOptions: Sendable, Equatable {
   package var prefillRowsWhileDecoding = 128
   /// Bytes of key-value memory that may keep past prompts, for requests that begin alike.
   package var prefixCacheBytes = 64 << 20
-  /// Tokens that are guessed ahead for a sequence at most (`PromptLookup`); 0 for no guesses.
+  /// Tokens that are guessed ahead for a sequence at most (`PromptLookup`), up to `draftTokenLimit`; 0 for
+  /// no guesses.
   package var draftTokens = 8
+  /// With the token before them, the guesses of all sequences are the rows of one register tile.
+  package static let draftTokenLimit = Activations.rowGroup - 1
 
   package init() {}
 }

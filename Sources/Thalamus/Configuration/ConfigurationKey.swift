@@ -1,3 +1,4 @@
+import Generation
 import Routing
 
 /// One key of the configuration: its path, and how a value of it is checked and stored.
@@ -31,7 +32,7 @@ package struct ConfigurationKey: Sendable {
     integer("models.kv_cache_bytes", \.models.kvCacheBytes, (1 << 20)...(1 << 50)),
     integer("models.max_waiting_requests", \.models.maxWaitingRequests, 1...1_000_000),
     integer("models.max_running_requests", \.models.maxRunningRequests, 1...256),
-    integer("models.draft_tokens", \.models.draftTokens, 0...11),
+    integer("models.draft_tokens", \.models.draftTokens, 0...SchedulerOptions.draftTokenLimit),
     text("router.directory", \.router.directory),
     choice("router.strategy", \.router.strategy, ["ridge", "knn", "kmeans", "pilot"]),
     boolean("router.prompt_flags", \.router.promptFlags),

@@ -61,8 +61,9 @@ struct BenchDecoderCommand: AsyncParsableCommand {
       throw ValidationError(
         "--prompt-tokens, --clients and --repetitions must be at least 1, --generated-tokens 2")
     }
-    guard (0...11).contains(draftTokens) else {
-      throw ValidationError("--draft-tokens must be 0 to 11")
+    let limit = SchedulerOptions.draftTokenLimit
+    guard (0...limit).contains(draftTokens) else {
+      throw ValidationError("--draft-tokens must be 0 to \(limit)")
     }
   }
 
