@@ -57,7 +57,7 @@ extension DecisionLog {
     return nil
   }
 
-  /// A page of decisions, newest first.
+  /// A page of decisions, newest first, with the beginning of a long prompt.
   package func decisions(
     _ filter: DecisionFilter = DecisionFilter()
   ) async throws(DecisionLogError) -> DecisionPage {
@@ -82,7 +82,10 @@ extension DecisionLog {
       arguments.append(cursor)
     }
     let clause = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-    let sql = "SELECT * FROM decisions \(clause) ORDER BY id DESC LIMIT \(filter.limit + 1)"
+    let sql = """
+      SELECT \(DecisionRecord.listedColumns) FROM decisions \(clause)
+      ORDER BY id DESC LIMIT \(filter.limit + 1)
+      """
     let values = StatementArguments(arguments)
     let rows = try await read { db in
       try DecisionRecord.fetchAll(db, sql: sql, arguments: values)

@@ -84,19 +84,25 @@ package final class DecisionLog: Sendable {
 
   package var counters: Counters { writer.snapshot().counters }
 
+  private static let maximumErrorBytes = 10_000
+
   // MARK: - Writing, off the caller's path
 
-  /// Takes a decision, with no more of its prompt than the policy allows.
+  /// Takes a decision, with no more of its prompt than the policy and the log's bound allow.
   package func append(_ record: DecisionRecord) throws(DecisionLogError) {
     try writer.append(.decision(record.redacted(by: options.promptPolicy)))
   }
 
   /// Takes what came of a decision that was appended before.
   package func complete(_ completion: DecisionCompletion) throws(DecisionLogError) {
+    var completion = completion
+    completion.error = completion.error?.storable(maximumBytes: Self.maximumErrorBytes)
     try writer.append(.completion(completion))
   }
 
   package func append(_ record: FeedbackRecord) throws(DecisionLogError) {
+    var record = record
+    record.comment = record.comment?.storable()
     try writer.append(.feedback(record))
   }
 

@@ -94,13 +94,28 @@ package struct DecisionRecord: Codable, Equatable, Sendable, Identifiable {
     self.promptTokens = promptTokens
   }
 
-  /// With no more of the prompt than the policy allows.
+  /// With no more of the prompt than the policy allows, and of that at most
+  /// ``maximumPromptBytes``.
   package func redacted(by policy: PromptPolicy) -> DecisionRecord {
     var record = self
-    if policy != .store { record.promptText = nil }
+    record.promptText =
+      policy == .store ? promptText?.storable(maximumBytes: Self.maximumPromptBytes) : nil
     if policy == .omit { record.promptSHA256 = nil }
     return record
   }
+
+  /// Of a longer prompt the beginning is kept: a few prompts of megabytes would fill the queue of
+  /// what waits to be written, and others' decisions would be refused. ``promptBytes`` and
+  /// ``promptSHA256`` are the whole prompt's.
+  package static let maximumPromptBytes = 64 << 10
+  /// Of a longer prompt a list of decisions shows the beginning.
+  package static let maximumListedCharacters = 1000
+
+  /// The columns as a list shows them.
+  static let listedColumns = CodingKeys.allCases.map { key in
+    key == .promptText
+      ? "substr(prompt_text, 1, \(maximumListedCharacters)) AS prompt_text" : key.rawValue
+  }.joined(separator: ", ")
 }
 
 extension DecisionRecord: FetchableRecord, PersistableRecord {

@@ -26,18 +26,23 @@ package struct PromptFlags: Equatable, Sendable {
   package var strippedText: String
   package var understood: [Understood]
   package var ignored: [Ignored]
+  /// Flags that were removed unread, since there were more than may be. A limit may be among them:
+  /// whoever obeys flags must not go on.
+  package var unreadCount: Int
 
   package init(
-    strippedText: String, understood: [Understood] = [], ignored: [Ignored] = []
+    strippedText: String, understood: [Understood] = [], ignored: [Ignored] = [],
+    unreadCount: Int = 0
   ) {
     self.strippedText = strippedText
     self.understood = understood
     self.ignored = ignored
+    self.unreadCount = unreadCount
   }
 
   package static let maximumBodyBytes = 256
-  /// Flags past this many are removed and reported as ignored, all in one entry.
-  package static let maximumFlags = 64
+  /// Flags that are read: of a long chat, one in each message and more.
+  package static let maximumFlags = 1024
 
   /// The weights that the flags ask for; the last of several for one goal wins.
   package var weights: GoalWeights {
@@ -62,15 +67,17 @@ package struct PromptFlags: Equatable, Sendable {
   package static func merge(_ parts: [PromptFlags]) -> PromptFlags {
     PromptFlags(
       strippedText: parts.last?.strippedText ?? "",
-      understood: Array(parts.flatMap(\.understood).prefix(maximumFlags)),
-      ignored: Array(parts.flatMap(\.ignored).prefix(maximumFlags + 1)))
+      understood: parts.flatMap(\.understood), ignored: parts.flatMap(\.ignored),
+      unreadCount: parts.reduce(0) { $0 + $1.unreadCount })
   }
 }
 
 extension PromptFlags {
-  /// Finds, reads and removes every flag.
-  package static func parse(_ text: String) -> PromptFlags {
-    var scanner = FlagScanner(capacity: text.utf8.count)
+  /// Finds and removes every flag, and reads the first ones.
+  package static func parse(
+    _ text: String, maximumFlags: Int = Self.maximumFlags
+  ) -> PromptFlags {
+    var scanner = FlagScanner(capacity: text.utf8.count, maximumFlags: maximumFlags)
     for byte in text.utf8 { scanner.take(byte) }
     return scanner.finish()
   }
@@ -105,11 +112,15 @@ private struct FlagScanner {
   private var open: [Int] = []
   private var understood: [PromptFlags.Understood] = []
   private var ignored: [PromptFlags.Ignored] = []
-  private var dropped = 0
+  private var unreadCount = 0
+  private let maximumFlags: Int
   /// A flag was removed and nothing has been written since.
   private var justRemoved = false
 
-  init(capacity: Int) { output.reserveCapacity(capacity) }
+  init(capacity: Int, maximumFlags: Int) {
+    self.maximumFlags = maximumFlags
+    output.reserveCapacity(capacity)
+  }
 
   mutating func take(_ byte: UInt8) {
     if justRemoved, skips(byte) { return }
@@ -134,12 +145,9 @@ private struct FlagScanner {
 
   mutating func finish() -> PromptFlags {
     if justRemoved { trimTrailingBlanks() }
-    if dropped > 0 {
-      ignored.append(.init(text: "", reason: "\(dropped) more flags than are read"))
-    }
     return PromptFlags(
       strippedText: String(decoding: output, as: UTF8.self), understood: understood,
-      ignored: ignored)
+      ignored: ignored, unreadCount: unreadCount)
   }
 
   /// Of the white space around a removed flag only one side stays.
@@ -175,8 +183,8 @@ private struct FlagScanner {
     output.removeSubrange(start...)
     open.removeLast()
     justRemoved = true
-    guard understood.count + ignored.count < PromptFlags.maximumFlags else {
-      dropped += 1
+    guard understood.count + ignored.count < maximumFlags else {
+      unreadCount += 1
       return true
     }
     switch PromptFlagMeaning.read(body) {

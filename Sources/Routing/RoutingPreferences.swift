@@ -62,6 +62,9 @@ package struct RoutingDefaults: Equatable, Sendable, Codable {
 }
 
 extension RoutingPreferences {
+  /// Ignored flags that are reported one by one.
+  private static let reportedFlags = 64
+
   /// Merges what configuration, prompt text and JSON say.
   ///
   /// Weights: JSON over prompt over configuration, goal by goal. Constraints: JSON replaces the
@@ -103,6 +106,11 @@ extension RoutingPreferences {
           .init(text: $0.text, reason: "prompt flags are turned off")
         }
       }
+    }
+    let beyond = merged.ignoredFlags.count - reportedFlags
+    if beyond > 0 {
+      merged.ignoredFlags.removeLast(beyond)
+      merged.ignoredFlags.append(.init(text: "", reason: "\(beyond) more flags were ignored"))
     }
     take(jsonWeights, from: .json)
     merged.constraints = tighten(constraints, by: defaults.limits, as: .configuration, in: &merged)

@@ -23,8 +23,8 @@ package enum ServerApplication {
       await server.shutdown(graceTimeout: grace)
     }
     try await server.run()
-    signals.cancel()
     await service.shutDown()
+    signals.cancel()
     logger.info("ended")
   }
 

@@ -109,6 +109,43 @@ enum Made {
     try await log.close()
   }
 
+  @Test func aHugePromptIsCutAndTheQueueTakesOthers() async throws {
+    let scratch = try Scratch()
+    let log = DecisionLog(.init(path: scratch.path, batchSeconds: 60))
+    let text = String(repeating: "é€", count: 2_000_000)
+    var ids: [String] = []
+    for index in 0..<40 {
+      var record = Made.decision(index)
+      record.promptText = text
+      record.promptBytes = text.utf8.count
+      ids.append(record.id)
+      try log.append(record)
+    }
+    let found = try #require(try await log.decision(id: ids[0]))
+    let kept = try #require(found.promptText)
+    #expect(text.hasPrefix(kept) && found.promptBytes == 10_000_000)
+    #expect((0..<3).contains(DecisionRecord.maximumPromptBytes - kept.utf8.count))
+    let listed = try await log.decisions().decisions
+    #expect(listed.count == 40)
+    #expect(
+      listed.allSatisfy { $0.promptText?.count == DecisionRecord.maximumListedCharacters })
+    try await log.close()
+  }
+
+  @Test func textsWithANullAreKeptWhole() async throws {
+    let scratch = try Scratch()
+    let log = DecisionLog(.init(path: scratch.path))
+    var record = Made.decision()
+    record.promptText = "before\0after"
+    try log.append(record)
+    try log.complete(
+      DecisionCompletion(id: record.id, status: .failed, error: "at \0 it failed"))
+    let found = try #require(try await log.decision(id: record.id))
+    #expect(found.promptText == "before\u{FFFD}after")
+    #expect(found.error == "at \u{FFFD} it failed")
+    try await log.close()
+  }
+
   @Test(arguments: PromptPolicy.allCases)
   func thePolicyDecidesWhatIsKept(policy: PromptPolicy) async throws {
     let scratch = try Scratch()

@@ -209,6 +209,28 @@ import Testing
     }
   }
 
+  @Test func shutdownWaitsForHandlersThatWereCutOff() async throws {
+    let began = Signal()
+    let isWritten = Mutex(false)
+    try await withServer(handler: { _ in
+      began.set()
+      do {
+        try await Task.sleep(for: .seconds(50))
+      } catch {
+        // What came of the request is written down, which takes its time.
+        await Task.detached { try? await Task.sleep(for: .milliseconds(300)) }.value
+        isWritten.withLock { $0 = true }
+      }
+      return .text("late")
+    }) { server, port in
+      let client = try SocketClient(port: port)
+      client.send(Self.get)
+      await began.wait()
+      await server.shutdown(graceTimeout: .milliseconds(50))
+      #expect(isWritten.withLock { $0 })
+    }
+  }
+
   @Test func cancellingRunShutsDown() async throws {
     let server = HTTPServer(
       configuration: HTTPServerConfiguration(port: 0), handler: { _ in .text("ok") })

@@ -51,6 +51,46 @@ import Testing
     #expect(largestDifference(long.vectors[0], cut.vectors[0]) < 1e-5)
   }
 
+  /// The order in which callers were served.
+  private actor Order {
+    private(set) var names: [String] = []
+    func note(_ name: String) { names.append(name) }
+  }
+
+  @Test func oneTextIsNotHeldUpByThousands() async throws {
+    let encoder = try await encoder()
+    let long = (0..<400).map { "Text \($0): " + String(repeating: "some words ", count: 60) }
+    let order = Order()
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        let many = try await encoder.embed(long)
+        await order.note("many")
+        #expect(many.vectors.count == 400)
+        let last = try await encoder.embed([long[399]])
+        #expect(largestDifference(last.vectors[0], many.vectors[399]) < 1e-5)
+      }
+      try await Task.sleep(for: .milliseconds(100))
+      for index in 0..<3 {
+        group.addTask {
+          _ = try await encoder.embed(["one \(index)"])
+          await order.note("one")
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(await order.names == ["one", "one", "one", "many"])
+  }
+
+  @Test func whoLeavesIsNoLongerServed() async throws {
+    let encoder = try await encoder()
+    let long = (0..<2000).map { "Text \($0): " + String(repeating: "some words ", count: 120) }
+    let leaving = Task { try await encoder.embed(long) }
+    try await Task.sleep(for: .milliseconds(100))
+    leaving.cancel()
+    await #expect(throws: CancellationError.self) { try await leaving.value }
+    #expect(try await encoder.embed(["still", "here"]).vectors.count == 2)
+  }
+
   @Test func emptyTextHasAVectorToo() async throws {
     let encoder = try await encoder()
     let embedded = try await encoder.embed(["", "x", ""])

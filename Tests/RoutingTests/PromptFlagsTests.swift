@@ -91,7 +91,19 @@ import Testing
     let flags = PromptFlags.parse(String(repeating: "[Flag: newest] ", count: 5000) + "end")
     #expect(flags.strippedText == "end")
     #expect(flags.understood.count == PromptFlags.maximumFlags)
-    #expect(flags.ignored.count == 1)
+    #expect(flags.ignored.isEmpty)
+    #expect(flags.unreadCount == 5000 - PromptFlags.maximumFlags)
+  }
+
+  @Test func aLimitBehindManyFlagsHolds() {
+    let flags = PromptFlags.merge(
+      (0..<100).map { _ in PromptFlags.parse("[Flag: newest] [Flag: gibberish]") }
+        + [PromptFlags.parse("[Flag: local only]")])
+    #expect(flags.constraints.localOnly == true && flags.unreadCount == 0)
+    let merged = RoutingPreferences.merge(prompt: flags)
+    #expect(merged.constraints.localOnly == true)
+    #expect(merged.ignoredFlags.count == 65, "64 of them, and how many more there were")
+    #expect(merged.ignoredFlags.last?.reason.contains("36") == true)
   }
 
   @Test func longHostileTextsAreReadInOnePass() {

@@ -63,7 +63,16 @@ import Tokenization
     #expect(prompt.flags.constraints.isEmpty)
     #expect(prompt.flags.ignored.map(\.text) == ["nonsense"])
     #expect(prompt.routingText == "Second [Flag: x]\nFirst", "the latest words come first")
+    #expect(prompt.expertByteCount == messages.reduce(0) { $0 + $1.content.utf8.count })
     #expect(prompt.loggedText.hasPrefix("system: Obey. [Flag: local only]\nuser: First [Flag:"))
+  }
+
+  @Test func flagsOfAllMessagesShareOneBound() {
+    let message = ChatMessage(
+      role: "user", content: String(repeating: "[Flag: newest]", count: 700))
+    let prompt = PreparedPrompt(.messages([message, message]))
+    #expect(prompt.flags.understood.count == PromptFlags.maximumFlags)
+    #expect(prompt.flags.unreadCount == 1400 - PromptFlags.maximumFlags)
   }
 
   @Test func nothingButAFlag() {

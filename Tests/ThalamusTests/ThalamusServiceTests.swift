@@ -5,6 +5,7 @@ import Library
 import Routing
 import Testing
 import Thalamus
+import Tokenization
 
 /// The service in this process, with real models and a made-up router.
 @Suite(.serialized) struct ThalamusServiceTests {
@@ -149,6 +150,71 @@ import Thalamus
     let failed = try #require(rows.last)
     #expect(failed.status == .failed)
     #expect(failed.error?.contains("temperature") == true)
+  }
+
+  @Test func aChatTooLongForOneExpertGoesToAnother() async throws {
+    var fixture = try await ServiceFixture()
+    fixture.configuration.models.kvCacheBytes = 512 << 20
+    let service = try await fixture.start()
+    func chat(_ pages: Int) -> RoutingRequest {
+      RoutingRequest(
+        input: .messages([
+          ChatMessage(role: "system", content: String(repeating: "A word a time. ", count: pages)),
+          ChatMessage(role: "user", content: "Write a Python function that adds two numbers"),
+        ]), maxTokens: 1)
+    }
+    let parameters = SamplingParameters(temperature: 0, maxTokens: 1)
+    #expect(try await service.decide(chat(10)).expert == "smollm2-135m")
+    // By its bytes alone: 75,000 of them are no 8,192 tokens. The user's own words are few.
+    let byBytes = try await service.decide(chat(5000))
+    #expect(byBytes.expert == "gemma3-270m")
+    #expect(
+      byBytes.routing.experts.first { $0.expert == "smollm2-135m" }?.reason?.code
+        == "context")
+    // By the chosen expert's own count: 30,000 bytes might be 6,000 tokens and are 10,000.
+    let answer = try await service.answer(chat(2000), parameters: parameters)
+    #expect(answer.decision.expert == "gemma3-270m")
+    _ = try await answer.collect()
+    // Who named an expert is told.
+    var named = chat(2000)
+    named.expert = "smollm2-135m"
+    await #expect {
+      _ = try await service.answer(named, parameters: parameters)
+    } throws: { error in
+      guard case .promptTooLong? = error as? GenerationError else { return false }
+      return true
+    }
+    await service.shutDown()
+    let rows = try await fixture.logged()
+    #expect(rows.map(\.expert).prefix(3) == ["smollm2-135m", "gemma3-270m", "smollm2-135m"])
+    #expect(rows.map(\.status).prefix(3) == [.failed, .completed, .failed])
+  }
+
+  @Test func limitsAreNeverPassedOver() async throws {
+    let fixture = try await ServiceFixture()
+    let service = try await fixture.start()
+    let flags = String(repeating: "[Flag: newest] ", count: PromptFlags.maximumFlags + 1)
+    await #expect(throws: RoutingError.self) {
+      _ = try await service.decide(RoutingRequest(input: .prompt("Hello " + flags)))
+    }
+    await service.shutDown()
+  }
+
+  @Test func aDamagedRouterThatIsNotAskedForDoesNotStopTheService() async throws {
+    var fixture = try await ServiceFixture()
+    let folder = RouterFiles(fixture.configuration).directory
+    try FileManager.default.copyItem(atPath: folder + "/ridge", toPath: folder + "/knn")
+    let weights = URL(filePath: folder + "/knn/router.safetensors")
+    try Data(contentsOf: weights).dropLast(9).write(to: weights)
+    let service = try await fixture.start()
+    #expect(try await service.decide(Self.code).expert == "smollm2-135m")
+    var request = Self.code
+    request.strategy = "knn"
+    await #expect(throws: ServiceError.self) { _ = try await service.decide(request) }
+    await service.shutDown()
+    fixture.configuration.router.strategy = "knn"
+    let asked = fixture
+    await #expect(throws: RoutingError.self) { _ = try await asked.start() }
   }
 
   @Test func withoutARouterOnlyNamedExpertsAnswer() async throws {

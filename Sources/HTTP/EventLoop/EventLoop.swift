@@ -52,6 +52,9 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var hasToldDrained = false
   private var isOver = false
   private var graceDeadline: MonotonicInstant?
+  /// How long the handlers of requests that were cut off may take to notice.
+  private static let handlerGrace = Duration.seconds(5)
+  private var handlerDeadline: MonotonicInstant?
 
   init(
     configuration: HTTPServerConfiguration, handler: @escaping HTTPHandler, logger: Logger,
@@ -195,7 +198,8 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private func timeoutMilliseconds() -> Int32 {
     if !jobs.isEmpty || !touched.isEmpty || !touchedAgain.isEmpty { return 0 }
     var next = timers.next
-    for other in [listener?.resumesAt, graceDeadline] {
+    let abortAt = connectionCount > 0 ? graceDeadline : nil
+    for other in [listener?.resumesAt, abortAt, handlerDeadline] {
       if let other { next = min(next ?? other, other) }
     }
     guard let next else { return -1 }
@@ -332,7 +336,15 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
       for connection in connections { connection?.abort() }
     }
     guard connectionCount == 0 else { return }
+    // A handler whose connection is gone may still have to write down what came of its request:
+    // who waits for the end must not take away what it writes to.
+    if runningHandlers > 0 {
+      let deadline = handlerDeadline ?? now.advanced(by: Self.handlerGrace)
+      handlerDeadline = deadline
+      guard deadline <= now else { return }
+    }
     hasToldDrained = true
+    handlerDeadline = nil
     graceDeadline = nil
     onDrained()
   }

@@ -8,18 +8,14 @@ import Tokenization
 import Transformer
 
 /// Turns texts into sentence embeddings. Texts that arrive while it works are taken together
-/// next, so that many callers at once cost few passes.
+/// next, so that many callers at once cost few passes; and a pass takes texts of all callers in
+/// turn, so that one with thousands of them does not hold up a decision that needs one.
 package final class SentenceEncoder: Sendable {
   package struct Embedded: Sendable {
     /// Normalised to length 1. // (texts, dimension)
     package let vectors: [[Float]]
     /// Tokens that were read, the two around each text included.
     package let tokenCount: Int
-  }
-
-  private struct Job: Sendable {
-    let texts: [String]
-    let continuation: CheckedContinuation<Embedded, any Error>
   }
 
   package let id: String
@@ -30,7 +26,8 @@ package final class SentenceEncoder: Sendable {
   private let tokenizer: any Tokenizer
   private let maxTokens: Int
   private let queue = DispatchQueue(label: "thalamus.encoder")
-  private let waiting = Mutex<[Job]>([])
+  /// Callers whose texts are not all begun, in the order in which the next pass takes theirs.
+  private let waiting = Mutex<[EmbeddingJob]>([])
 
   init(
     id: String, revision: String, encoder: Encoder, tokenizer: any Tokenizer, maxTokens: Int
@@ -43,11 +40,19 @@ package final class SentenceEncoder: Sendable {
     dimension = encoder.width
   }
 
-  /// Embeds texts, in their order.
+  /// Embeds texts, in their order. Where the calling task is cancelled, those not yet begun never are.
   package func embed(_ texts: [String]) async throws -> Embedded {
-    try await withCheckedThrowingContinuation { continuation in
-      waiting.withLock { $0.append(Job(texts: texts, continuation: continuation)) }
-      queue.async { [self] in work() }
+    guard !texts.isEmpty else { return Embedded(vectors: [], tokenCount: 0) }
+    let isCancelled = CancellationFlag()
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        let job = EmbeddingJob(
+          texts: texts, isCancelled: isCancelled, continuation: continuation)
+        waiting.withLock { $0.append(job) }
+        queue.async { [self] in work() }
+      }
+    } onCancel: {
+      isCancelled.set()
     }
   }
 
@@ -66,25 +71,57 @@ package final class SentenceEncoder: Sendable {
     }
   }
 
-  /// Takes all that waits. A turn that finds nothing was served by an earlier one.
+  /// A text in a pass, and whose it is.
+  private struct Taken {
+    let job: EmbeddingJob
+    let tokens: [Int32]
+  }
+
+  /// Works until nothing waits. A turn that finds nothing was served by an earlier one.
   private func work() {
-    let jobs = waiting.withLock { jobs in
-      defer { jobs = [] }
-      return jobs
+    while true {
+      let taken = takePass()
+      guard !taken.isEmpty else { return }
+      switch Result(catching: { try encoder.embed(taken.map(\.tokens)) }) {
+      case .success(let vectors):
+        for (text, vector) in zip(taken, vectors) {
+          text.job.finish(vector, tokenCount: text.tokens.count)
+        }
+      case .failure(let error): fail(taken, error)
+      }
     }
-    guard !jobs.isEmpty else { return }
-    let tokens = jobs.map { job in job.texts.map(tokens(of:)) }
-    let result = Result { try encoder.embed(tokens.flatMap(\.self)) }
-    var start = 0
-    for (job, tokens) in zip(jobs, tokens) {
-      let range = start..<start + tokens.count
-      start = range.upperBound
-      job.continuation.resume(
-        with: result.map { vectors in
-          Embedded(
-            vectors: Array(vectors[range]), tokenCount: tokens.reduce(0) { $0 + $1.count })
-        })
+  }
+
+  /// As many texts as one pass holds, one of each caller in turn.
+  private func takePass() -> [Taken] {
+    var taken: [Taken] = []
+    var room = encoder.maximumRows
+    while let job = nextJob() {
+      guard let tokens = job.take(atMost: room, tokens: tokens(of:)) else {
+        // It is the first of the next pass.
+        waiting.withLock { $0.insert(job, at: 0) }
+        break
+      }
+      taken.append(Taken(job: job, tokens: tokens))
+      room -= tokens.count
+      if job.hasMore { waiting.withLock { $0.append(job) } }
     }
+    return taken
+  }
+
+  /// The caller whose turn it is. Callers that left are let go.
+  private func nextJob() -> EmbeddingJob? {
+    while let job = waiting.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+      guard job.isCancelled.isSet, job.isBetweenPasses else { return job }
+      job.fail(CancellationError())
+    }
+    return nil
+  }
+
+  private func fail(_ taken: [Taken], _ error: any Error) {
+    let jobs = Dictionary(taken.map { (ObjectIdentifier($0.job), $0.job) }) { first, _ in first }
+    waiting.withLock { waiting in waiting.removeAll { jobs[ObjectIdentifier($0)] != nil } }
+    for job in jobs.values { job.fail(error) }
   }
 
   /// The tokens of a text; the tokenizer cuts at the encoder's length.

@@ -13,6 +13,7 @@ package struct DecisionReply: Encodable {
     case id, time, prompt, expert, strategy, status, error, experts, flags, constraints
     case promptSHA256 = "prompt_sha256"
     case promptBytes = "prompt_bytes"
+    case promptIsCut = "prompt_cut"
     case routerVersion = "router_version"
     case decisionMilliseconds = "decision_ms"
     case promptTokens = "prompt_tokens"
@@ -33,6 +34,10 @@ package struct DecisionReply: Encodable {
           .timeZone(separator: .omitted)),
       forKey: .time)
     try values.encodeIfPresent(record.promptText, forKey: .prompt)
+    if let kept = record.promptText?.utf8.count, kept < record.promptBytes {
+      // Only the beginning is shown: of a long prompt in a list, of a very long one anywhere.
+      try values.encode(true, forKey: .promptIsCut)
+    }
     try values.encodeIfPresent(record.promptSHA256, forKey: .promptSHA256)
     try values.encode(record.promptBytes, forKey: .promptBytes)
     try values.encode(record.expert, forKey: .expert)

@@ -19,6 +19,8 @@ package struct PreparedPrompt: Sendable {
   /// What the router embeds: the user's words, the latest first, since the encoder cuts off what
   /// exceeds its length.
   package let routingText: String
+  /// Bytes of all that the expert reads: of a chat, every message's.
+  package let expertByteCount: Int
   /// What the decision log keeps of it.
   package let loggedText: String
 
@@ -28,22 +30,24 @@ package struct PreparedPrompt: Sendable {
       let flags = PromptFlags.parse(text)
       self.init(
         flags: flags, expertInput: .prompt(flags.expertText), routingText: flags.expertText,
-        loggedText: text)
+        expertByteCount: flags.expertText.utf8.count, loggedText: text)
     case .continuation(let text):
       let flags = PromptFlags.parse(text)
       self.init(
         flags: flags, expertInput: .continuation(flags.expertText), routingText: flags.expertText,
-        loggedText: text)
+        expertByteCount: flags.expertText.utf8.count, loggedText: text)
     case .messages(let messages):
       // Only a user's own messages can carry flags: an answer that quotes one asks for nothing.
       var found: [PromptFlags] = []
+      var unread = PromptFlags.maximumFlags
       var cleaned: [ChatMessage] = []
       for message in messages {
         guard message.role == "user" else {
           cleaned.append(message)
           continue
         }
-        let flags = PromptFlags.parse(message.content)
+        let flags = PromptFlags.parse(message.content, maximumFlags: unread)
+        unread -= flags.understood.count + flags.ignored.count
         found.append(flags)
         cleaned.append(ChatMessage(role: message.role, content: flags.expertText))
       }
@@ -51,16 +55,19 @@ package struct PreparedPrompt: Sendable {
       self.init(
         flags: PromptFlags.merge(found), expertInput: .messages(cleaned),
         routingText: words.reversed().joined(separator: "\n"),
+        expertByteCount: cleaned.reduce(0) { $0 + $1.content.utf8.count },
         loggedText: messages.map { "\($0.role): \($0.content)" }.joined(separator: "\n"))
     }
   }
 
   private init(
-    flags: PromptFlags, expertInput: PromptInput, routingText: String, loggedText: String
+    flags: PromptFlags, expertInput: PromptInput, routingText: String, expertByteCount: Int,
+    loggedText: String
   ) {
     self.flags = flags
     self.expertInput = expertInput
     self.routingText = routingText
+    self.expertByteCount = expertByteCount
     self.loggedText = loggedText
   }
 }

@@ -75,21 +75,27 @@ package final class AnswerRecorder: Sendable {
     /// Pieces of text that were sent before the end: about the tokens of a cancelled answer.
     package let pieces: Int
     package let promptTokens: Int?
-    package let prefillMilliseconds: Double?
+    /// From the request's being handed to the expert to its first piece of text; nil before that.
+    package let firstPieceMilliseconds: Double?
   }
 
   private struct State {
     var text = ""
     var pieces = 0
     var promptTokens: Int?
-    var prefillMilliseconds: Double?
+    var firstPieceMilliseconds: Double?
     var isOver = false
   }
 
   private let state = Mutex(State())
+  private let start: ContinuousClock.Instant
   private let report: @Sendable (Outcome) -> Void
 
-  package init(report: @escaping @Sendable (Outcome) -> Void) {
+  /// - Parameter start: When the request was handed to the expert.
+  package init(
+    start: ContinuousClock.Instant = .now, report: @escaping @Sendable (Outcome) -> Void
+  ) {
+    self.start = start
     self.report = report
   }
 
@@ -97,13 +103,13 @@ package final class AnswerRecorder: Sendable {
 
   func note(_ event: GenerationEvent) {
     switch event {
-    case .started(let promptTokens, let prefillMilliseconds):
-      state.withLock {
-        $0.promptTokens = promptTokens
-        $0.prefillMilliseconds = prefillMilliseconds
-      }
+    case .started(let promptTokens, _):
+      state.withLock { $0.promptTokens = promptTokens }
     case .text(let piece, _):
       state.withLock {
+        if $0.pieces == 0 {
+          $0.firstPieceMilliseconds = start.duration(to: .now).milliseconds
+        }
         $0.text += piece
         $0.pieces += 1
       }
@@ -118,7 +124,7 @@ package final class AnswerRecorder: Sendable {
       state.isOver = true
       return Outcome(
         end: end, text: state.text, pieces: state.pieces, promptTokens: state.promptTokens,
-        prefillMilliseconds: state.prefillMilliseconds)
+        firstPieceMilliseconds: state.firstPieceMilliseconds)
     }
     if let outcome { report(outcome) }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Generation
 import Library
 import Routing
 
@@ -11,9 +12,19 @@ extension ThalamusService {
   }
 
   /// The decision alone; nothing is logged.
-  func makeDecision(_ request: RoutingRequest) async throws -> Decision {
+  ///
+  /// - Parameter refusals: Experts that counted the prompt's tokens and have no room for them.
+  func makeDecision(
+    _ request: RoutingRequest, refusals: [ContextRefusal] = []
+  ) async throws -> Decision {
     let start = ContinuousClock.now
     let prompt = PreparedPrompt(request.input)
+    if defaults.obeysPromptFlags, prompt.flags.unreadCount > 0 {
+      // One of those may be a limit, and a limit is never passed over.
+      throw RoutingError.invalidValue(
+        field: "prompt", value: "text with \(prompt.flags.unreadCount) more flags",
+        expected: "at most \(PromptFlags.maximumFlags) of them")
+    }
     let strategy = try strategy(of: request)
     var preferences = RoutingPreferences.merge(
       defaults: defaults, prompt: prompt.flags, jsonWeights: request.weights,
@@ -42,11 +53,12 @@ extension ThalamusService {
     let context = GoalContext(
       // An estimate, rather too few than too many: too many would shut out an expert whose context
       // the prompt fits. The expert itself counts exactly.
-      promptTokens: prompt.routingText.utf8.count / 5 + 1,
+      promptTokens: max(
+        prompt.expertByteCount / 5 + 1, refusals.map(\.promptTokens).max() ?? 0),
       maximumOutputTokens: request.maxTokens, today: CalendarDate(Date()))
     var routing = try Objective.decide(
       Objective.Request(
-        candidates: candidates(), predictions: predictions, preferences: preferences,
+        candidates: candidates(refusals), predictions: predictions, preferences: preferences,
         context: context, strategy: strategy, routerVersion: routerVersion,
         seed: request.seed ?? UInt64.random(in: .min ... .max)))
     routing.activeExperts = activeExperts
@@ -73,12 +85,33 @@ extension ThalamusService {
   }
 
   /// The experts as the objective sees them now.
-  func candidates() -> [Candidate] {
-    library.manifests.map { manifest in
-      Candidate(
-        card: manifest.card, statistics: statistics.of(manifest.card.id),
+  private func candidates(_ refusals: [ContextRefusal]) -> [Candidate] {
+    let lengths = Dictionary(
+      refusals.map { ($0.expert, $0.contextLength) }, uniquingKeysWith: min)
+    return library.manifests.map { manifest in
+      var card = manifest.card
+      // What an expert said itself goes before its card.
+      card.contextLength = lengths[card.id] ?? card.contextLength
+      return Candidate(
+        card: card, statistics: statistics.of(card.id),
         unavailable: library.obstacle(to: manifest))
     }
+  }
+}
+
+/// What an expert answered that a prompt was too long for.
+struct ContextRefusal: Sendable {
+  let expert: String
+  let promptTokens: Int
+  let contextLength: Int
+
+  /// Nil for any error but that one.
+  init?(_ error: any Error, by expert: String) {
+    guard case .promptTooLong(let promptTokens, let contextLength)? = error as? GenerationError
+    else { return nil }
+    self.expert = expert
+    self.promptTokens = promptTokens
+    self.contextLength = contextLength
   }
 }
 

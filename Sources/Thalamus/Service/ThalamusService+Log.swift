@@ -111,7 +111,7 @@ extension ThalamusService {
     case .cancelled:
       completion.status = .cancelled
       completion.completionTokens = outcome.pieces
-      completion.firstTokenMilliseconds = outcome.prefillMilliseconds
+      completion.firstTokenMilliseconds = outcome.firstPieceMilliseconds
       completion.finishReason = "cancelled"
     }
     metrics.note(completion.metricsEnding, summary: outcome.summary, expert: decision.expert)

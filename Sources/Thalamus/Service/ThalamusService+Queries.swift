@@ -63,6 +63,8 @@ extension ThalamusService {
   package func embed(_ texts: [String]) async throws -> SentenceEncoder.Embedded {
     do {
       return try await encoder.embed(texts)
+    } catch let error as CancellationError {
+      throw error
     } catch {
       throw ServiceError.encoder(problem: "\(error)")
     }

@@ -72,7 +72,15 @@ package final class ThalamusService: Sendable {
     let routerFiles = RouterFiles(configuration)
     var routers: [RoutingStrategy: LoadedRouter] = [:]
     for strategy in RoutingStrategy.trained {
-      guard let router = try routerFiles.load(strategy) else { continue }
+      let stored: LoadedRouter?
+      do {
+        stored = try routerFiles.load(strategy)
+      } catch  where strategy.name != configuration.router.strategy {
+        // Half-written, perhaps, by a training that was cut off: the server can do without it.
+        logger.warning("router \(strategy.name) is left out: \(error)")
+        continue
+      }
+      guard let router = stored else { continue }
       guard router.manifest.encoder.revision == encoder.revision else {
         logger.warning(
           "router \(router.manifest.version) was trained on another encoder and is left out")

@@ -22,6 +22,8 @@ package final class Encoder: @unchecked Sendable {
 
   /// Width of the vectors.
   package var width: Int { configuration.width }
+  /// Tokens of one pass at most.
+  package var maximumRows: Int { pass.maximumRows }
 
   /// - Parameters:
   ///   - configuration: From the model's `config.json`.
