@@ -378,38 +378,75 @@ static void TK(add_rows)(float *x, const float *rows, int64_t stride, const floa
     for (int64_t r = 0; r < row_count; r++) x[i] += factors[r] * rows[r * stride + i];
 }
 
-static void TK(add_half_rows)(float *x, const uint16_t *rows, int64_t stride, const float *factors,
-                         int64_t row_count, int64_t n) {
-  int64_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-    v16 a = TK(load)(x + i), b = TK(load)(x + i + 16);
-    v16 c = TK(load)(x + i + 32), d = TK(load)(x + i + 48);
-    const uint16_t *row = rows + i;
-    for (int64_t r = 0; r < row_count; r++, row += stride) {
-      v16 factor = TK(splat)(factors[r]);
-      a = TK(fma)(TK_LOAD_HALF16(row), factor, a);
-      b = TK(fma)(TK_LOAD_HALF16(row + 16), factor, b);
-      c = TK(fma)(TK_LOAD_HALF16(row + 32), factor, c);
-      d = TK(fma)(TK_LOAD_HALF16(row + 48), factor, d);
+/// 16 whole numbers of one byte, as floats.
+TK_INLINE v16 TK(load_bytes)(const int8_t *p) {
+  b16 bytes;
+  memcpy(&bytes, p, sizeof bytes);
+  return __builtin_convertvector(bytes, v16);
+}
+
+/// Four rows to each load and conversion of a tile.
+TK_INLINE void TK(add_tile_4)(float *x, int64_t x_stride, const int8_t *tile, int64_t rank,
+                              const float *factors, int64_t factor_stride) {
+  v16 a = TK(load)(x), b = TK(load)(x + x_stride);
+  v16 c = TK(load)(x + 2 * x_stride), d = TK(load)(x + 3 * x_stride);
+  for (int64_t k = 0; k < rank; k++, tile += 16, factors++) {
+    v16 bytes = TK(load_bytes)(tile);
+    a = TK(fma)(bytes, TK(splat)(factors[0]), a);
+    b = TK(fma)(bytes, TK(splat)(factors[factor_stride]), b);
+    c = TK(fma)(bytes, TK(splat)(factors[2 * factor_stride]), c);
+    d = TK(fma)(bytes, TK(splat)(factors[3 * factor_stride]), d);
+  }
+  TK(store)(x, a), TK(store)(x + x_stride, b);
+  TK(store)(x + 2 * x_stride, c), TK(store)(x + 3 * x_stride, d);
+}
+
+static void TK(add_tiles)(float *x, int64_t x_stride, const int8_t *tiles, int64_t rank,
+                          const float *factors, int64_t factor_stride, int64_t rows, int64_t n) {
+  const int64_t tile_bytes = rank * 16;
+  int64_t row = 0;
+  for (; row + 4 <= rows; row += 4, x += 4 * x_stride, factors += 4 * factor_stride)
+    for (int64_t i = 0; i + 16 <= n; i += 16)
+      TK(add_tile_4)(x + i, x_stride, tiles + i * rank, rank, factors, factor_stride);
+  float *first = x - row * x_stride;
+  const float *first_factors = factors - row * factor_stride;
+  for (; row < rows; row++, x += x_stride, factors += factor_stride) {
+    int64_t i = 0;
+    // Four tiles at once: their sums don't wait for one another.
+    for (; i + 64 <= n; i += 64) {
+      v16 a = TK(load)(x + i), b = TK(load)(x + i + 16);
+      v16 c = TK(load)(x + i + 32), d = TK(load)(x + i + 48);
+      const int8_t *tile = tiles + i * rank;
+      for (int64_t k = 0; k < rank; k++, tile += 16) {
+        v16 factor = TK(splat)(factors[k]);
+        a = TK(fma)(TK(load_bytes)(tile), factor, a);
+        b = TK(fma)(TK(load_bytes)(tile + tile_bytes), factor, b);
+        c = TK(fma)(TK(load_bytes)(tile + 2 * tile_bytes), factor, c);
+        d = TK(fma)(TK(load_bytes)(tile + 3 * tile_bytes), factor, d);
+      }
+      TK(store)(x + i, a), TK(store)(x + i + 16, b);
+      TK(store)(x + i + 32, c), TK(store)(x + i + 48, d);
     }
-    TK(store)(x + i, a), TK(store)(x + i + 16, b);
-    TK(store)(x + i + 32, c), TK(store)(x + i + 48, d);
+    for (; i + 16 <= n; i += 16) {
+      v16 a = TK(load)(x + i);
+      const int8_t *tile = tiles + i * rank;
+      for (int64_t k = 0; k < rank; k++, tile += 16)
+        a = TK(fma)(TK(load_bytes)(tile), TK(splat)(factors[k]), a);
+      TK(store)(x + i, a);
+    }
   }
-  for (; i + 16 <= n; i += 16) {
-    v16 a = TK(load)(x + i);
-    for (int64_t r = 0; r < row_count; r++)
-      a = TK(fma)(TK_LOAD_HALF16(rows + r * stride + i), TK(splat)(factors[r]), a);
-    TK(store)(x + i, a);
+  const int64_t rest = n % 16;
+  if (rest == 0) return;
+  // The last tile is whole, the row is not.
+  const int64_t i = n - rest;
+  for (row = 0; row < rows; row++) {
+    float *last = first + row * x_stride + i;
+    v16 a = TK(load_some)(last, rest, 0);
+    for (int64_t k = 0; k < rank; k++)
+      a = TK(fma)(TK(load_bytes)(tiles + i * rank + k * 16),
+                  TK(splat)(first_factors[row * factor_stride + k]), a);
+    TK(store_some)(last, a, rest);
   }
-  if (i == n) return;
-  const int64_t rest = n - i;
-  v16 a = TK(load_some)(x + i, rest, 0);
-  for (int64_t r = 0; r < row_count; r++) {
-    uint16_t part[16] = {0};
-    memcpy(part, rows + r * stride + i, (size_t)rest * 2);
-    a = TK(fma)(TK_LOAD_HALF16(part), TK(splat)(factors[r]), a);
-  }
-  TK(store_some)(x + i, a, rest);
 }
 
 static double TK(dot)(const float *x, const float *y, int64_t n) {

@@ -51,14 +51,6 @@ package enum VectorOperations {
     kernels.add_rows(x, rows, Int64(stride), factors, Int64(rowCount), Int64(count))
   }
 
-  /// The same with rows in half precision.
-  package static func add(
-    halfRows: UnsafePointer<UInt16>, stride: Int, times factors: UnsafePointer<Float>,
-    rowCount: Int, to x: UnsafeMutablePointer<Float>, count: Int
-  ) {
-    kernels.add_half_rows(x, halfRows, Int64(stride), factors, Int64(rowCount), Int64(count))
-  }
-
   /// `x[i] *= factor`
   package static func scale(_ x: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
     kernels.scale(x, factor, Int64(count))

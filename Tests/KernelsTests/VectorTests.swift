@@ -151,18 +151,53 @@ import Testing
           $0 + Double(factors[$1]) * Double(rows[$1 * stride + index])
         }
       })
-    // The same from halves.
-    let halves = rows.map { Float16($0) }
-    out = x
-    f.add_half_rows(
-      &out, halves.map(\.bitPattern), Int64(stride), factors, Int64(rowCount), Int64(count))
-    expectClose(
-      out,
-      x.indices.map { index in
-        (0..<rowCount).reduce(Double(x[index])) {
-          $0 + Double(factors[$1]) * Double(halves[$1 * stride + index])
+  }
+
+  @Test(arguments: InstructionSet.available)
+  func tilesOfBytes(set: InstructionSet) throws {
+    let f = try table(set)
+    var random = Random(8)
+    for (rank, rows, count) in [
+      (8, 1, 64), (8, 4, 576), (3, 5, 100), (1, 9, 15), (32, 2, 81), (5, 6, 16),
+    ] {
+      let tiles = (count + 15) / 16
+      let bytes = random.floats(tiles * rank * 16, scale: 127).map { Int8($0) }
+      let (stride, factorStride) = (count + 3, rank + 2)
+      let factors = random.floats(rows * factorStride)
+      let x = random.floats(rows * stride)
+      var out = x
+      f.add_tiles(
+        &out, Int64(stride), bytes, Int64(rank), factors, Int64(factorStride), Int64(rows),
+        Int64(count))
+      var wanted = x.map(Double.init)
+      for row in 0..<rows {
+        for index in 0..<count {
+          for k in 0..<rank {
+            wanted[row * stride + index] +=
+              Double(factors[row * factorStride + k])
+              * Double(bytes[(index / 16 * rank + k) * 16 + index % 16])
+          }
         }
-      })
+      }
+      expectClose(out, wanted)
+    }
+  }
+
+  @Test func tilesAreBRounded() throws {
+    var random = Random(9)
+    let columns = try FloatBuffer(rows: 3, width: 40)
+    for (index, value) in random.floats(120, scale: 0.02).enumerated() {
+      columns.pointer[index] = value
+    }
+    for output in 0..<40 { columns[1, output] = 0 }
+    let tiles = try ByteTiles(rounding: columns)
+    let back = try tiles.floats()
+    for column in 0..<3 {
+      for output in 0..<40 {
+        #expect(abs(back[column, output] - columns[column, output]) <= tiles.scales[column] / 1.9)
+      }
+    }
+    #expect(tiles.scales[1] == 1 && tiles.byteCount == 3 * 48)
   }
 
   @Test(arguments: InstructionSet.available, [RotaryEmbedding.Style.interleaved, .halves])

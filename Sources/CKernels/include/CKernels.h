@@ -211,9 +211,10 @@ typedef struct {
   /// x += sum over r of factors[r] * rows[r]; the rows lie `stride` floats apart.
   void (*add_rows)(float *x, const float *rows, int64_t stride, const float *factors,
                    int64_t row_count, int64_t count);
-  /// The same with rows in half precision.
-  void (*add_half_rows)(float *x, const uint16_t *rows, int64_t stride, const float *factors,
-                        int64_t row_count, int64_t count);
+  /// x[r][i] += sum over k of factors[r][k] * tiles[i / 16][k][i % 16], for `rows` rows; the last
+  /// tile is whole.
+  void (*add_tiles)(float *x, int64_t x_stride, const int8_t *tiles, int64_t rank,
+                    const float *factors, int64_t factor_stride, int64_t rows, int64_t count);
   double (*dot)(const float *x, const float *y, int64_t count);
   float (*maximum)(const float *x, int64_t count);
   /// Index of the largest (the first of equals); NaN is never chosen.

@@ -100,32 +100,23 @@ final class AdapterMerging: Sendable {
   private func group(
     layer: Int, _ input: AdapterInput, weights: [[Float]]
   ) throws(ModelError) -> LowRankAdapter.Group? {
-    var down: [Float] = []
-    var additions: [LowRankAdapter.Addition] = []
-    var ranks = 0
+    var builder: LowRankAdapter.GroupBuilder?
     for module in AdaptedModule.allCases where module.input == input && modules.contains(module) {
       guard let pair = try pair(module, layer: layer, weights: weights) else { continue }
-      down += UnsafeBufferPointer(start: pair.down.pointer, count: pair.rank * pair.inputs)
+      if builder == nil { builder = .init(inputs: pair.inputs, precision: target.precision) }
       do {
-        additions.append(
-          .init(
-            module: module, ranks: ranks..<ranks + pair.rank,
-            rows: try AdapterRows(pair.up, precision: target.precision)))
+        try builder?.add(
+          module,
+          down: UnsafeBufferPointer(start: pair.down.pointer, count: pair.rank * pair.inputs),
+          up: pair.up)
       } catch {
         throw .outOfMemory(bytes: pair.up.byteCount)
       }
-      ranks += pair.rank
     }
-    guard ranks > 0 else { return nil }
     do {
-      let matrix = try down.withUnsafeBytes { bytes throws(KernelError) in
-        try WeightMatrix(
-          outputs: ranks, inputs: down.count / ranks, elementType: .f32, bytes: bytes,
-          precision: target.precision)
-      }
-      return LowRankAdapter.Group(matrix: matrix, additions: additions)
+      return try builder?.group()
     } catch {
-      throw .outOfMemory(bytes: down.count * 4)
+      throw .unsupported(key: "merged adapters of layer \(layer)", value: "\(error)")
     }
   }
 
@@ -152,28 +143,5 @@ final class AdapterMerging: Sendable {
       }
       return try .averaged(pairs, weights: rows)
     }
-  }
-}
-
-extension LowRankAdapter {
-  /// What it adds to a module, as floats; nil if that is nothing. The scale is in B already.
-  fileprivate func pair(
-    _ module: AdaptedModule, layer: Int
-  ) throws(ModelError) -> LowRankPair? {
-    guard let group = group(layer: layer, module.input),
-      let addition = group.additions.first(where: { $0.module == module })
-    else { return nil }
-    let down: FloatBuffer
-    let up: FloatBuffer
-    do {
-      up = try addition.rows.buffer()
-      down = try FloatBuffer(rows: addition.ranks.count, width: group.matrix.inputs)
-    } catch {
-      throw ModelError.outOfMemory(bytes: addition.ranks.count * group.matrix.inputs * 4)
-    }
-    for (row, rank) in addition.ranks.enumerated() {
-      group.matrix.copyRow(rank, into: down.row(row))
-    }
-    return try LowRankPair(down: down, up: up, scale: 1)
   }
 }

@@ -203,17 +203,23 @@ final class AdapterPass: @unchecked Sendable {
     rows: Range<Int>, factors: UnsafePointer<Float>?, to target: Destination
   ) {
     guard !target.share.isEmpty else { return }
-    for row in rows {
-      let mine = products + (row - rows.lowerBound) * ranks + addition.ranks.lowerBound
-      if let factors, let weights {
-        let factor = factors[row * weights.width]
-        if factor == 0 { continue }
-        VectorOperations.scale(mine, by: factor, count: addition.ranks.count)
-      }
+    let mine = products + addition.ranks.lowerBound
+    let destination = target.pointer + target.share.lowerBound
+    guard let factors, let weights else {
       addition.rows.add(
-        from: target.share.lowerBound, times: mine, rowCount: addition.ranks.count,
-        to: target.pointer + row * target.stride + target.share.lowerBound,
+        from: target.share.lowerBound, times: mine, factorStride: ranks, rowCount: rows.count,
+        to: destination + rows.lowerBound * target.stride, stride: target.stride,
         count: target.share.count)
+      return
+    }
+    for row in rows {
+      let factor = factors[row * weights.width]
+      if factor == 0 { continue }
+      let products = mine + (row - rows.lowerBound) * ranks
+      VectorOperations.scale(products, by: factor, count: addition.ranks.count)
+      addition.rows.add(
+        from: target.share.lowerBound, times: products, factorStride: ranks, rowCount: 1,
+        to: destination + row * target.stride, stride: target.stride, count: target.share.count)
     }
   }
 }

@@ -110,18 +110,15 @@ private struct AdapterReader {
   func group(
     layer: Int, _ input: AdapterInput, _ pairs: [AdapterTensorName.Place: AdapterTensorName.Pair]
   ) throws(AdapterError) -> LowRankAdapter.Group? {
-    var rows: [Float] = []
-    var additions: [LowRankAdapter.Addition] = []
-    var inputs = 0
-    var ranks = 0
+    var builder: LowRankAdapter.GroupBuilder?
     for module in AdaptedModule.allCases where module.input == input {
       guard let pair = pairs[.init(layer: layer, module: module)],
         let shape = target.shapes[layer][module]
       else { continue }
-      inputs = shape.inputs
+      if builder == nil { builder = .init(inputs: shape.inputs, precision: target.precision) }
       let rank = try configuration.rank(of: pair.moduleName)
       let scale = try configuration.scale(of: pair.moduleName)
-      rows += try floats(
+      let a = try floats(
         pair.a, or: pair.moduleName + ".lora_A.weight", shape: [rank, shape.inputs])
       let b = try floats(
         pair.b, or: pair.moduleName + ".lora_B.weight", shape: [shape.outputs, rank])
@@ -131,23 +128,15 @@ private struct AdapterReader {
         for r in 0..<rank { buffer[r, place] = scale * b[output * rank + r] }
       }
       do {
-        additions.append(
-          .init(
-            module: module, ranks: ranks..<ranks + rank,
-            rows: try AdapterRows(buffer, precision: target.precision)))
+        try a.withUnsafeBufferPointer { a throws(KernelError) in
+          try builder?.add(module, down: a, up: buffer)
+        }
       } catch {
         throw .outOfMemory(path: file.path)
       }
-      ranks += rank
     }
-    guard !additions.isEmpty else { return nil }
     do {
-      let matrix = try rows.withUnsafeBytes { bytes throws(KernelError) in
-        try WeightMatrix(
-          outputs: ranks, inputs: inputs, elementType: .f32, bytes: bytes,
-          precision: target.precision)
-      }
-      return LowRankAdapter.Group(matrix: matrix, additions: additions)
+      return try builder?.group()
     } catch {
       throw .unreadable(path: file.path, reason: "layer \(layer): \(error)")
     }
