@@ -89,18 +89,50 @@ extension Activations {
   ) {
     forEachPiece(of: rows, worker) { row, pieces in
       let offset = (row - rows.lowerBound) * stride
-      let first = pieces.lowerBound * Int(TK_BLOCK)
-      switch precision {
-      case .float:
-        let count = min(pieces.upperBound * Int(TK_BLOCK), width) - first
-        functions.gated(
-          gate + offset + first, up.map { $0 + offset + first }, Int64(count), function.rawValue,
-          floats.row(row) + first)
-      case .quantized:
-        functions.gated_quantize(
-          gate + offset, up.map { $0 + offset }, Int64(width), function.rawValue, Int64(row),
-          Int64(blocksPerRow), Int64(pieces.lowerBound), Int64(pieces.upperBound), blocks)
-      }
+      fill(row, pieces, gate + offset, up.map { $0 + offset }, function)
+    }
+  }
+
+  /// The same right after this worker's share of the products that make `gate` and `up`, with
+  /// matrices of the shape of `matrix`: each worker goes on with what it computed itself. Only where
+  /// shares cut a block in two does it wait for the others first; every worker must call it.
+  package func gated(
+    _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?, stride: Int,
+    function: ActivationFunction, rows: Range<Int>, after matrix: WeightMatrix, worker: Worker
+  ) {
+    precondition(matrix.outputs == width)
+    let block = Int(TK_BLOCK)
+    guard matrix.outputShares(of: worker.count, areMultiplesOf: block) else {
+      worker.barrier()
+      gated(gate, up, stride: stride, function: function, rows: rows, worker: worker)
+      return
+    }
+    let mine = matrix.outputShare(worker)
+    guard !mine.isEmpty else { return }
+    let pieces = mine.lowerBound / block..<(mine.upperBound + block - 1) / block
+    for row in rows {
+      let offset = (row - rows.lowerBound) * stride
+      fill(row, pieces, gate + offset, up.map { $0 + offset }, function)
+    }
+  }
+
+  /// Some blocks of a row become `function(gate) * up`. // gate, up (width)
+  @inline(__always)
+  private func fill(
+    _ row: Int, _ pieces: Range<Int>, _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?,
+    _ function: ActivationFunction
+  ) {
+    let first = pieces.lowerBound * Int(TK_BLOCK)
+    switch precision {
+    case .float:
+      let count = min(pieces.upperBound * Int(TK_BLOCK), width) - first
+      functions.gated(
+        gate + first, up.map { $0 + first }, Int64(count), function.rawValue,
+        floats.row(row) + first)
+    case .quantized:
+      functions.gated_quantize(
+        gate, up, Int64(width), function.rawValue, Int64(row), Int64(blocksPerRow),
+        Int64(pieces.lowerBound), Int64(pieces.upperBound), blocks)
     }
   }
 

@@ -8,6 +8,11 @@ extension WeightMatrix {
     return min(tiles.lowerBound * Self.tile, outputs)..<min(tiles.upperBound * Self.tile, outputs)
   }
 
+  /// Whether the shares of so many workers begin at multiples of `unit`.
+  func outputShares(of workers: Int, areMultiplesOf unit: Int) -> Bool {
+    (0..<workers).allSatisfy { tileCount * $0 / workers * Self.tile % unit == 0 }
+  }
+
   /// `destination[row - rows.lowerBound][output]` becomes (or grows by) the product of the
   /// activations' `rows` with this matrix. Every worker calls it and does its share of the
   /// outputs; a barrier must follow before the result is read.

@@ -57,6 +57,22 @@ import Testing
     func note(_ name: String) { names.append(name) }
   }
 
+  @Test func whatIsKnownIsTheSame() async throws {
+    let encoder = try await encoder()
+    let texts = (0..<700).map { "Text \($0)" }
+    let all = try await encoder.embed(texts)
+    // More texts than are kept, the first of them again and again.
+    for (text, vector) in zip(texts, all.vectors) {
+      let embedded = try await encoder.embed([text])
+      #expect(embedded.tokenCount == 4 || embedded.tokenCount == 5)
+      #expect(largestDifference(embedded.vectors[0], vector) < 1e-5)
+      let first = try await encoder.embed([texts[0]])
+      #expect(largestDifference(first.vectors[0], all.vectors[0]) < 1e-5)
+    }
+    let again = try await encoder.embed([texts[0]])
+    #expect(again.vectors[0] == (try await encoder.embed([texts[0]])).vectors[0])
+  }
+
   @Test func oneTextIsNotHeldUpByThousands() async throws {
     let encoder = try await encoder()
     let long = (0..<400).map { "Text \($0): " + String(repeating: "some words ", count: 60) }

@@ -168,6 +168,10 @@ import Testing
     let back = try JSONDecoder().decode(RoutingDecision.self, from: data)
     #expect(back.expert == decision.expert)
     #expect(try JSONEncoder.sorted.encode(back) == JSONEncoder.sorted.encode(decision))
+    var json = JSONWriter()
+    decision.write(to: &json)
+    #expect(try JSONEncoder.sorted.encode(decision) == Data(json.bytes))
+    #expect(try JSONEncoder.sorted.encode(decision.experts) == Data(decision.expertsJSON.utf8))
   }
 }
 

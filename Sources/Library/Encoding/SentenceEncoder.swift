@@ -28,6 +28,7 @@ package final class SentenceEncoder: Sendable {
   private let queue = DispatchQueue(label: "thalamus.encoder")
   /// Callers whose texts are not all begun, in the order in which the next pass takes theirs.
   private let waiting = Mutex<[EmbeddingJob]>([])
+  private let cache = EmbeddingCache()
 
   init(
     id: String, revision: String, encoder: Encoder, tokenizer: any Tokenizer, maxTokens: Int
@@ -40,9 +41,18 @@ package final class SentenceEncoder: Sendable {
     dimension = encoder.width
   }
 
-  /// Embeds texts, in their order. Where the calling task is cancelled, those not yet begun never are.
+  /// Embeds texts, in their order. A text that comes alone, as prompts do, may be known from before.
+  /// Where the calling task is cancelled, texts that are not yet begun never are.
   package func embed(_ texts: [String]) async throws -> Embedded {
     guard !texts.isEmpty else { return Embedded(vectors: [], tokenCount: 0) }
+    guard texts.count == 1 else { return try await compute(texts) }
+    if let known = cache.find(texts[0]) { return known }
+    let embedded = try await compute(texts)
+    cache.keep(embedded, of: texts[0])
+    return embedded
+  }
+
+  private func compute(_ texts: [String]) async throws -> Embedded {
     let isCancelled = CancellationFlag()
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in

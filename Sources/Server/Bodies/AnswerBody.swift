@@ -3,7 +3,7 @@ import Routing
 import Thalamus
 
 /// The answer of `POST /route`.
-struct AnswerBody: Encodable {
+struct AnswerBody {
   struct Completion: Encodable {
     let text: String
     let finish_reason: String
@@ -22,6 +22,45 @@ struct AnswerBody: Encodable {
     expert = decision.expert
     self.decision = decision.routing
     timings = TimingsBody(decision)
+  }
+
+  /// The body, with its keys in order.
+  var json: [UInt8] {
+    var json = JSONWriter(capacity: 1024 * (decision.experts.count + 2))
+    json.object { json in
+      if let completion {
+        json.key("completion")
+        json.raw(JSONCoding.encode(completion))
+      }
+      Self.write(id: id, expert: expert, decision, to: &json)
+      json.key("timings")
+      json.raw(JSONCoding.encode(timings))
+      if let usage {
+        json.key("usage")
+        json.raw(JSONCoding.encode(usage))
+      }
+    }
+    return json.bytes
+  }
+
+  /// What a stream begins with: the decision alone.
+  static func opening(_ decision: Decision) -> [UInt8] {
+    var json = JSONWriter(capacity: 1024 * (decision.routing.experts.count + 1))
+    json.object { json in
+      write(id: decision.id, expert: decision.expert, decision.routing, to: &json)
+    }
+    return json.bytes
+  }
+
+  private static func write(
+    id: String, expert: String, _ decision: RoutingDecision, to json: inout JSONWriter
+  ) {
+    json.key("decision")
+    decision.write(to: &json)
+    json.key("expert")
+    json.string(expert)
+    json.key("id")
+    json.string(id)
   }
 }
 

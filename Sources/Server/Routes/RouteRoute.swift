@@ -1,17 +1,10 @@
 import Generation
 import HTTP
-import Routing
 import Thalamus
 
 /// `POST /route`: a prompt in, the decision and the chosen expert's answer out.
 struct RouteRoute: Sendable {
   let service: ThalamusService
-
-  private struct DecisionEvent: Encodable {
-    let id: String
-    let expert: String
-    let decision: RoutingDecision
-  }
 
   private struct TextEvent: Encodable {
     let text: String
@@ -29,7 +22,7 @@ struct RouteRoute: Sendable {
     let routing = body.routingRequest(defaultMaxTokens: generation.defaultMaxTokens)
     guard body.generates else {
       let decision = try await service.decide(routing)
-      return .answered(by: decision, JSONCoding.response(AnswerBody(decision)))
+      return .answered(by: decision, .json(AnswerBody(decision).json))
     }
     let parameters = body.fields.parameters(
       defaultMaxTokens: generation.defaultMaxTokens,
@@ -46,7 +39,7 @@ struct RouteRoute: Sendable {
     reply.completion = .init(text: text, finish_reason: summary.finishReason.openAIName)
     reply.usage = usage(summary)
     reply.timings = TimingsBody(answer.decision, summary)
-    return .answered(by: answer.decision, JSONCoding.response(reply))
+    return .answered(by: answer.decision, .json(reply.json))
   }
 
   private static func stream(
@@ -54,9 +47,7 @@ struct RouteRoute: Sendable {
   ) -> HTTPResponse {
     let decision = answer.decision
     return AnswerStreaming(
-      opening: ServerSentEvents.event(
-        DecisionEvent(id: decision.id, expert: decision.expert, decision: decision.routing),
-        name: "decision"),
+      opening: ServerSentEvents.event(json: AnswerBody.opening(decision), name: "decision"),
       text: { ServerSentEvents.event(TextEvent(text: $0), name: "text") },
       end: { summary in
         ServerSentEvents.event(

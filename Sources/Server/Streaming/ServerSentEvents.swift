@@ -6,10 +6,15 @@ package enum ServerSentEvents {
 
   /// `data: {json}`, with the event's name where it has one.
   package static func event(_ value: some Encodable, name: String? = nil) -> [UInt8] {
+    event(json: JSONCoding.encode(value), name: name)
+  }
+
+  /// The same of a value that is JSON already, on one line.
+  package static func event(json: [UInt8], name: String? = nil) -> [UInt8] {
     var bytes: [UInt8] = []
     if let name { bytes += Array("event: \(name)\n".utf8) }
     bytes += Array("data: ".utf8)
-    bytes += JSONCoding.encode(value)
+    bytes += json
     bytes += [10, 10]
     return bytes
   }

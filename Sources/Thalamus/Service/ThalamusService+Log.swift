@@ -80,7 +80,7 @@ extension ThalamusService {
           flagsJSON: Self.json(
             FlagsColumn(inForce: routing.flags, ignored: ignored)),
           constraintsJSON: Self.json(routing.constraints),
-          expertsJSON: Self.json(routing.experts),
+          expertsJSON: routing.expertsJSON,
           decisionMilliseconds: routing.milliseconds ?? 0,
           status: answering ? .pending : .decided))
     }

@@ -47,10 +47,9 @@ package struct DenseFeedForward: FeedForward {
           : .init(up, pass.up.pointer, stride: stride, worker)
       }
     }
-    worker.barrier()
     pass.gated.gated(
       pass.gate.pointer, pass.up.pointer, stride: stride, function: function, rows: 0..<rows,
-      worker: worker)
+      after: gate.matrix, worker: worker)
     worker.barrier()
     down.apply(
       pass.gated, rows: rows, into: output, stride: down.matrix.outputs, accumulate: accumulate,

@@ -56,7 +56,7 @@ struct SharedExpert: Sendable {
     guard let buffers = mixture.shared else { return }
     buffers.gated.gated(
       buffers.gate.pointer, buffers.up.pointer, stride: inner, function: function,
-      rows: 0..<rows, worker: worker)
+      rows: 0..<rows, after: expert.gate.matrix, worker: worker)
   }
 
   /// Writes or adds the result to `output` // (rows, width), this worker's outputs only.

@@ -87,11 +87,10 @@ package struct MixtureFeedForward: FeedForward {
           up: mixture.up.row(run.slots.lowerBound), worker: worker)
       }
       if slice == 0 { shared?.expand(pass.normed, rows: rows, mixture, worker: worker) }
-      worker.barrier()
       if !slots.isEmpty {
         mixture.gated.gated(
           mixture.gate.pointer, mixture.up.pointer, stride: mixture.gate.width,
-          function: function, rows: 0..<slots.count, worker: worker)
+          function: function, rows: 0..<slots.count, after: experts[0].gate.matrix, worker: worker)
       }
       if slice == 0 { shared?.activate(function, rows: rows, mixture, worker: worker) }
       worker.barrier()

@@ -64,9 +64,9 @@ extension Encoder {
     let inner = configuration.feedForwardWidth
     layer.intermediate.apply(
       normed, rows: rows, into: pass.inner.pointer, stride: inner, worker: worker)
-    worker.barrier()
     pass.activated.gated(
-      pass.inner.pointer, nil, stride: inner, function: .geluErf, rows: rows, worker: worker)
+      pass.inner.pointer, nil, stride: inner, function: .geluErf, rows: rows,
+      after: layer.intermediate.matrix, worker: worker)
     worker.barrier()
     layer.contraction.apply(
       pass.activated, rows: rows, into: pass.hidden.pointer, stride: width, accumulate: true,
