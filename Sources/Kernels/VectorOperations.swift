@@ -16,17 +16,6 @@ package enum VectorOperations {
     }
   }
 
-  /// As `rmsNorm` for rows of `heads` heads that lie `stride` floats apart, in place. // (rows, heads, headDim)
-  package static func rmsNormHeads(
-    _ x: UnsafeMutablePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, rows: Int,
-    stride: Int, heads: Int, headDim: Int, worker: Worker
-  ) {
-    for index in worker.range(of: rows * heads) {
-      let head = x + index / heads * stride + index % heads * headDim
-      kernels.rms_norm(head, weight, Int64(headDim), epsilon, head)
-    }
-  }
-
   /// `x[i] += y[i]`
   package static func add(
     _ y: UnsafePointer<Float>, to x: UnsafeMutablePointer<Float>, count: Int, worker: Worker

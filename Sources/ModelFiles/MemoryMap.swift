@@ -73,16 +73,6 @@ package final class MemoryMap: Sendable {
     munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count)
   }
 
-  /// Tells the kernel that the range (default: all) is read soon, so that it reads ahead.
-  package func willNeed(_ range: Range<Int>? = nil) {
-    advise(range ?? 0..<count, MADV_WILLNEED)
-  }
-
-  /// Tells the kernel that the file is read once from front to back.
-  package func willReadSequentially() {
-    advise(0..<count, MADV_SEQUENTIAL)
-  }
-
   /// What Linux maps around a page that is touched, at most, where the file is in its cache already.
   private static let faultAround = 2 << 20
 

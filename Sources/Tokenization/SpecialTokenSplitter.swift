@@ -1,6 +1,6 @@
 /// Cuts text at special tokens written out in it: at each place the longest that matches.
-struct SpecialTokenSplitter: Sendable {
-  enum Piece: Equatable {
+package struct SpecialTokenSplitter: Sendable {
+  package enum Piece: Equatable {
     case text(Range<Int>)
     case token(Int32)
   }
@@ -11,7 +11,7 @@ struct SpecialTokenSplitter: Sendable {
   /// text costs a look-up a length and not a comparison a token: Gemma has 6,242 `<unused…>`.
   private var lengths: [[Int]] = Array(repeating: [], count: 256)
 
-  init(_ tokens: [(id: Int32, bytes: [UInt8])]) {
+  package init(_ tokens: [(id: Int32, bytes: [UInt8])]) {
     table = ByteStringTable(
       capacity: tokens.count, byteCapacity: tokens.reduce(0) { $0 + $1.bytes.count })
     for token in tokens {
@@ -26,7 +26,7 @@ struct SpecialTokenSplitter: Sendable {
   }
 
   /// The pieces in order; no text piece is empty.
-  func split(_ text: UnsafeRawBufferPointer) -> [Piece] {
+  package func split(_ text: UnsafeRawBufferPointer) -> [Piece] {
     var pieces: [Piece] = []
     var start = 0
     var index = 0

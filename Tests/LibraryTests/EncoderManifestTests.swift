@@ -1,3 +1,4 @@
+import Foundation
 import Library
 import Testing
 
@@ -50,5 +51,23 @@ import Testing
     await #expect(
       throws: LibraryError.missingFile(expert: "e", path: folder.path + "/m.safetensors")
     ) { _ = try await SentenceEncoder.load(folder: folder.path, pool: pool) }
+  }
+
+  @Test func moreTokensThanTheModelHasPositions() async throws {
+    let folder = try TemporaryFolder()
+    try folder.write(
+      String(contentsOfFile: Models.miniLM + "/encoder.yaml", encoding: .utf8)
+        .replacing("max_tokens: 256", with: "max_tokens: 1024"), to: "encoder.yaml")
+    for file in ["model.safetensors", "vocab.txt", "config.json"] {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.path + "/" + file, withDestinationPath: Models.miniLM + "/" + file)
+    }
+    let pool = try Models.loader().computePool
+    await #expect {
+      _ = try await SentenceEncoder.load(folder: folder.path, pool: pool)
+    } throws: { error in
+      guard case .unloadable(_, let problem)? = error as? LibraryError else { return false }
+      return problem.contains("1024") && problem.contains("512")
+    }
   }
 }

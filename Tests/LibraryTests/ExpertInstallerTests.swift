@@ -32,6 +32,22 @@ import Testing
     #expect(FileManager.default.fileExists(atPath: Self.smollm), "a link's file stays")
   }
 
+  /// As in a download cache, where names are links to files beside them.
+  @Test func aCopyIsOfTheFileBehindALink() throws {
+    let cache = models.path + "/cache/snapshot"
+    try FileManager.default.createDirectory(atPath: cache, withIntermediateDirectories: true)
+    try FileManager.default.createSymbolicLink(
+      atPath: models.path + "/cache/blob", withDestinationPath: Self.smollm)
+    try FileManager.default.createSymbolicLink(
+      atPath: cache + "/mine.gguf", withDestinationPath: "../blob")
+    let manifest = try installer.add(cache + "/mine.gguf", details: .init(), transfer: .copy)
+    try FileManager.default.removeItem(atPath: models.path + "/cache")
+    #expect(manifest.card.id == "mine")
+    let type = try FileManager.default.attributesOfItem(atPath: manifest.modelPath)[.type]
+    #expect(type as? FileAttributeType == .typeRegular)
+    #expect(try GGUFFile(path: manifest.modelPath).tensorNames.count == 272)
+  }
+
   @Test(arguments: ["../outside", "a/b", "", "auto", "."]) func hostileIDs(id: String) throws {
     var details = ExpertInstaller.Details()
     details.id = id

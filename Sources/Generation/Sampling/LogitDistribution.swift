@@ -33,25 +33,7 @@ package struct LogitDistribution: Sendable {
 
   /// The first of the largest logits; 0 if there is none (no logits, or only NaN).
   package static func argmax(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
-    var best = 0
-    var largest = -Float.infinity
-    var index = 0
-    // Blocks of 64: the maximum of a block vectorises, its place is looked for only if it wins.
-    while index < logits.count {
-      let end = min(index + 64, logits.count)
-      var blockLargest = -Float.infinity
-      for i in index..<end {
-        blockLargest = logits[i] > blockLargest ? logits[i] : blockLargest
-      }
-      if blockLargest > largest {
-        largest = blockLargest
-        for i in index..<end where logits[i] == largest {
-          best = i
-          break
-        }
-      }
-      index = end
-    }
-    return Int32(truncatingIfNeeded: best)
+    guard let first = logits.baseAddress else { return 0 }
+    return Int32(truncatingIfNeeded: VectorOperations.argmax(first, count: logits.count))
   }
 }

@@ -73,6 +73,8 @@ final class Inbox: @unchecked Sendable {
     condition.withLock {
       while idle, jobs.isEmpty, dueEnding == nil { condition.wait() }
       defer { jobs.removeAll() }
+      // Until the thread says how many of them still wait, all do.
+      waitingInThread += jobs.count
       return (jobs, dueEnding)
     }
   }
@@ -99,7 +101,7 @@ final class Inbox: @unchecked Sendable {
   var statistics: SchedulerStatistics {
     condition.withLock {
       var statistics = currentStatistics
-      statistics.waiting += jobs.count + announced
+      statistics.waiting = waitingInThread + jobs.count + announced
       return statistics
     }
   }

@@ -75,8 +75,12 @@ final class SchedulerLoop {
     var promised = running.reduce(0) {
       $0 + $1.cache.missingBytes(forPositions: $1.tokens.count + 1)
     }
-    func fits(_ positions: Int, bytesPerBlock: Int) -> Bool {
-      let needed = PagePool.blocks(forPositions: positions + 1) * bytesPerBlock
+    func fits(_ positions: Int, bytesPerBlock: Int, adopted: Int = 0) -> Bool {
+      let needed = (PagePool.blocks(forPositions: positions + 1) - adopted) * bytesPerBlock
+      let missing = promised + needed - pool.availableBytes
+      // What is kept of earlier texts goes only where that makes the room: a request that must wait
+      // for others anyway would empty the tree at every step.
+      guard missing <= 0 || running.isEmpty || missing <= prefixes.unusedBytes else { return false }
       while promised + needed > pool.availableBytes, prefixes.evictOldest() {}
       guard promised + needed <= pool.availableBytes || running.isEmpty else { return false }
       promised += needed
@@ -88,21 +92,31 @@ final class SchedulerLoop {
       running.append(sequence)
     }
     while running.count < options.runningLimit, let job = waiting.first {
-      guard fits(job.tokens.count, bytesPerBlock: decoder.bytesPerBlock(adapter: job.adapter))
-      else {
-        return
-      }
+      // Held from here on, so that they are not what makes room for the rest.
+      let known = knownBlocks(job)
+      guard
+        fits(
+          job.tokens.count, bytesPerBlock: decoder.bytesPerBlock(adapter: job.adapter),
+          adopted: known?.count ?? 0)
+      else { return }
       waiting.removeFirst()
-      running.append(begin(job))
+      running.append(begin(job, known))
     }
   }
 
-  private func begin(_ job: Job) -> RunningSequence {
+  /// What earlier requests computed of a job's beginning; nil where nothing can be taken over.
+  private func knownBlocks(_ job: Job) -> [KVBlock]? {
+    // Scoring needs the logits of every token, so that nothing can be left out.
+    guard case .generation(let request, _) = job.kind,
+      decoder.sharesPrefixes(adapter: job.adapter)
+    else { return nil }
+    return prefixes.longestPrefix(of: request.promptTokens, in: job.prefixScope)
+  }
+
+  private func begin(_ job: Job, _ known: [KVBlock]?) -> RunningSequence {
     var cache = decoder.makeCache(adapter: job.adapter)
-    if case .generation(let request, _) = job.kind, decoder.sharesPrefixes(adapter: job.adapter) {
-      // Scoring needs the logits of every token, so that nothing can be left out.
-      cache = decoder.makeCache(
-        adopting: prefixes.longestPrefix(of: request.promptTokens, in: job.prefixScope))
+    if let known {
+      cache = decoder.makeCache(adopting: known)
       statistics.reusedPromptTokens += UInt64(cache.count)
     }
     let role: RunningSequence.Role =

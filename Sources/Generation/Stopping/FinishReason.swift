@@ -10,15 +10,12 @@ package enum FinishReason: Sendable, Equatable {
   case contextLimit
   /// The key-value memory that one sequence may use is full.
   case memoryLimit
-  /// The consumer left.
-  case cancelled
 
   /// The OpenAI interface's word for it.
   package var openAIName: String {
     switch self {
     case .endToken, .stopString: "stop"
     case .maxTokens, .contextLimit, .memoryLimit: "length"
-    case .cancelled: "cancelled"
     }
   }
 }

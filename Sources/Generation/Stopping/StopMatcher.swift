@@ -42,9 +42,16 @@ package struct StopMatcher: Sendable {
     return Outcome(text: text, matched: nil)
   }
 
-  /// What was held back, once no more text comes.
-  package mutating func finish() -> String {
+  /// What was held back, once no more text comes: up to a whole stop string that the beginning of a
+  /// longer one hid.
+  package mutating func finish() -> Outcome {
     defer { held.removeAll() }
-    return String(decoding: held, as: UTF8.self)
+    for start in held.indices {
+      if let stop = stops.first(where: { held[start...].starts(with: $0.bytes) }) {
+        return Outcome(
+          text: String(decoding: held[..<start], as: UTF8.self), matched: stop.string)
+      }
+    }
+    return Outcome(text: String(decoding: held, as: UTF8.self), matched: nil)
   }
 }

@@ -54,6 +54,7 @@ package struct StopRule: Sendable {
     if let stop = match.matched {
       return Outcome(text: match.text, finished: .stopString(stop))
     }
-    return Outcome(text: match.text + matcher.finish(), finished: nil)
+    let end = matcher.finish()
+    return Outcome(text: match.text + end.text, finished: end.matched.map { .stopString($0) })
   }
 }

@@ -179,6 +179,25 @@ extension SentenceEncoder {
         tensors: try SafetensorsFile(path: path), pool: pool, precision: precision)
       let tokenizer = try WordPieceTokenizer(
         vocabularyPath: folder + "/" + manifest.vocabulary, maximumTokens: manifest.maxTokens)
+      // A text that the model can't read would take all others of its pass with it.
+      let limits = encoder.configuration
+      guard manifest.maxTokens <= limits.maximumPositions else {
+        return .failure(
+          .unloadable(
+            expert: manifest.id,
+            problem: """
+              max_tokens is \(manifest.maxTokens); the model has \(limits.maximumPositions) positions
+              """))
+      }
+      guard tokenizer.vocabularyCount <= limits.vocabularySize else {
+        return .failure(
+          .unloadable(
+            expert: manifest.id,
+            problem: """
+              the vocabulary has \(tokenizer.vocabularyCount) tokens; the model knows \
+              \(limits.vocabularySize)
+              """))
+      }
       return .success(
         SentenceEncoder(
           id: manifest.id, revision: try FileRevision.of(path), encoder: encoder,

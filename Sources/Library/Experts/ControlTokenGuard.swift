@@ -1,3 +1,4 @@
+import Generation
 import Tokenization
 
 /// Keeps a message's text from speaking as the chat template does.
@@ -5,31 +6,82 @@ import Tokenization
 /// A rendered template is read with its control tokens, so a user who writes `<|im_end|>` would end
 /// the turn and could begin one of the system's. Such a text gets a zero-width space inside the
 /// token's name: the model still reads the words, and nobody's turn ends.
+///
+/// All of it is done on bytes, as tokenizers read them: as characters, a name that follows a
+/// combining mark is another text, and would not be found.
 struct ControlTokenGuard: Sendable {
   private let tokenizer: any Tokenizer
+  private let splitter: SpecialTokenSplitter
+  /// Lengths of the names in bytes, by what the splitter calls them.
+  private let lengths: [Int]
   /// Bytes that a control token's name begins with: a text without any needs no closer look.
-  private let firstBytes: Set<UInt8>
+  private var firstBytes: [Bool] = Array(repeating: false, count: 256)
+
+  /// A name broken in one round may let another one begin inside it.
+  private static let rounds = 8
+  private static let zeroWidthSpace = Array("\u{200B}".utf8)
 
   init(_ tokenizer: any Tokenizer) {
     self.tokenizer = tokenizer
-    var firstBytes: Set<UInt8> = []
+    var names: Set<[UInt8]> = []
     for id in 0..<Int32(clamping: tokenizer.vocabularyCount) where tokenizer.isSpecial(id) {
-      if let first = tokenizer.bytes(of: id).first { firstBytes.insert(first) }
+      let name = tokenizer.bytes(of: id)
+      guard !name.isEmpty else { continue }
+      names.insert(name)
+      // SentencePiece reads a space and its own sign for one alike.
+      let text = String(decoding: name, as: UTF8.self)
+      names.insert(Array(text.replacing("\u{2581}", with: " ").utf8))
+      names.insert(Array(text.replacing(" ", with: "\u{2581}").utf8))
     }
-    self.firstBytes = firstBytes
+    let sorted = names.sorted { $0.lexicographicallyPrecedes($1) }
+    for name in sorted { firstBytes[Int(name[0])] = true }
+    // A tokenizer may also read what only becomes a name once it is normalized.
+    for byte in 128..<256 { firstBytes[byte] = true }
+    lengths = sorted.map(\.count)
+    splitter = SpecialTokenSplitter(sorted.enumerated().map { (Int32(clamping: $0), $1) })
   }
 
-  /// The text, with the names of control tokens broken.
-  func clean(_ text: String) -> String {
-    guard text.utf8.contains(where: firstBytes.contains) else { return text }
-    let found = Set(
-      tokenizer.encode(text, addSpecial: false, parseSpecial: true).filter(tokenizer.isSpecial))
+  /// The text, with the names of control tokens broken. Throws for a text whose control tokens can't
+  /// be found in it, which takes intent.
+  func clean(_ text: String) throws(GenerationError) -> String {
+    guard text.utf8.contains(where: { firstBytes[Int($0)] }) else { return text }
     var text = text
-    for id in found {
-      let name = String(decoding: tokenizer.bytes(of: id), as: UTF8.self)
-      guard let first = name.first, name.count > 1 else { continue }
-      text = text.replacing(name, with: "\(first)\u{200B}\(name.dropFirst())")
+    for _ in 0..<Self.rounds {
+      guard holdsControlTokens(text) else { return text }
+      text = broken(text)
     }
-    return text
+    throw .invalidParameter(
+      name: "messages", value: "a text that holds control tokens of the model",
+      expected: "one without")
+  }
+
+  /// Whether the tokenizer would read any.
+  private func holdsControlTokens(_ text: String) -> Bool {
+    tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+      != tokenizer.encode(text, addSpecial: false, parseSpecial: false)
+  }
+
+  /// With a zero-width space behind the first character of each name.
+  private func broken(_ text: String) -> String {
+    let bytes = Array(text.utf8)
+    var output: [UInt8] = []
+    output.reserveCapacity(bytes.count + 64)
+    var next = 0
+    for piece in bytes.withUnsafeBytes(splitter.split) {
+      switch piece {
+      case .text(let range):
+        output += bytes[range]
+        next = range.upperBound
+      case .token(let name):
+        let end = next + lengths[Int(name)]
+        var rest = next + 1
+        while rest < end, bytes[rest] & 0xC0 == 0x80 { rest += 1 }
+        output += bytes[next..<rest]
+        output += Self.zeroWidthSpace
+        output += bytes[rest..<end]
+        next = end
+      }
+    }
+    return String(decoding: output, as: UTF8.self)
   }
 }

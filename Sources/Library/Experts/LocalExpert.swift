@@ -115,9 +115,9 @@ package final class LocalExpert: Expert {
     case .continuation(let text):
       return tokenizer.encode(text, addSpecial: true, parseSpecial: false)
     case .messages(let messages):
-      let messages = messages.map { message in
+      let messages = try messages.map { message in
         var message = message
-        message.content = controlTokens.clean(message.content)
+        message.content = try controlTokens.clean(message.content)
         return message
       }
       let text = try layout.template.render(

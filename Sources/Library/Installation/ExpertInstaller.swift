@@ -84,7 +84,10 @@ package struct ExpertInstaller: Sendable {
         let from = kind == .file ? source : source.appending(path: file)
         let to = URL(filePath: folder + "/" + file)
         switch transfer {
-        case .copy: try FileManager.default.copyItem(at: from, to: to)
+        case .copy:
+          // A download cache holds links, which a copy would keep, to places that are no longer
+          // beside them.
+          try FileManager.default.copyItem(at: from.resolvingSymlinksInPath(), to: to)
         case .link: try FileManager.default.createSymbolicLink(at: to, withDestinationURL: from)
         }
       }

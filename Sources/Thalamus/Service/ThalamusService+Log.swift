@@ -98,11 +98,7 @@ extension ThalamusService {
       completion.promptTokens = summary.promptTokens
       completion.firstTokenMilliseconds = summary.timings.firstTokenMilliseconds
       completion.finishReason = summary.finishReason.openAIName
-      if summary.finishReason == .cancelled {
-        completion.status = .cancelled
-      } else {
-        learn(from: summary, text: outcome.text, of: decision.expert)
-      }
+      learn(from: summary, text: outcome.text, of: decision.expert)
     case .failed(let error):
       let isCancelled = error is CancellationError || error as? GenerationError == .cancelled
       completion.status = isCancelled ? .cancelled : .failed

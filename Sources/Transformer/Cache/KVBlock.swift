@@ -16,5 +16,7 @@ package final class KVBlock: @unchecked Sendable {
     self.pool = pool
   }
 
+  var byteCount: Int { pool.bytesPerBlock }
+
   deinit { pool.reclaim(base) }
 }

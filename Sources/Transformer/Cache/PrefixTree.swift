@@ -100,6 +100,18 @@ package final class PrefixTree {
   /// other block follows. False if there is none.
   package func evictOldest() -> Bool { evict(unusedOnly: true) }
 
+  /// Bytes of the blocks that no sequence holds: what giving them up would free.
+  package var unusedBytes: Int {
+    var bytes = 0
+    func visit(_ node: Node) {
+      // Who holds a block holds those before it too.
+      if isKnownUniquelyReferenced(&node.block) { bytes += node.block.byteCount }
+      for child in node.children.values { visit(child) }
+    }
+    for root in roots.values { visit(root) }
+    return bytes
+  }
+
   /// Gives up all blocks.
   package func removeAll() {
     roots = [:]
