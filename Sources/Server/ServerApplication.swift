@@ -11,9 +11,10 @@ package enum ServerApplication {
     let logger = Self.logger(level: level)
     let service = try await ThalamusService.start(configuration, logger: logger)
     await service.markInterruptedDecisions()
-    let server = HTTPServer(
-      configuration: httpConfiguration(configuration.server),
-      handler: APIRoutes(service: service).handler, logger: logger)
+    let routes = APIRoutes(service: service)
+    var http = httpConfiguration(configuration.server)
+    http.refuseHead = routes.refuseHead
+    let server = HTTPServer(configuration: http, handler: routes.handler, logger: logger)
     try server.start()
     // People copy this line, and the tests wait for it.
     logger.info("listening on http://\(configuration.server.host):\(server.port ?? 0)")

@@ -7,12 +7,16 @@ private struct Peer {
   var now = MonotonicInstant(nanoseconds: 1_000_000_000_000)
   let date = Array("Date: today\r\n".utf8)
 
-  init(_ change: (inout HTTPLimits, inout HTTPTimeouts) -> Void = { _, _ in }) {
+  init(
+    _ change: (inout HTTPLimits, inout HTTPTimeouts) -> Void = { _, _ in },
+    refusing refuseHead: HTTPHeadCheck? = nil
+  ) {
     var limits = HTTPLimits()
     var timeouts = HTTPTimeouts()
     change(&limits, &timeouts)
     machine = ConnectionStateMachine(
-      limits: limits, timeouts: timeouts, renderError: HTTPErrorDescription.jsonRenderer, now: now)
+      limits: limits, timeouts: timeouts, renderError: HTTPErrorDescription.jsonRenderer,
+      refuseHead: refuseHead, now: now)
   }
 
   mutating func send(_ text: String) -> [String] {
@@ -67,6 +71,35 @@ private struct Peer {
 }
 
 @Suite struct ConnectionStateMachineTests {
+  private static let keyed: HTTPHeadCheck = { request in
+    request.headers["key"] == "k" ? nil : .text("no", status: .unauthorized)
+  }
+
+  @Test(arguments: ["POST", "HEAD"]) func aBodyIsNotAwaitedFromWhoIsRefused(method: String) {
+    var peer = Peer(refusing: Self.keyed)
+    let actions = peer.send(
+      "\(method) /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 9000\r\n\r\n")
+    #expect(actions.isEmpty)
+    let text = peer.taken()
+    #expect(text.hasPrefix("HTTP/1.1 401 ") && text.contains("Connection: close"))
+    #expect(text.hasSuffix("no") == (method == "POST"))
+    #expect(peer.actions() == ["shutdown"])
+    #expect(peer.send(String(repeating: "x", count: 5000)).isEmpty, "what still comes is dropped")
+    #expect(peer.wait(.seconds(9)) == ["close"])
+  }
+
+  @Test func whoIsNotRefusedGoesOn() {
+    var peer = Peer(refusing: Self.keyed)
+    let head = "POST /a HTTP/1.1\r\nHost: h\r\nkey: k\r\nContent-Length: 2\r\n"
+    #expect(peer.send(head + "Expect: 100-continue\r\n\r\n").isEmpty)
+    #expect(peer.taken() == "HTTP/1.1 100 Continue\r\n\r\n")
+    #expect(peer.send("hi") == ["dispatch /a"])
+    #expect(peer.respond().isEmpty)
+    // The handler looks at requests without a body.
+    #expect(peer.send(head + "\r\nhi" + get) == ["dispatch /a"])
+    #expect(peer.respond() == ["dispatch /a"])
+  }
+
   private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
   @Test func answersAndKeepsTheConnection() {

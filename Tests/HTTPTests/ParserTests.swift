@@ -2,14 +2,17 @@ import HTTP
 import Testing
 
 /// What a parser found in a stream of bytes, as text, so that two runs can be compared.
-func parse(_ input: [UInt8], limits: HTTPLimits = HTTPLimits(), pieces: [Int] = []) -> [String] {
-  var parser = HTTPRequestParser(limits: limits)
+func parse(
+  _ input: [UInt8], limits: HTTPLimits = HTTPLimits(), pieces: [Int] = [], heads: Bool = false
+) -> [String] {
+  var parser = HTTPRequestParser(limits: limits, announcesHeads: heads)
   var found: [String] = []
   func drain() -> Bool {
     while true {
       switch parser.next() {
       case .needsMore: return true
       case .sendContinue: found.append("continue")
+      case .head(let request): found.append("head \(request.rawPath) \(request.body.count)")
       case .failure(let error):
         found.append("\(error.description.status.code)")
         return false
@@ -37,6 +40,20 @@ func parse(_ text: String, limits: HTTPLimits = HTTPLimits()) -> [String] {
 }
 
 @Suite struct ParserTests {
+  @Test(arguments: [[], [1], [40, 1, 1, 1], Array(repeating: 1, count: 300)])
+  func headsComeBeforeBodies(pieces: [Int]) {
+    let text =
+      "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"
+      + "GET /b HTTP/1.1\r\nHost: h\r\n\r\n"
+      + "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"
+      + "POST /d HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+    let found = parse(Array(text.utf8), pieces: pieces, heads: true)
+    #expect(found.filter { $0.hasPrefix("head") } == ["head /a 0", "head /c 0"])
+    #expect(found.filter { !$0.hasPrefix("head") } == parse(text))
+    let waiting = "POST /e HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    #expect(parse(Array(waiting.utf8), heads: true) == ["head /e 0", "continue"])
+  }
+
   private static let stream =
     "GET /a%20b?x=1&y HTTP/1.1\r\nHost: example\r\nAccept: */*\r\n\r\n"
     + "\r\nPOST /p HTTP/1.1\r\nhost:h\r\nContent-Length: 11\r\n\r\nhello world"

@@ -42,6 +42,7 @@ package struct ConnectionStateMachine {
   private let limits: HTTPLimits
   private let timeouts: HTTPTimeouts
   private let renderError: HTTPErrorRenderer
+  private let refuseHead: HTTPHeadCheck?
 
   package private(set) var state = State.reading
   private var parser: HTTPRequestParser
@@ -67,12 +68,13 @@ package struct ConnectionStateMachine {
   /// A new connection, which has the header timeout to begin its first request.
   package init(
     limits: HTTPLimits, timeouts: HTTPTimeouts, renderError: @escaping HTTPErrorRenderer,
-    now: MonotonicInstant
+    refuseHead: HTTPHeadCheck? = nil, now: MonotonicInstant
   ) {
     self.limits = limits
     self.timeouts = timeouts
     self.renderError = renderError
-    parser = HTTPRequestParser(limits: limits)
+    self.refuseHead = refuseHead
+    parser = HTTPRequestParser(limits: limits, announcesHeads: refuseHead != nil)
     readDeadline = now.advanced(by: timeouts.header)
   }
 
@@ -298,6 +300,10 @@ package struct ConnectionStateMachine {
           }
           updateReadDeadline(now: now)
           return .none
+        case .head(let request):
+          if let refusal = refuseHead?(request) {
+            end(with: refusal, hidesBody: request.method == .head, date: date)
+          }
         case .sendContinue:
           output.append { ResponseEncoder.append("HTTP/1.1 100 Continue\r\n\r\n", to: &$0) }
         case .request(let request, let keepsAlive):
@@ -364,11 +370,17 @@ package struct ConnectionStateMachine {
   private mutating func fail(
     _ error: HTTPErrorDescription, now: MonotonicInstant, date: [UInt8]
   ) {
-    let response = renderError(error)
+    end(with: renderError(error), date: date)
+  }
+
+  /// Answers what was not read to its end, and closes.
+  private mutating func end(
+    with response: HTTPResponse, hidesBody: Bool = false, date: [UInt8]
+  ) {
     requestVersion = .http11
     if case .bytes(let bytes) = response.body {
       appendHead(response, framing: .length(bytes.count), keepsAlive: false, date: date)
-      output.append(bytes)
+      if !hidesBody { output.append(bytes) }
     }
     readDeadline = nil
     state = .closing(linger: true)

@@ -236,7 +236,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     let token = generation << 32 | UInt64(UInt32(bitPattern: fileDescriptor))
     let machine = ConnectionStateMachine(
       limits: configuration.limits, timeouts: configuration.timeouts,
-      renderError: configuration.errorRenderer, now: now)
+      renderError: configuration.errorRenderer, refuseHead: configuration.refuseHead, now: now)
     let connection = Connection(
       fileDescriptor: fileDescriptor, token: token, remoteAddress: remoteAddress, loop: self,
       machine: machine)

@@ -8,6 +8,8 @@ package struct HTTPRequestParser {
   package enum Event {
     /// Nothing more to read in the bytes so far.
     case needsMore
+    /// A head whose body is still to be read; only where the parser was asked for it.
+    case head(HTTPRequest)
     /// The client waits for `100 Continue` before it sends the body.
     case sendContinue
     case request(HTTPRequest, keepsAlive: Bool)
@@ -34,6 +36,8 @@ package struct HTTPRequestParser {
   }
 
   private let limits: HTTPLimits
+  private let announcesHeads: Bool
+  private var owesContinue = false
   private var phase = Phase.requestLine
   private var failure: HTTPParseError?
   /// Bytes that came and are not yet part of a request: from `start` on.
@@ -47,8 +51,11 @@ package struct HTTPRequestParser {
   private var chunkExtensionBytes = 0
   private var body: [UInt8] = []
 
-  package init(limits: HTTPLimits) {
+  /// - Parameter announcesHeads: Whether `next()` gives the head of a request with a body before
+  ///   the body is read.
+  package init(limits: HTTPLimits, announcesHeads: Bool = false) {
     self.limits = limits
+    self.announcesHeads = announcesHeads
   }
 
   /// Bytes that came and are not yet read.
@@ -116,6 +123,10 @@ package struct HTTPRequestParser {
   }
 
   private mutating func read(_ bytes: UnsafeRawBufferPointer) throws(HTTPParseError) -> Event {
+    if owesContinue {
+      owesContinue = false
+      return .sendContinue
+    }
     while true {
       switch phase {
       case .requestLine:
@@ -137,7 +148,12 @@ package struct HTTPRequestParser {
         guard let line = try fieldLine(in: bytes) else { return .needsMore }
         if line.isEmpty {
           try head.validate(maximumBodyBytes: limits.maximumBodyBytes)
-          if beginBody(bytesFollow: start < bytes.count) { return .sendContinue }
+          let waits = beginBody(bytesFollow: start < bytes.count)
+          if announcesHeads, phase != .fixedBody(remaining: 0) {
+            owesContinue = waits
+            return .head(request(body: []))
+          }
+          if waits { return .sendContinue }
         } else {
           guard head.headers.count < limits.maximumHeaderCount else {
             throw .headersTooLarge("There are more than \(limits.maximumHeaderCount) headers.")
@@ -262,10 +278,14 @@ package struct HTTPRequestParser {
     return size
   }
 
-  private mutating func finish() -> Event {
-    let request = HTTPRequest(
+  private func request(body: [UInt8]) -> HTTPRequest {
+    HTTPRequest(
       method: head.method, rawPath: head.rawPath, rawQuery: head.rawQuery, version: head.version,
       headers: head.headers, body: body)
+  }
+
+  private mutating func finish() -> Event {
+    let request = request(body: body)
     let keepsAlive = head.keepsAlive
     phase = .requestLine
     head = PendingHead()

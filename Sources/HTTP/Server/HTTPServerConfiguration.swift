@@ -37,6 +37,10 @@ package struct HTTPTimeouts: Sendable {
   package init() {}
 }
 
+/// Looks at the head of a request that has a body, before the body is read: the response, of bytes,
+/// that refuses it, or nil to go on. It runs on the event loop's thread and must not take long.
+package typealias HTTPHeadCheck = @Sendable (HTTPRequest) -> HTTPResponse?
+
 /// Where and how an ``HTTPServer`` serves.
 package struct HTTPServerConfiguration: Sendable {
   /// A name or numeric address to listen at.
@@ -57,6 +61,8 @@ package struct HTTPServerConfiguration: Sendable {
   package var graceTimeout: Duration = .seconds(30)
   /// Makes the responses that the server gives itself, before a handler sees the request.
   package var errorRenderer: HTTPErrorRenderer = HTTPErrorDescription.jsonRenderer
+  /// Spares the server the bodies of requests that it refuses by their heads.
+  package var refuseHead: HTTPHeadCheck?
 
   package init(host: String = "127.0.0.1", port: Int = 8080) {
     self.host = host

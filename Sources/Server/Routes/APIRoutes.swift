@@ -4,9 +4,14 @@ import Thalamus
 /// All routes of the server, with authorisation and errors around them.
 package struct APIRoutes: Sendable {
   private let router: HTTPRouter
+  private let authorization: Authorization
+
+  /// Routes that need no key.
+  private static let openPaths = ["/healthz", "/readyz"]
 
   package init(service: ThalamusService) {
     let authorization = Authorization(keys: service.configuration.server.apiKeys)
+    self.authorization = authorization
     var router = HTTPRouter()
 
     func open(
@@ -52,6 +57,20 @@ package struct APIRoutes: Sendable {
   }
 
   package var handler: HTTPHandler { router.handler }
+
+  /// Refuses requests without a key before they send megabytes; nil where no key is asked for.
+  package var refuseHead: HTTPHeadCheck? {
+    guard authorization.isOn else { return nil }
+    return { [authorization] request in
+      guard !Self.openPaths.contains(request.rawPath) else { return nil }
+      do {
+        try authorization.check(request)
+        return nil
+      } catch {
+        return APIError(any: error).response
+      }
+    }
+  }
 
   private static func answer(
     _ request: HTTPRequest, _ handle: @Sendable (HTTPRequest) async throws -> HTTPResponse

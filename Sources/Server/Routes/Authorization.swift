@@ -9,9 +9,12 @@ package struct Authorization: Sendable {
     self.keys = keys.map { Array($0.utf8) }
   }
 
+  /// Whether a key is asked for.
+  package var isOn: Bool { !keys.isEmpty }
+
   /// Throws 401 where the request carries none of the keys.
   package func check(_ request: HTTPRequest) throws(APIError) {
-    guard !keys.isEmpty else { return }
+    guard isOn else { return }
     let header = request.headers["Authorization"] ?? ""
     let words = header.split(separator: " ", maxSplits: 1)
     let sent =
