@@ -86,6 +86,13 @@ package enum VectorOperations {
     return Double(largest) + log(kernels.exp_sum(x, largest, Int64(count)))
   }
 
+  /// x becomes e^(x - largest).
+  package static func exponentials(
+    _ x: UnsafeMutablePointer<Float>, below largest: Float, count: Int
+  ) {
+    kernels.exp_scale(x, largest, 1, Int64(count))
+  }
+
   /// Softmax in place.
   package static func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) {
     let largest = kernels.maximum(x, Int64(count))

@@ -63,6 +63,65 @@ import Testing
     #expect(found[0] > 0 && found[1] > 0 && found[2] == 0 && found[3] == 0)
   }
 
+  /// The tokens that may come, by sorting the whole vocabulary, step by step as the steps say.
+  private func allowed(_ logits: [Float], _ parameters: SamplingParameters) -> Set<Int> {
+    let scaled = logits.map { Double($0) / Double(parameters.temperature) }
+    let largest = scaled.max() ?? 0
+    var kept = scaled.indices.sorted {
+      scaled[$0] != scaled[$1] ? scaled[$0] > scaled[$1] : $0 < $1
+    }
+    if parameters.topK > 0 { kept = Array(kept.prefix(parameters.topK)) }
+    let weights = kept.map { exp(scaled[$0] - largest) }
+    let wanted = Double(parameters.topP) * weights.reduce(0, +)
+    var sum = 0.0
+    var count = 0
+    for weight in weights where sum < wanted {
+      sum += weight
+      count += 1
+    }
+    if parameters.topP < 1 { kept = Array(kept.prefix(max(1, count))) }
+    return Set(kept.filter { exp(scaled[$0] - largest) >= Double(parameters.minP) })
+  }
+
+  @Test(arguments: [0, 5, 300], [1, 0.95, 0.3] as [Float])
+  func whatMayComeIsWhatTheStepsKeep(topK: Int, topP: Float) {
+    var generator = SeededGenerator(seed: 3)
+    for minP in [0, 0.02, 0.3] as [Float] {
+      for temperature in [0.2, 1, 3] as [Float] {
+        let logits = (0..<2000).map { _ in Float(generator.nextUnit() * generator.nextUnit()) * 12 }
+        var parameters = SamplingParameters(temperature: temperature, seed: 5)
+        parameters.topK = topK
+        parameters.topP = topP
+        parameters.minP = minP
+        let allowed = allowed(logits, parameters)
+        var sampler = Sampler(parameters: parameters)
+        var found: Set<Int> = []
+        for _ in 0..<400 { found.insert(Int(next(logits, &sampler).token)) }
+        #expect(found.isSubset(of: allowed), "\(topK) \(topP) \(minP) \(temperature)")
+        if allowed.count < 6, minP > 0.1 {
+          #expect(found == allowed, "\(topK) \(topP) \(minP) \(temperature)")
+        }
+      }
+    }
+  }
+
+  /// Over several runs of the sum, with a rest.
+  @Test func drawsReachTheWholeVocabulary() {
+    var logits = Array(repeating: Float(1), count: 1300)
+    logits[700] = -.infinity
+    logits[1299] = 1 + Float(log(100.0))
+    let found = frequencies(logits, draws: 14_000) { _ in }
+    // 1298 of weight 1, and one of 100.
+    let shares: [(range: Range<Int>, weight: Double)] = [
+      (1299..<1300, 100), (0..<512, 512), (1024..<1299, 275),
+    ]
+    for share in shares {
+      let frequency: Double = found[share.range].reduce(0, +)
+      #expect(abs(frequency - share.weight / 1398) < 0.02)
+    }
+    #expect(found[700] == 0)
+  }
+
   @Test func repetitionPenaltyLooksAtTheWindow() {
     var parameters = SamplingParameters()
     parameters.repetitionPenalty = 2

@@ -1,3 +1,5 @@
+import Kernels
+
 /// The tokens that may still be chosen, with their scaled logits. The storage is kept from token
 /// to token, so that sampling allocates nothing once it has run.
 package struct Candidates: Sendable {
@@ -10,22 +12,34 @@ package struct Candidates: Sendable {
   }
 
   package var items: [Candidate] = []
+  /// The weight of all tokens, where `items` are only the most probable ones; nil where these are all
+  /// that counts.
+  package var total: Double?
   /// Whether the most probable comes first.
   package var isSorted = false
 
   package init() {}
 
-  /// The candidates that can matter: those whose logit is at least `floor`.
+  /// The weight of all candidates.
+  package var weight: Double { items.reduce(0) { $0 + Double($1.weight) } }
+
+  /// Takes the tokens whose scaled logit is at least `floor`.
+  /// - Parameter largest: The largest scaled logit.
   package mutating func fill(
-    logits: UnsafeBufferPointer<Float>, inverseTemperature: Float, largest: Float, floor: Float
+    logits: UnsafeBufferPointer<Float>, largest: Float, floor: Float
   ) {
     items.removeAll(keepingCapacity: true)
     isSorted = false
-    for index in 0..<logits.count where logits[index] >= floor {
+    guard let first = logits.baseAddress else { return }
+    var index = 0
+    while true {
+      index = VectorOperations.firstIndex(in: first, index..<logits.count, atLeast: floor)
+      guard index < logits.count else { return }
       items.append(
         Candidate(
-          token: Int32(truncatingIfNeeded: index), logit: logits[index] * inverseTemperature,
-          weight: Exponential.of((logits[index] - largest) * inverseTemperature)))
+          token: Int32(truncatingIfNeeded: index), logit: logits[index],
+          weight: Exponential.of(logits[index] - largest)))
+      index += 1
     }
   }
 
@@ -38,9 +52,7 @@ package struct Candidates: Sendable {
 
   /// Draws one token with probability proportional to its weight.
   package func draw(using generator: inout SeededGenerator) -> Int32? {
-    var total = 0.0
-    for item in items { total += Double(item.weight) }
-    var rest = generator.nextUnit() * total
+    var rest = generator.nextUnit() * weight
     for item in items {
       rest -= Double(item.weight)
       if rest < 0 { return item.token }

@@ -1,3 +1,5 @@
+import Kernels
+
 /// Chooses the tokens of one sequence.
 ///
 /// It belongs to its sequence, and draws only from its own random numbers: what other sequences
@@ -5,6 +7,8 @@
 package struct Sampler: Sendable {
   private let temperature: Float
   private let topK: Int
+  private let topP: Float
+  private let minP: Float
   private let logprobs: Int?
   private let logitSteps: [any LogitStep]
   private let candidateSteps: [any CandidateStep]
@@ -14,6 +18,8 @@ package struct Sampler: Sendable {
   package init(parameters: SamplingParameters) {
     temperature = parameters.temperature
     topK = parameters.topK
+    topP = parameters.topP
+    minP = parameters.minP
     logprobs = parameters.logprobs
     var steps: [any LogitStep] = []
     if !parameters.logitBias.isEmpty { steps.append(LogitBiasStep(bias: parameters.logitBias)) }
@@ -46,12 +52,12 @@ package struct Sampler: Sendable {
     if let logprobs {
       distribution = LogitDistribution(logits: UnsafeBufferPointer(logits), topCount: logprobs)
     }
-    // The steps may overwrite the chosen token's logit; keep what logprobs need.
-    let original = distribution == nil || logitSteps.isEmpty ? nil : Array(logits)
+    // The chosen token's logit is overwritten; keep what logprobs need.
+    let original = distribution == nil ? nil : Array(logits)
     for step in logitSteps { step.apply(to: logits, tokens: tokens, promptCount: promptCount) }
-    let token = choose(UnsafeBufferPointer(logits))
+    let token = choose(logits)
     let chosen = distribution.map { distribution in
-      let logit = original?[Int(token)] ?? logits[Int(token)]
+      let logit = original?[Int(token)] ?? 0
       return ChosenLogprob(
         chosen: TokenLogprob(token: token, logprob: distribution.logprob(of: logit)),
         top: distribution.top)
@@ -59,15 +65,51 @@ package struct Sampler: Sendable {
     return (token, chosen)
   }
 
-  private mutating func choose(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
-    let best = LogitDistribution.argmax(logits)
-    guard temperature > 0, topK != 1, logits[Int(best)].isFinite else { return best }
-    let inverse = 1 / temperature
-    // Below this the weight is e^-24 of the largest: together less than a float can add to it.
-    let floor = logits[Int(best)] - 24 * temperature
-    candidates.fill(
-      logits: logits, inverseTemperature: inverse, largest: logits[Int(best)], floor: floor)
+  /// The choice among logits that the steps are done with, which become scratch.
+  private mutating func choose(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
+    let best = LogitDistribution.argmax(UnsafeBufferPointer(logits))
+    guard temperature > 0, topK != 1, logits[Int(best)].isFinite,
+      let first = logits.baseAddress
+    else { return best }
+    VectorOperations.scale(first, by: 1 / temperature, count: logits.count)
+    let largest = logits[Int(best)]
+    guard topK > 0 || topP < 1 || minP > 0 else {
+      VectorOperations.exponentials(first, below: largest, count: logits.count)
+      let index = WeightedDraw.index(UnsafeBufferPointer(logits), using: &generator)
+      return index.map { Int32(truncatingIfNeeded: $0) } ?? best
+    }
+    gather(UnsafeBufferPointer(logits), largest: largest)
     for step in candidateSteps { step.apply(to: &candidates) }
     return candidates.draw(using: &generator) ?? best
+  }
+
+  /// Below this, in nats, a weight is e^-24 of the largest: together less than a float can add to it.
+  private static let deepest: Float = 24
+  private static let depthStep: Float = 2
+
+  /// Takes the most probable tokens, going down until there are as many as the steps can keep: a few
+  /// hundred to sort then, and not the whole vocabulary.
+  private mutating func gather(_ logits: UnsafeBufferPointer<Float>, largest: Float) {
+    // What top-p keeps depends on all tokens, unless top-k has left some out before.
+    candidates.total =
+      topK == 0 && topP < 1
+      ? logits.baseAddress.map {
+        Exponential.of(VectorOperations.logSumExp($0, count: logits.count) - Double(largest))
+      } : nil
+    // Min-p comes last: only without top-k does nothing depend on what it leaves out.
+    let bottom =
+      topK == 0 && minP > 0
+      ? min(Self.deepest, 0.001 - Exponential.logarithm(minP)) : Self.deepest
+    var depth = topK == 0 && topP >= 1 ? bottom : 0
+    repeat {
+      depth = min(depth + Self.depthStep, bottom)
+      candidates.fill(logits: logits, largest: largest, floor: largest - depth)
+    } while depth < bottom && !isEnough
+  }
+
+  /// Whether no token below the candidates can be kept.
+  private var isEnough: Bool {
+    if topK > 0 { return candidates.items.count >= topK }
+    return candidates.total.map { candidates.weight >= Double(topP) * $0 } ?? false
   }
 }

@@ -8,9 +8,7 @@ package struct TopPStep: CandidateStep {
   package func apply(to candidates: inout Candidates) {
     guard probability < 1, candidates.items.count > 1 else { return }
     candidates.sort()
-    var total = 0.0
-    for item in candidates.items { total += Double(item.weight) }
-    let wanted = Double(probability) * total
+    let wanted = Double(probability) * (candidates.total ?? candidates.weight)
     var sum = 0.0
     for (index, item) in candidates.items.enumerated() {
       sum += Double(item.weight)

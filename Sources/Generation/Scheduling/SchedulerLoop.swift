@@ -55,8 +55,9 @@ final class SchedulerLoop {
       if ending == .cancel { failAll(.shutDown) }
       dropCancelled()
       admit()
+      // Before the step, so that who has begun is not counted as waiting for as long as that takes.
+      publish()
       if running.isEmpty, waiting.isEmpty, preempted.isEmpty {
-        publish()
         if ending != nil { break }
         continue
       }
