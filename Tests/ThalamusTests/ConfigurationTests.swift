@@ -74,9 +74,25 @@ import Thalamus
 
   @Test(arguments: ["", " ", ","]) func anEmptyVariableLeavesTheKeysInForce(value: String) throws {
     var configuration = Configuration()
-    try configuration.apply(yaml: "server: {api_keys: [secret]}", source: "f")
-    try configuration.apply(environment: ["THALAMUS_SERVER_API_KEYS": value])
+    try configuration.apply(
+      yaml: "server: {api_keys: [secret]}\nconstraints: {licenses: [mit]}", source: "f")
+    try configuration.apply(environment: [
+      "THALAMUS_SERVER_API_KEYS": value, "THALAMUS_CONSTRAINTS_LICENSES": value,
+    ])
     #expect(configuration.server.apiKeys == ["secret"])
+    #expect(configuration.constraints.licenses == ["mit"])
+  }
+
+  /// Sockets take it for every interface.
+  @Test func anEmptyHostIsAnError() {
+    var configuration = Configuration()
+    #expect(throws: ConfigurationError.self) {
+      try configuration.apply(environment: ["THALAMUS_SERVER_HOST": ""])
+    }
+    #expect(throws: ConfigurationError.self) {
+      try configuration.apply(yaml: "server:\n  host:\n", source: "f")
+    }
+    #expect(configuration.server.host == "127.0.0.1")
   }
 
   @Test func misspeltVariableIsAnError() {

@@ -176,7 +176,28 @@ import Tokenization
     "{{ a" + String(repeating: ".a", count: 900) + " }}",
     String(repeating: "{% if 1 %}", count: 5_000) + String(repeating: "{% endif %}", count: 5_000),
     String(repeating: "{{ x }}", count: 200_000),
+    "{% set ns = namespace(l=0) %}{% for i in range(90000) %}{% for y in [ns.l] %}{% set ns.l = loop %}{% endfor %}{% endfor %}",
+    "{% set x = 'a' * 16000000 %}{% for i in range(80000) %}{% set y = 'b'.strip(x) %}{% endfor %}",
+    "{% set x = 'a' * 16000000 %}{% for i in range(80000) %}{% if x is lower %}{% endif %}{% endfor %}",
+    "{% set x = 'a' * 16000000 %}{% for i in range(80000) %}{{ x | int }}{% endfor %}",
+    "{% set x = 'a' * 16000000 %}{% for i in range(80000) %}{{ {}[x] }}{% endfor %}",
+    "{% set x = '\n' * 14000000 %}{{ x.splitlines() | length }}",
+    "{{ 'a' | map(" + String(repeating: "'map', ", count: 950) + "'upper') | list }}",
+    "{% raw %}" + String(repeating: "{%", count: 500_000),
+    "{{ " + String(repeating: "a", count: 100_000) + " }}",
   ]
+
+  @Test func rawEndsAtItsOwnTagAlone() throws {
+    for (source, wanted) in [
+      ("{% raw %}{{ x }}{% if %}{% endraw %}!", "{{ x }}{% if %}!"),
+      ("{% raw %}{% endraws %}{% endraw%}", "{% endraws %}"),
+      ("{% raw %}a{%- endraw -%}  b", "ab"), ("{% raw %}{%+endraw+%}c", "c"),
+    ] {
+      let text = try ChatTemplate(source: source).render(
+        messages: [], addGenerationPrompt: false, bosToken: "", eosToken: "")
+      #expect(text == wanted)
+    }
+  }
 
   /// On a thread with a small stack, as a server's threads may have.
   @Test(arguments: hostile.indices)

@@ -76,9 +76,8 @@ extension Configuration {
           message: "no such setting" + (nearest.map { "; did you mean \($0)?" } ?? ""))
       }
       // A variable that a deployment left empty must not open what the file has closed.
-      if key.path == "server.api_keys", value.allSatisfy({ $0.isWhitespace || $0 == "," }) {
-        continue
-      }
+      let closes = ["server.api_keys", "constraints.licenses"].contains(key.path)
+      if closes, value.allSatisfy({ $0.isWhitespace || $0 == "," }) { continue }
       try apply(key, .text(value), source: name)
     }
   }

@@ -15,7 +15,8 @@ package struct ConfigurationKey: Sendable {
 
   /// Every key there is, in the order of `config/thalamus.yaml`.
   package static let all: [ConfigurationKey] = [
-    text("server.host", \.server.host),
+    // Sockets take an empty one for every interface, which nobody should get by leaving it out.
+    name("server.host", \.server.host),
     integer("server.port", \.server.port, 0...65_535),
     list("server.api_keys", \.server.apiKeys),
     integer("server.max_body_bytes", \.server.maxBodyBytes, 1...(1 << 40)),
@@ -66,6 +67,16 @@ extension ConfigurationKey {
   private static func text(_ path: String, _ target: Path<String>) -> Self {
     Self(path: path) { configuration, value throws(InvalidValue) in
       configuration[keyPath: target] = try value.scalar(path)
+    }
+  }
+
+  private static func name(_ path: String, _ target: Path<String>) -> Self {
+    Self(path: path) { configuration, value throws(InvalidValue) in
+      let text = try value.scalar(path)
+      guard text.contains(where: { !$0.isWhitespace }) else {
+        throw InvalidValue(message: "\(path) is empty")
+      }
+      configuration[keyPath: target] = text
     }
   }
 

@@ -20,7 +20,7 @@ struct EmbedCommand: AsyncParsableCommand {
       folder: settings.models.directory + "/" + settings.models.encoder,
       pool: try LocalExpertLoader(ComputeOptions(settings)).computePool,
       precision: kernels.precision)
-    let lines = try Output.read(file).split(separator: "\n").map(String.init)
+    let lines = try Output.lines(of: Output.read(file))
     // In groups, so that a long file shows its first vectors soon.
     var start = 0
     while start < lines.count {

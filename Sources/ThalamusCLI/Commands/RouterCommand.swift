@@ -111,6 +111,11 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
       guard let router = try opened.files.load(strategy) else {
         throw ServiceError.untrained(strategy: strategy.name, path: opened.files.directory)
       }
+      let trained = router.manifest.encoder.revision
+      guard trained == opened.trainer.encoderDescription.revision else {
+        throw CommandFailure(
+          "router \(router.manifest.version) was trained on another encoder; train it again")
+      }
       let evaluation = try opened.trainer.evaluate(
         router.predictor, on: opened.heldOut, baselines: baselines)
       if json {

@@ -26,11 +26,7 @@ struct TokenizeCommand: AsyncParsableCommand {
     let tokenizer = try TokenizerLoader.tokenizer(
       named: expert, modelsDirectory: settings.models.directory)
     let text = try Output.read(file)
-    let texts =
-      lines
-      ? text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) : [text]
-    for (index, text) in texts.enumerated() where !(lines && index == texts.count - 1 && text == "")
-    {
+    for text in lines ? Output.lines(of: text) : [text] {
       let ids = tokenizer.encode(text, addSpecial: !noSpecial, parseSpecial: false)
       Output.text(ids.map(String.init).joined(separator: " "))
     }

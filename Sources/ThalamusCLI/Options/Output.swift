@@ -34,4 +34,13 @@ enum Output {
     }
     return String(decoding: data, as: UTF8.self)
   }
+
+  /// The lines of a text, empty ones among them, so that results can be put beside them. In Swift,
+  /// a line end of Windows is one character, and no line feed.
+  static func lines(of text: String) -> [String] {
+    var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+      .map(String.init)
+    if lines.last == "" { lines.removeLast() }
+    return lines
+  }
 }

@@ -99,7 +99,9 @@ extension JinjaInterpreter {
       let position = index < 0 ? index + scalars.count : index
       return scalars.indices.contains(position)
         ? .string(String(Character(scalars[position]))) : .undefined("item \(index)")
-    case (_, .string(let name)): return try attribute(name, of: object)
+    case (_, .string(let name)):
+      try charge(bytes: name.utf8.count)
+      return try attribute(name, of: object)
     case (.undefined(let owner), _): throw error("\(owner) is undefined, so it has no items")
     default: return .undefined("an item")
     }
@@ -290,7 +292,9 @@ extension JinjaInterpreter {
     case (.list(let list), _):
       for item in list.items where try equal(item, value) { return true }
       return false
-    case (.dictionary(let dictionary), .string(let key)): return dictionary.values[key] != nil
+    case (.dictionary(let dictionary), .string(let key)):
+      try charge(bytes: key.utf8.count)
+      return dictionary.values[key] != nil
     case (.dictionary, _), (.undefined, _): return false
     default: throw error("cannot look for \(value.typeName) in \(container.typeName)")
     }

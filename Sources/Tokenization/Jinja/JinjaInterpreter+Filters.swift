@@ -3,6 +3,9 @@ extension JinjaInterpreter {
   mutating func filter(
     _ name: String, _ value: JinjaValue, _ call: JinjaCall
   ) throws(ChatTemplateError) -> JinjaValue {
+    // `map('map', …)` comes back here.
+    try enter()
+    defer { leave() }
     switch name {
     case "default", "d":
       let isMissing: Bool
@@ -47,6 +50,7 @@ extension JinjaInterpreter {
   private mutating func numberFilter(
     _ name: String, _ value: JinjaValue, _ call: JinjaCall
   ) throws(ChatTemplateError) -> JinjaValue {
+    if case .string(let text) = value { try charge(bytes: text.utf8.count) }
     switch name {
     case "int":
       if let integer = value.integer { return .int(integer) }
@@ -80,12 +84,17 @@ extension JinjaInterpreter {
   ) throws(ChatTemplateError) -> JinjaValue {
     try charge(bytes: text.utf8.count)
     switch name {
-    case "trim": return try string(JinjaText.strip(text, call.string(0, "chars")))
+    case "trim":
+      let characters = call.string(0, "chars")
+      try charge(bytes: (characters?.utf8.count ?? 0) * 8)
+      return try string(JinjaText.strip(text, characters))
     case "lower": return try string(text.lowercased())
     case "upper": return try string(text.uppercased())
     case "title": return try string(JinjaText.title(text))
     case "capitalize": return try string(JinjaText.capitalize(text))
-    case "wordcount": return .int(JinjaText.splitWords(text).count)
+    case "wordcount":
+      try charge(bytes: text.utf8.count * 16)
+      return .int(JinjaText.splitWords(text).count)
     case "replace":
       guard let old = call.string(0, "old"), let new = call.string(1, "new") else {
         throw error("replace takes two strings")
@@ -96,6 +105,7 @@ extension JinjaInterpreter {
       let space = call.string(0, "width") ?? String(repeating: " ", count: width)
       let indentsFirst = call[1, "first"]?.isTrue ?? false
       let indentsBlank = call[2, "blank"]?.isTrue ?? false
+      try charge(bytes: text.utf8.count * 16)
       let lines = JinjaText.splitLines(text + "\n")
       try checkLength(text.utf8.count + lines.count * space.utf8.count)
       let indented = lines.enumerated().map { index, line in

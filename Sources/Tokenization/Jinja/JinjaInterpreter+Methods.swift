@@ -40,6 +40,7 @@ extension JinjaInterpreter {
       return try list(dictionary.keys.map { dictionary.values[$0] ?? .none })
     case "get":
       guard let key = call.string(0, "key") else { return call[1, "default"] ?? .none }
+      try charge(bytes: key.utf8.count)
       return dictionary.values[key] ?? call[1, "default"] ?? .none
     default: throw error("a dictionary has no method \(name)")
     }
@@ -58,6 +59,7 @@ extension JinjaInterpreter {
   ) throws(ChatTemplateError) -> JinjaValue {
     try charge(bytes: text.utf8.count)
     let argument = call.string(0, "")
+    if name.hasSuffix("strip") { try charge(bytes: (argument?.utf8.count ?? 0) * 8) }
     switch name {
     case "strip": return try string(JinjaText.strip(text, argument))
     case "lstrip": return try string(JinjaText.strip(text, argument, right: false))
@@ -85,6 +87,8 @@ extension JinjaInterpreter {
         text, call.string(0, "sep"), limit: call.int(1, "maxsplit") ?? -1,
         fromRight: name == "rsplit")
     case "splitlines":
+      // As many parts as bytes, perhaps, and each a value.
+      try charge(bytes: text.utf8.count * 16)
       return try list(JinjaText.splitLines(text).map { .string($0) })
     case "replace":
       guard let old = argument, let new = call.string(1, "") else {
@@ -98,6 +102,7 @@ extension JinjaInterpreter {
       guard let argument else { throw error("\(name) takes a string") }
       try charge(bytes: text.utf8.count + argument.utf8.count)
       if name == "count" {
+        try charge(bytes: text.utf8.count * 8)
         return .int(argument.isEmpty ? 0 : JinjaText.split(text, argument).count - 1)
       }
       let bytes = Array(text.utf8)
@@ -139,7 +144,7 @@ extension JinjaInterpreter {
   private mutating func split(
     _ text: String, _ separator: String?, limit: Int, fromRight: Bool
   ) throws(ChatTemplateError) -> JinjaValue {
-    try charge(bytes: text.utf8.count * 2)
+    try charge(bytes: text.utf8.count * 16)
     guard let separator else {
       return try list(JinjaText.splitWords(text).map { .string($0) })
     }
@@ -151,7 +156,7 @@ extension JinjaInterpreter {
   mutating func replaced(
     _ text: String, _ old: String, _ new: String, limit: Int = -1
   ) throws(ChatTemplateError) -> JinjaValue {
-    try charge(bytes: text.utf8.count + old.utf8.count)
+    try charge(bytes: text.utf8.count * 8 + old.utf8.count)
     if old.isEmpty { return .string(text) }
     // An upper bound on the result, before it is made.
     let places = text.utf8.count / old.utf8.count

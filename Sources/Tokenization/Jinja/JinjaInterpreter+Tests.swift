@@ -3,7 +3,10 @@ extension JinjaInterpreter {
   mutating func test(
     _ name: String, _ value: JinjaValue, _ arguments: [JinjaValue]
   ) throws(ChatTemplateError) -> Bool {
-    switch name {
+    if case .string(let text) = value, name == "lower" || name == "upper" {
+      try charge(bytes: text.utf8.count)
+    }
+    return switch name {
     case "defined": if case .undefined = value { false } else { true }
     case "undefined": if case .undefined = value { true } else { false }
     case "none": if case .none = value { true } else { false }

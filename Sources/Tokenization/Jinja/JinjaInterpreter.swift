@@ -11,7 +11,9 @@ struct JinjaInterpreter {
   /// Seconds since 1970, for `strftime_now`.
   let nowSeconds: Int
   private var steps = 0
+  private var charges = 0
   private var depth = 0
+  private let deadline: ContinuousClock.Instant
   private let maximumSteps: Int
 
   /// Steps allowed, beyond those in proportion to the messages. A step is a node evaluated or
@@ -21,11 +23,14 @@ struct JinjaInterpreter {
   /// Longest output and longest string that a template may make beyond its inputs' size.
   static let baseBytes = 16 << 20
   static let maximumListCount = 1 << 20
+  /// A second bound, for work that steps count too low. Rendering takes milliseconds.
+  static let maximumDuration = Duration.seconds(10)
 
   private let maximumBytes: Int
 
   init(inputs: [String: JinjaValue], inputBytes: Int, nowSeconds: Int) {
     scopes = [inputs]
+    deadline = .now + Self.maximumDuration
     self.nowSeconds = nowSeconds
     maximumSteps = Self.baseSteps + min(inputBytes, 1 << 30) * 4
     maximumBytes = Self.baseBytes + min(inputBytes, 1 << 30) * 4
@@ -45,6 +50,11 @@ struct JinjaInterpreter {
   mutating func charge(bytes: Int = 0) throws(ChatTemplateError) {
     steps += 1 + bytes / 64
     guard steps <= maximumSteps else { throw limit("the template takes too many steps") }
+    charges += 1
+    // Looking at the clock costs as much as a step or two.
+    if charges.isMultiple(of: 64), ContinuousClock.now > deadline {
+      throw limit("the template takes too long")
+    }
   }
 
   mutating func enter() throws(ChatTemplateError) {

@@ -12,6 +12,7 @@ struct JinjaLexer {
   static let maximumBytes = 1 << 20
   /// Bounds the depth of an expression's tree.
   static let maximumTokensPerTag = 2_000
+  private static let maximumNameBytes = 256
 
   private init(_ source: [UInt8]) { self.source = source }
 
@@ -138,19 +139,31 @@ struct JinjaLexer {
     while index < source.count {
       if starts(with: "{%", at: index) {
         let end = index
-        let saved = self
-        index += 2
-        if byte(index) == 0x2D || byte(index) == 0x2B { index += 1 }
-        if let tokens = try? tokens(closing: "%}"), tokens == [.name("endraw"), .end] {
+        if let after = endOfRaw(at: index) {
+          index = after
           emitText(start..<end)
           finishTag(trims: true)
           return
         }
-        self = saved
       }
       index += 1
     }
     throw error("{% raw %} is not closed")
+  }
+
+  /// Behind the `{% endraw %}` that begins at a place; nil where another tag does. Nothing else is
+  /// read of a tag inside raw, whatever there is in it.
+  private func endOfRaw(at start: Int) -> Int? {
+    var place = start + 2
+    func skipSpaces() { while let next = byte(place), Self.isSpace(next) { place += 1 } }
+    if byte(place) == 0x2D || byte(place) == 0x2B { place += 1 }
+    skipSpaces()
+    let name = Array("endraw".utf8)
+    guard source[min(place, source.count)...].starts(with: name) else { return nil }
+    place += name.count
+    skipSpaces()
+    if byte(place) == 0x2D || byte(place) == 0x2B { place += 1 }
+    return starts(with: "%}", at: place) ? place + 2 : nil
   }
 
   static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
@@ -189,6 +202,9 @@ extension JinjaLexer {
       case 0x41...0x5A, 0x61...0x7A, 0x5F, 0x80...:
         let start = index
         while let next = byte(index), Self.isNamePart(next) { index += 1 }
+        guard index - start <= Self.maximumNameBytes else {
+          throw ChatTemplateError(kind: .limit, message: "a name is too long", line: line)
+        }
         tokens.append(.name(String(decoding: source[start..<index], as: UTF8.self)))
       default:
         let symbol = try symbol()

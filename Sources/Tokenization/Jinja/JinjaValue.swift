@@ -21,8 +21,9 @@ enum JinjaValue {
     switch self {
     case .list(let list): list.nesting
     case .dictionary(let dictionary): dictionary.nesting
-    // A namespace can be made to hold itself through its attributes, so it may not be held.
-    case .namespace: Self.maximumNesting
+    // A namespace can be made to hold itself through its attributes, and a loop holds what it goes
+    // through, the loops before it perhaps: neither may be held.
+    case .namespace, .loop: Self.maximumNesting
     default: 0
     }
   }

@@ -92,12 +92,18 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     let collection = OutcomeCollection(
       log: log, loader: try LocalExpertLoader(ComputeOptions(settings)), manifests: [manifest])
     var bar: ProgressBar?
-    _ = try await collection.run(rows, source: "outcomes.jsonl") { progress in
+    let problems = try await collection.run(rows, source: "outcomes.jsonl") { progress in
       if bar == nil { bar = ProgressBar(total: progress.total) }
       bar?.show(progress.done, progress.expert)
     }
     let measured = try await collection.export(rows).reduce(into: [:]) { $0[$1.hash] = $1 }
     try await log.close()
+    for problem in problems.prefix(20) {
+      Output.note("\(problem.expert) on \(problem.prompt): \(problem.problem)")
+    }
+    guard measured.values.contains(where: { $0.losses?.isEmpty == false }) else {
+      throw CommandFailure("nothing could be measured; the router was not trained again")
+    }
     for index in rows.indices {
       guard let found = measured[rows[index].hash] else { continue }
       rows[index].losses = (rows[index].losses ?? [:]).merging(found.losses ?? [:]) { $1 }
