@@ -71,6 +71,13 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       }
       details.released = date
     }
+    if measure {
+      // What measuring needs, before anything is installed.
+      _ = try PromptFile.read(Self.outcomesPath(settings))
+      guard !settings.log.database.isEmpty else {
+        throw CommandFailure("--measure keeps its results in the log's database, and there is none")
+      }
+    }
     let manifest = try ExpertInstaller(directory: settings.models.directory)
       .add(path, details: details, transfer: link ? .link : .copy)
     Output.text("\(manifest.card.id) is added: \(manifest.folder)/expert.yaml")
@@ -85,7 +92,8 @@ struct ExpertsAddCommand: AsyncParsableCommand {
 
   /// Measures the expert on the router's own prompts, and trains the router on all outcomes.
   private func measure(_ manifest: ExpertManifest, _ settings: Configuration) async throws {
-    let path = RouterFiles(settings).directory + "/outcomes.jsonl"
+    let path = Self.outcomesPath(settings)
+    let before = try Output.read(path)
     var rows = try PromptFile.read(path)
     let log = DecisionLog(.init(path: settings.log.database))
     if let problem = log.health { throw CommandFailure("\(problem)") }
@@ -118,6 +126,16 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       if let value { arguments += [flag, value] }
     }
     let training = try RouterTrainCommand.parse(arguments)
-    try await training.run()
+    do {
+      try await training.run()
+    } catch {
+      // Outcomes that no router can be trained on would stand in the way of the next training too.
+      try? Data(before.utf8).write(to: URL(filePath: path), options: .atomic)
+      throw error
+    }
+  }
+
+  private static func outcomesPath(_ settings: Configuration) -> String {
+    RouterFiles(settings).directory + "/outcomes.jsonl"
   }
 }
