@@ -405,34 +405,35 @@ static void TK(add_tiles)(float *x, int64_t x_stride, const int8_t *tiles, int64
                           const float *factors, int64_t factor_stride, int64_t rows, int64_t n) {
   const int64_t tile_bytes = rank * 16;
   int64_t row = 0;
-  for (; row + 4 <= rows; row += 4, x += 4 * x_stride, factors += 4 * factor_stride)
+  for (; row + 4 <= rows; row += 4)
     for (int64_t i = 0; i + 16 <= n; i += 16)
-      TK(add_tile_4)(x + i, x_stride, tiles + i * rank, rank, factors, factor_stride);
-  float *first = x - row * x_stride;
-  const float *first_factors = factors - row * factor_stride;
-  for (; row < rows; row++, x += x_stride, factors += factor_stride) {
+      TK(add_tile_4)(x + row * x_stride + i, x_stride, tiles + i * rank, rank,
+                     factors + row * factor_stride, factor_stride);
+  for (; row < rows; row++) {
+    float *y = x + row * x_stride;
+    const float *own = factors + row * factor_stride;
     int64_t i = 0;
     // Four tiles at once: their sums don't wait for one another.
     for (; i + 64 <= n; i += 64) {
-      v16 a = TK(load)(x + i), b = TK(load)(x + i + 16);
-      v16 c = TK(load)(x + i + 32), d = TK(load)(x + i + 48);
+      v16 a = TK(load)(y + i), b = TK(load)(y + i + 16);
+      v16 c = TK(load)(y + i + 32), d = TK(load)(y + i + 48);
       const int8_t *tile = tiles + i * rank;
       for (int64_t k = 0; k < rank; k++, tile += 16) {
-        v16 factor = TK(splat)(factors[k]);
+        v16 factor = TK(splat)(own[k]);
         a = TK(fma)(TK(load_bytes)(tile), factor, a);
         b = TK(fma)(TK(load_bytes)(tile + tile_bytes), factor, b);
         c = TK(fma)(TK(load_bytes)(tile + 2 * tile_bytes), factor, c);
         d = TK(fma)(TK(load_bytes)(tile + 3 * tile_bytes), factor, d);
       }
-      TK(store)(x + i, a), TK(store)(x + i + 16, b);
-      TK(store)(x + i + 32, c), TK(store)(x + i + 48, d);
+      TK(store)(y + i, a), TK(store)(y + i + 16, b);
+      TK(store)(y + i + 32, c), TK(store)(y + i + 48, d);
     }
     for (; i + 16 <= n; i += 16) {
-      v16 a = TK(load)(x + i);
+      v16 a = TK(load)(y + i);
       const int8_t *tile = tiles + i * rank;
       for (int64_t k = 0; k < rank; k++, tile += 16)
-        a = TK(fma)(TK(load_bytes)(tile), TK(splat)(factors[k]), a);
-      TK(store)(x + i, a);
+        a = TK(fma)(TK(load_bytes)(tile), TK(splat)(own[k]), a);
+      TK(store)(y + i, a);
     }
   }
   const int64_t rest = n % 16;
@@ -440,11 +441,11 @@ static void TK(add_tiles)(float *x, int64_t x_stride, const int8_t *tiles, int64
   // The last tile is whole, the row is not.
   const int64_t i = n - rest;
   for (row = 0; row < rows; row++) {
-    float *last = first + row * x_stride + i;
+    float *last = x + row * x_stride + i;
+    const float *own = factors + row * factor_stride;
     v16 a = TK(load_some)(last, rest, 0);
     for (int64_t k = 0; k < rank; k++)
-      a = TK(fma)(TK(load_bytes)(tiles + i * rank + k * 16),
-                  TK(splat)(first_factors[row * factor_stride + k]), a);
+      a = TK(fma)(TK(load_bytes)(tiles + i * rank + k * 16), TK(splat)(own[k]), a);
     TK(store_some)(last, a, rest);
   }
 }

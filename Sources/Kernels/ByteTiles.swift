@@ -36,8 +36,8 @@ package final class ByteTiles: @unchecked Sendable {
       scales.append(scale.isNormal ? scale : 1)
       guard scale.isNormal else { continue }
       for output in 0..<outputs {
-        let place = (output / Self.tile * rank + column) * Self.tile + output % Self.tile
-        memory[place] = Int8((values[output] / scale).rounded().clamped(to: -127...127))
+        memory[Self.place(output, column, rank: rank)] = Int8(
+          (values[output] / scale).rounded().clamped(to: -127...127))
       }
     }
     self.scales = scales
@@ -46,13 +46,18 @@ package final class ByteTiles: @unchecked Sendable {
 
   deinit { tk_free(UnsafeMutablePointer(mutating: pointer), byteCount) }
 
+  /// Where the byte of an output and a column lies.
+  private static func place(_ output: Int, _ column: Int, rank: Int) -> Int {
+    (output / tile * rank + column) * tile + output % tile
+  }
+
   /// B transposed, with its scales. // (rank, outputs)
   package func floats() throws(KernelError) -> FloatBuffer {
     let found = try FloatBuffer(rows: rank, width: outputs)
     for column in 0..<rank {
       for output in 0..<outputs {
-        let place = (output / Self.tile * rank + column) * Self.tile + output % Self.tile
-        found[column, output] = Float(pointer[place]) * scales[column]
+        found[column, output] =
+          Float(pointer[Self.place(output, column, rank: rank)]) * scales[column]
       }
     }
     return found

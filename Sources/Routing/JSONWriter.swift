@@ -115,4 +115,13 @@ extension JSONWriter {
     key(name)
     bool(value)
   }
+
+  /// A member that is a list of objects.
+  mutating func member<Element>(
+    _ name: String, objects: some Sequence<Element>,
+    _ members: (inout JSONWriter, Element) -> Void
+  ) {
+    key(name)
+    array(objects) { json, element in json.object { json in members(&json, element) } }
+  }
 }

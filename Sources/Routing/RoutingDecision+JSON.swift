@@ -3,31 +3,22 @@ extension RoutingDecision {
   package func write(to json: inout JSONWriter) {
     json.object { json in
       json.member("active_experts", activeExperts)
-      json.key("constraints")
-      json.array(constraints) { json, limit in
-        json.object { json in
-          json.member("constraint", limit.constraint.rawValue)
-          json.member("source", limit.source.rawValue)
-          json.member("value", limit.value)
-        }
+      json.member("constraints", objects: constraints) { json, limit in
+        json.member("constraint", limit.constraint.rawValue)
+        json.member("source", limit.source.rawValue)
+        json.member("value", limit.value)
       }
       json.member("expert", expert)
       json.key("experts")
       Self.write(experts, to: &json)
-      json.key("flags")
-      json.array(flags) { json, flag in
-        json.object { json in
-          json.member("goal", flag.goal.rawValue)
-          json.member("source", flag.source.rawValue)
-          json.member("weight", flag.weight)
-        }
+      json.member("flags", objects: flags) { json, flag in
+        json.member("goal", flag.goal.rawValue)
+        json.member("source", flag.source.rawValue)
+        json.member("weight", flag.weight)
       }
-      json.key("ignored_flags")
-      json.array(ignoredFlags) { json, flag in
-        json.object { json in
-          json.member("reason", flag.reason)
-          json.member("text", flag.text)
-        }
+      json.member("ignored_flags", objects: ignoredFlags) { json, flag in
+        json.member("reason", flag.reason)
+        json.member("text", flag.text)
       }
       json.member("margin", margin)
       json.member("milliseconds", milliseconds)

@@ -48,19 +48,19 @@ package struct Sampler: Sendable {
   package mutating func next(
     logits: UnsafeMutableBufferPointer<Float>, tokens: [Int32], promptCount: Int
   ) -> (token: Int32, logprob: ChosenLogprob?) {
-    var distribution: LogitDistribution?
-    if let logprobs {
-      distribution = LogitDistribution(logits: UnsafeBufferPointer(logits), topCount: logprobs)
+    // The steps and the choice overwrite the logits; keep what logprobs need.
+    let original = logprobs.map { count in
+      let row = UnsafeBufferPointer(logits)
+      return (
+        distribution: LogitDistribution(logits: row, topCount: count), logits: Array(row)
+      )
     }
-    // The chosen token's logit is overwritten; keep what logprobs need.
-    let original = distribution == nil ? nil : Array(logits)
     for step in logitSteps { step.apply(to: logits, tokens: tokens, promptCount: promptCount) }
     let token = choose(logits)
-    let chosen = distribution.map { distribution in
-      let logit = original?[Int(token)] ?? 0
+    let chosen = original.map { original in
+      let logprob = original.distribution.logprob(of: original.logits[Int(token)])
       return ChosenLogprob(
-        chosen: TokenLogprob(token: token, logprob: distribution.logprob(of: logit)),
-        top: distribution.top)
+        chosen: TokenLogprob(token: token, logprob: logprob), top: original.distribution.top)
     }
     return (token, chosen)
   }

@@ -181,23 +181,15 @@ extension SentenceEncoder {
         vocabularyPath: folder + "/" + manifest.vocabulary, maximumTokens: manifest.maxTokens)
       // A text that the model can't read would take all others of its pass with it.
       let limits = encoder.configuration
-      guard manifest.maxTokens <= limits.maximumPositions else {
-        return .failure(
-          .unloadable(
-            expert: manifest.id,
-            problem: """
-              max_tokens is \(manifest.maxTokens); the model has \(limits.maximumPositions) positions
-              """))
-      }
-      guard tokenizer.vocabularyCount <= limits.vocabularySize else {
-        return .failure(
-          .unloadable(
-            expert: manifest.id,
-            problem: """
-              the vocabulary has \(tokenizer.vocabularyCount) tokens; the model knows \
-              \(limits.vocabularySize)
-              """))
-      }
+      let problem: String? =
+        if manifest.maxTokens > limits.maximumPositions {
+          "max_tokens is \(manifest.maxTokens); the model has \(limits.maximumPositions) positions"
+        } else if tokenizer.vocabularyCount > limits.vocabularySize {
+          "\(tokenizer.vocabularyCount) tokens in the vocabulary; the model has \(limits.vocabularySize)"
+        } else {
+          nil
+        }
+      if let problem { return .failure(.unloadable(expert: manifest.id, problem: problem)) }
       return .success(
         SentenceEncoder(
           id: manifest.id, revision: try FileRevision.of(path), encoder: encoder,

@@ -59,9 +59,7 @@ struct OutcomesCollectCommand: AsyncParsableCommand {
       if bar == nil { bar = ProgressBar(total: progress.total) }
       bar?.show(progress.done, progress.expert)
     }
-    for problem in problems.prefix(20) {
-      Output.note("\(problem.prompt), \(problem.expert): \(problem.problem)")
-    }
+    Output.note(problems)
     let count = rows.count * collection.manifests.count
     Output.text("\(count - problems.count) outcomes in the database, \(problems.count) failed")
     try await collection.log.close()

@@ -21,6 +21,13 @@ enum Output {
     FileHandle.standardError.write(Data((text + terminator).utf8))
   }
 
+  /// What could not be measured, the first of it.
+  static func note(_ problems: [(prompt: String, expert: String, problem: String)]) {
+    for problem in problems.prefix(20) {
+      note("\(problem.prompt), \(problem.expert): \(problem.problem)")
+    }
+  }
+
   /// All of standard input, or a file.
   static func read(_ path: String?) throws -> String {
     let data: Data

@@ -106,9 +106,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     }
     let measured = try await collection.export(rows).reduce(into: [:]) { $0[$1.hash] = $1 }
     try await log.close()
-    for problem in problems.prefix(20) {
-      Output.note("\(problem.expert) on \(problem.prompt): \(problem.problem)")
-    }
+    Output.note(problems)
     guard measured.values.contains(where: { $0.losses?.isEmpty == false }) else {
       throw CommandFailure("nothing could be measured; the router was not trained again")
     }
