@@ -2,7 +2,7 @@
 package struct KMeansRouter: LossPredictor, Equatable {
   package var strategy: RoutingStrategy { .kmeans }
   package let experts: [String]
-  let dimension: Int
+  let space: EmbeddingSpace
   /// Unit vectors. // (clusters, dimension)
   let centroids: [Float]
   /// (clusters, experts)
@@ -16,7 +16,8 @@ package struct KMeansRouter: LossPredictor, Equatable {
   package init(
     training set: TrainingSet, clusters: Int = defaultClusters, seed: UInt64 = 1
   ) {
-    let vectors = set.examples.map { Similarity.normalised($0.input.embedding) }
+    let space = EmbeddingSpace(around: set)
+    let vectors = set.examples.map { space.unit($0.input.embedding) }
     let (centroids, assignment) = Self.cluster(
       vectors, count: max(1, min(clusters, vectors.count)), seed: seed)
     let overall = set.meanLosses
@@ -35,22 +36,23 @@ package struct KMeansRouter: LossPredictor, Equatable {
       }
     }
     self.init(
-      experts: set.experts, dimension: set.dimension, centroids: centroids.flatMap { $0 },
+      experts: set.experts, space: space, centroids: centroids.flatMap { $0 },
       means: means, deviations: deviations)
   }
 
   init(
-    experts: [String], dimension: Int, centroids: [Float], means: [Float], deviations: [Float]
+    experts: [String], space: EmbeddingSpace, centroids: [Float], means: [Float],
+    deviations: [Float]
   ) {
     self.experts = experts
-    self.dimension = dimension
+    self.space = space
     self.centroids = centroids
     self.means = means
     self.deviations = deviations
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
-    let query = try Similarity.query(input, dimension: dimension)
+    let query = try space.query(input)
     let cosines = Similarity.cosines(centroids, with: query)
     guard let nearest = cosines.indices.max(by: { cosines[$0] < cosines[$1] }) else { return [] }
     return experts.indices.map { column in

@@ -6,97 +6,103 @@ import Foundation
 /// that is nearly the same decides, and where none is near many have a say. On the shipped outcomes
 /// that closes the distance to knowing the prompt's domain, which equal weights leave open.
 ///
-/// Nothing is trained: an expert can be used as soon as some outcomes of it exist. Where the outcomes
-/// say how many experts a mixture's gates made active, prompts that differ in that are less alike; how
-/// much less is chosen by leave-one-out, and may be nothing.
+/// Nothing is trained: an expert can be used as soon as some outcomes of it exist. How many neighbours
+/// there are and how fast their weights fall is chosen by leave-one-out. Where the outcomes say how many
+/// experts a mixture's gates made active, prompts that differ in that are less alike; how much less is
+/// chosen the same way, and may be nothing.
 package struct NearestNeighboursRouter: LossPredictor, Equatable {
   package var strategy: RoutingStrategy { .knn }
   package let experts: [String]
-  package let neighbours: Int
-  /// Difference of cosines at which a neighbour counts 1/e of the nearest one.
-  package let temperature: Double
-  let dimension: Int
-  /// Unit vectors. // (prompts, dimension)
+  package private(set) var weighting: Weighting
+  let space: EmbeddingSpace
+  /// Directions from the space's centre. // (prompts, dimension)
   let embeddings: [Float]
   /// NaN where not measured. // (prompts, experts)
   let losses: [Float]
   /// Nil where the router does without the feature.
   private(set) var activity: NeighbourActivity?
 
-  /// This and the temperature: those of 6 to 64 and 0.05 to 0.2 under which the shipped training
-  /// prompts, each left out in turn, are given to the best expert most often; from 10 to 20 and 0.05 to
-  /// 0.12 all do nearly as well.
-  package static let defaultNeighbours = 12
-  package static let defaultTemperature = 0.08
+  /// How many neighbours there are, and what each counts.
+  package struct Weighting: Equatable, Sendable {
+    package let neighbours: Int
+    /// Difference of cosines at which a neighbour counts 1/e of the nearest one.
+    package let temperature: Double
 
-  package init(
-    training set: TrainingSet, neighbours: Int = defaultNeighbours,
-    temperature: Double = defaultTemperature
-  ) {
+    package init(neighbours: Int, temperature: Double) {
+      self.neighbours = max(1, neighbours)
+      self.temperature = max(1e-6, temperature)
+    }
+
+    /// What training tries. They differ by a third or so: finer steps would follow chance.
+    static let candidates = [6, 8, 12, 16, 24, 32, 48].flatMap { neighbours in
+      [0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.2].map {
+        Weighting(neighbours: neighbours, temperature: $0)
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - weighting: Nil for the one under which the training prompts, each left out in turn, are given
+  ///     to the experts with the least loss.
+  ///   - centred: Whether prompts are compared around their mean.
+  package init(training set: TrainingSet, weighting: Weighting? = nil, centred: Bool = true) {
+    let space = centred ? EmbeddingSpace(around: set) : EmbeddingSpace(dimension: set.dimension)
     self.init(
-      experts: set.experts, neighbours: max(1, neighbours), temperature: max(1e-6, temperature),
-      dimension: set.dimension,
+      experts: set.experts, weighting: weighting ?? Weighting(neighbours: 12, temperature: 0.06),
+      space: space,
       // As they are stored: a router that comes back has the same neighbours.
       embeddings: set.examples.flatMap { example in
-        Similarity.normalised(example.input.embedding).map { Float(Float16($0)) }
+        space.unit(example.input.embedding).map { Float(Float16($0)) }
       },
       losses: set.examples.flatMap { example in
         set.experts.map { example.losses[$0].map(Float.init) ?? .nan }
       }, activity: NeighbourActivity(training: set))
-    if activity != nil { chooseActivityWeight(set) }
-  }
-
-  /// Takes the weight under which the training prompts, each left out in turn, would have been given
-  /// to the experts with the least loss. It may be 0.
-  private mutating func chooseActivityWeight(_ set: TrainingSet) {
-    // Some hundred prompts tell the weights apart.
-    let step = max(1, set.examples.count / 400)
-    let asked = Array(stride(from: 0, to: set.examples.count, by: step))
-    let similarities = asked.map { row in
-      let start = row * dimension
-      return Similarity.cosines(
-        embeddings, with: Array(embeddings[start..<start + dimension]))
+    let trials = LeaveOneOut(router: self, set: set)
+    if weighting == nil {
+      let losses = trials.losses(Weighting.candidates, activity: activity)
+      self.weighting =
+        zip(Weighting.candidates, losses).min { $0.1 < $1.1 }?.0 ?? self.weighting
     }
-    var best: (weight: Double, loss: Double)?
-    for weight in NeighbourActivity.weights {
-      activity?.weight = weight
-      var total = 0.0
-      for (row, cosines) in zip(asked, similarities) {
-        var cosines = cosines
-        let example = set.examples[row]
-        activity?.lower(&cosines, for: example.input.activeExperts)
-        let chosen = predict(cosines, leavingOut: row)
-          .min { $0.lossBitsPerByte < $1.lossBitsPerByte }
-        total += chosen.flatMap { example.losses[$0.expert] } ?? 0
-      }
-      if best.map({ total < $0.loss }) ?? true { best = (weight, total) }
-    }
-    activity?.weight = best?.weight ?? 0
+    guard let feature = activity else { return }
+    activity =
+      NeighbourActivity.weights.map { weight in
+        var activity = feature
+        activity.weight = weight
+        return (activity, trials.losses([self.weighting], activity: activity)[0])
+      }.min { $0.1 < $1.1 }?.0
   }
 
   init(
-    experts: [String], neighbours: Int, temperature: Double, dimension: Int, embeddings: [Float],
+    experts: [String], weighting: Weighting, space: EmbeddingSpace, embeddings: [Float],
     losses: [Float], activity: NeighbourActivity?
   ) {
     self.experts = experts
-    self.neighbours = neighbours
-    self.temperature = temperature
-    self.dimension = dimension
+    self.weighting = weighting
+    self.space = space
     self.embeddings = embeddings
     self.losses = losses
     self.activity = activity
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
-    let query = try Similarity.query(input, dimension: dimension)
-    var cosines = Similarity.cosines(embeddings, with: query)
+    var cosines = Similarity.cosines(embeddings, with: try space.query(input))
     activity?.lower(&cosines, for: input.activeExperts)
-    return predict(cosines, leavingOut: nil)
+    return predict(Self.ranked(cosines), weighting)
   }
 
-  /// From the likeness of every training prompt.
-  private func predict(_ cosines: [Float], leavingOut omitted: Int?) -> [LossPrediction] {
-    let order = cosines.indices.sorted { (cosines[$0], $1) > (cosines[$1], $0) }
+  /// A training prompt, and how like it the one that is asked about is.
+  private struct Neighbour {
+    let row: Int
+    let cosine: Float
+  }
+
+  /// The nearest first.
+  private static func ranked(_ cosines: [Float]) -> [Neighbour] {
+    cosines.indices.map { Neighbour(row: $0, cosine: cosines[$0]) }
+      .sorted { ($0.cosine, $1.row) > ($1.cosine, $0.row) }
+  }
+
+  private func predict(_ ranked: [Neighbour], _ weighting: Weighting) -> [LossPrediction] {
     var predictions: [LossPrediction] = []
     for (column, expert) in experts.enumerated() {
       var found = 0
@@ -105,18 +111,18 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
       var squaredWeights = 0.0
       var sum = 0.0
       var squares = 0.0
-      for row in order {
-        let loss = Double(losses[row * experts.count + column])
-        guard !loss.isNaN, row != omitted else { continue }
-        let cosine = Double(cosines[row])
-        let weight = exp((cosine - (nearest ?? cosine)) / temperature)
+      for neighbour in ranked {
+        let loss = Double(losses[neighbour.row * experts.count + column])
+        guard !loss.isNaN else { continue }
+        let cosine = Double(neighbour.cosine)
+        let weight = exp((cosine - (nearest ?? cosine)) / weighting.temperature)
         nearest = nearest ?? cosine
         found += 1
         weights += weight
         squaredWeights += weight * weight
         sum += weight * loss
         squares += weight * loss * loss
-        if found == neighbours { break }
+        if found == weighting.neighbours { break }
       }
       guard found > 0 else { continue }
       // As many equal neighbours would say as much.
@@ -129,5 +135,41 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
           standardError: (variance * (1 + 1 / count)).squareRoot()))
     }
     return predictions
+  }
+
+  /// Training prompts, each asked about as if it were not among them.
+  private struct LeaveOneOut {
+    private let router: NearestNeighboursRouter
+    private let set: TrainingSet
+    private let asked: [(row: Int, cosines: [Float])]
+
+    init(router: NearestNeighboursRouter, set: TrainingSet) {
+      self.router = router
+      self.set = set
+      let width = set.dimension
+      // Some hundred prompts tell the choices apart.
+      let step = max(1, set.examples.count / 800)
+      asked = stride(from: 0, to: set.examples.count, by: step).map { row in
+        let own = Array(router.embeddings[row * width..<(row + 1) * width])
+        return (row, Similarity.cosines(router.embeddings, with: own))
+      }
+    }
+
+    /// For each weighting, what the experts lose in all that would be chosen under it.
+    func losses(_ weightings: [Weighting], activity: NeighbourActivity?) -> [Double] {
+      var totals = weightings.map { _ in 0.0 }
+      for (row, cosines) in asked {
+        var cosines = cosines
+        let example = set.examples[row]
+        activity?.lower(&cosines, for: example.input.activeExperts)
+        let others = ranked(cosines).filter { $0.row != row }
+        for (index, weighting) in weightings.enumerated() {
+          let chosen = router.predict(others, weighting)
+            .min { $0.lossBitsPerByte < $1.lossBitsPerByte }
+          totals[index] += chosen.flatMap { example.losses[$0.expert] } ?? 0
+        }
+      }
+      return totals
+    }
   }
 }

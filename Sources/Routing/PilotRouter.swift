@@ -8,7 +8,7 @@
 package struct PilotRouter: LossPredictor, Equatable {
   package var strategy: RoutingStrategy { .pilot }
   package let experts: [String]
-  let dimension: Int
+  let space: EmbeddingSpace
   /// Unit vectors, one after the other. // (pilots, dimension)
   let pilots: [Float]
   /// The expert of each pilot, by its place in ``experts``. An expert without pilots is predicted
@@ -19,6 +19,7 @@ package struct PilotRouter: LossPredictor, Equatable {
   let deviation: Double
 
   package init(training set: TrainingSet) {
+    let space = EmbeddingSpace(around: set)
     struct Group: Hashable {
       var domain: String
       var expert: Int
@@ -29,7 +30,7 @@ package struct PilotRouter: LossPredictor, Equatable {
       guard let best = known.min(by: { ($0.value, $0.key) < ($1.value, $1.key) })?.key,
         let expert = set.experts.firstIndex(of: best)
       else { continue }
-      let unit = Similarity.normalised(example.input.embedding)
+      let unit = space.unit(example.input.embedding)
       let group = Group(domain: example.domain, expert: expert)
       sums[group] = sums[group].map { zip($0, unit).map(+) } ?? unit
     }
@@ -43,7 +44,7 @@ package struct PilotRouter: LossPredictor, Equatable {
     var chosenLosses: [Double] = []
     for example in set.examples {
       let similarity = Self.similarities(
-        Similarity.normalised(example.input.embedding), pilots, owners, set.experts.count)
+        space.unit(example.input.embedding), pilots, owners, set.experts.count)
       guard let best = similarity.indices.max(by: { similarity[$0] < similarity[$1] }),
         let bestLoss = example.losses[set.experts[best]]
       else { continue }
@@ -59,17 +60,17 @@ package struct PilotRouter: LossPredictor, Equatable {
     let variance =
       chosenLosses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, chosenLosses.count))
     self.init(
-      experts: set.experts, dimension: set.dimension, pilots: pilots, owners: owners,
+      experts: set.experts, space: space, pilots: pilots, owners: owners,
       baseLoss: mean, slope: squares > 0 ? max(0.01, products / squares) : 1,
       deviation: variance.squareRoot())
   }
 
   init(
-    experts: [String], dimension: Int, pilots: [Float], owners: [Int], baseLoss: Double,
+    experts: [String], space: EmbeddingSpace, pilots: [Float], owners: [Int], baseLoss: Double,
     slope: Double, deviation: Double
   ) {
     self.experts = experts
-    self.dimension = dimension
+    self.space = space
     self.pilots = pilots
     self.owners = owners
     self.baseLoss = baseLoss
@@ -78,7 +79,7 @@ package struct PilotRouter: LossPredictor, Equatable {
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
-    let query = try Similarity.query(input, dimension: dimension)
+    let query = try space.query(input)
     let similarities = Self.similarities(query, pilots, owners, experts.count)
     let top = similarities.max() ?? 0
     return experts.indices.map { index in
@@ -95,11 +96,11 @@ package struct PilotRouter: LossPredictor, Equatable {
     var kept: [Float] = []
     var keptOwners: [Int] = []
     for (pilot, owner) in owners.enumerated() where owner != gone {
-      kept += pilots[(pilot * dimension)..<((pilot + 1) * dimension)]
+      kept += pilots[(pilot * space.dimension)..<((pilot + 1) * space.dimension)]
       keptOwners.append(owner > gone ? owner - 1 : owner)
     }
     return PilotRouter(
-      experts: experts.filter { $0 != expert }, dimension: dimension, pilots: kept,
+      experts: experts.filter { $0 != expert }, space: space, pilots: kept,
       owners: keptOwners, baseLoss: baseLoss, slope: slope, deviation: deviation)
   }
 
@@ -107,15 +108,15 @@ package struct PilotRouter: LossPredictor, Equatable {
   package func adding(
     _ expert: String, pilots new: [[Float]]
   ) throws(RoutingError) -> PilotRouter {
-    for pilot in new where pilot.count != dimension {
-      throw .wrongDimension(field: "pilot", expected: dimension, found: pilot.count)
+    for pilot in new where pilot.count != space.dimension {
+      throw .wrongDimension(field: "pilot", expected: space.dimension, found: pilot.count)
     }
     guard !experts.contains(expert) else {
       throw .invalidValue(field: "expert", value: expert, expected: "one that is not there yet")
     }
     return PilotRouter(
-      experts: experts + [expert], dimension: dimension,
-      pilots: pilots + new.flatMap { Similarity.normalised($0) },
+      experts: experts + [expert], space: space,
+      pilots: pilots + new.flatMap { space.unit($0) },
       owners: owners + new.map { _ in experts.count }, baseLoss: baseLoss, slope: slope,
       deviation: deviation)
   }

@@ -10,11 +10,14 @@ package struct RouterManifest: Codable, Equatable, Sendable {
     /// SHA-256 of the encoder's weights: with another encoder the router means nothing.
     package var revision: String
     package var dimension: Int
+    /// Layers of it that the prompts went through, from the first; nil for all.
+    package var layers: Int?
 
-    package init(name: String, revision: String, dimension: Int) {
+    package init(name: String, revision: String, dimension: Int, layers: Int? = nil) {
       self.name = name
       self.revision = revision
       self.dimension = dimension
+      self.layers = layers
     }
   }
 
@@ -94,7 +97,11 @@ package enum RouterArchive {
     // Equal weights with other numbers (a temperature) or experts are another router.
     let numbers = stored.numbers.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     let identity =
-      [hash, encoder.name, encoder.revision, gateExpert ?? ""] + stored.experts + numbers
+      [
+        hash, encoder.name, encoder.revision, encoder.layers.map { "\($0)" } ?? "",
+        gateExpert ?? "",
+      ]
+      + stored.experts + numbers
     let version = SHA256.hex(of: Data(identity.joined(separator: "\n").utf8)).prefix(12)
     let manifest = RouterManifest(
       format: RouterManifest.currentFormat,

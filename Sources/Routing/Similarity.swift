@@ -36,16 +36,4 @@ enum Similarity {
       }
     }
   }
-
-  /// Checks a query's length and numbers, and brings it to length 1.
-  static func query(_ input: RouterInput, dimension: Int) throws(RoutingError) -> [Float] {
-    guard input.embedding.count == dimension else {
-      throw .wrongDimension(
-        field: "embedding", expected: dimension, found: input.embedding.count)
-    }
-    guard input.embedding.allSatisfy(\.isFinite) else {
-      throw .invalidValue(field: "embedding", value: "nan", expected: "finite numbers")
-    }
-    return normalised(input.embedding)
-  }
 }

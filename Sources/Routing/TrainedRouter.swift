@@ -97,9 +97,12 @@ extension RidgeRouter: TrainedRouter {
 extension NearestNeighboursRouter: TrainedRouter {
   package var stored: StoredRouter {
     let rows = losses.count / max(1, experts.count)
-    var numbers = ["neighbours": Double(neighbours), "temperature": temperature]
+    var numbers = [
+      "neighbours": Double(weighting.neighbours), "temperature": weighting.temperature,
+    ]
     var tensors: [TensorArchive.Tensor] = [
-      .init("embeddings", shape: [rows, dimension], type: .float16, values: embeddings),
+      space.stored,
+      .init("embeddings", shape: [rows, space.dimension], type: .float16, values: embeddings),
       .init("losses", shape: [rows, experts.count], values: losses),
     ]
     if let activity {
@@ -109,7 +112,7 @@ extension NearestNeighboursRouter: TrainedRouter {
       tensors.append(.init("active_experts", shape: [rows], values: activity.values))
     }
     return StoredRouter(
-      experts: experts, dimension: dimension, numbers: numbers, tensors: tensors)
+      experts: experts, dimension: space.dimension, numbers: numbers, tensors: tensors)
   }
 
   package init(stored: StoredRouter) throws(RoutingError) {
@@ -117,9 +120,10 @@ extension NearestNeighboursRouter: TrainedRouter {
       "losses", shape: [-1, stored.experts.count], allowsNaN: true)
     self.init(
       experts: stored.experts,
-      neighbours: Int(try stored.number("neighbours", in: 1...1e6)),
-      temperature: try stored.number("temperature", in: 1e-6...1e6),
-      dimension: stored.dimension,
+      weighting: Weighting(
+        neighbours: Int(try stored.number("neighbours", in: 1...1e6)),
+        temperature: try stored.number("temperature", in: 1e-6...1e6)),
+      space: try EmbeddingSpace(stored: stored),
       embeddings: try stored.tensor(
         "embeddings", shape: [losses.count / stored.experts.count, stored.dimension]),
       losses: losses,
@@ -132,9 +136,10 @@ extension KMeansRouter: TrainedRouter {
   package var stored: StoredRouter {
     let clusters = means.count / max(1, experts.count)
     return StoredRouter(
-      experts: experts, dimension: dimension, numbers: [:],
+      experts: experts, dimension: space.dimension, numbers: [:],
       tensors: [
-        .init("centroids", shape: [clusters, dimension], values: centroids),
+        space.stored,
+        .init("centroids", shape: [clusters, space.dimension], values: centroids),
         .init("means", shape: [clusters, experts.count], values: means),
         .init("deviations", shape: [clusters, experts.count], values: deviations),
       ])
@@ -144,7 +149,7 @@ extension KMeansRouter: TrainedRouter {
     let means = try stored.tensor("means", shape: [-1, stored.experts.count])
     let clusters = means.count / stored.experts.count
     self.init(
-      experts: stored.experts, dimension: stored.dimension,
+      experts: stored.experts, space: try EmbeddingSpace(stored: stored),
       centroids: try stored.tensor("centroids", shape: [clusters, stored.dimension]),
       means: means,
       deviations: try stored.tensor("deviations", shape: [clusters, stored.experts.count]))
@@ -154,10 +159,11 @@ extension KMeansRouter: TrainedRouter {
 extension PilotRouter: TrainedRouter {
   package var stored: StoredRouter {
     StoredRouter(
-      experts: experts, dimension: dimension,
+      experts: experts, dimension: space.dimension,
       numbers: ["base_loss": baseLoss, "slope": slope, "deviation": deviation],
       tensors: [
-        .init("pilots", shape: [owners.count, dimension], values: pilots),
+        space.stored,
+        .init("pilots", shape: [owners.count, space.dimension], values: pilots),
         .init("owners", shape: [owners.count], values: owners.map(Float.init)),
       ])
   }
@@ -168,7 +174,7 @@ extension PilotRouter: TrainedRouter {
       throw .damagedRouter(field: "owners", problem: "names an expert that is not there")
     }
     self.init(
-      experts: stored.experts, dimension: stored.dimension,
+      experts: stored.experts, space: try EmbeddingSpace(stored: stored),
       pilots: try stored.tensor("pilots", shape: [owners.count, stored.dimension]),
       owners: owners.map { Int($0) },
       baseLoss: try stored.number("base_loss", in: 0...1e6),

@@ -107,6 +107,34 @@ import Testing
     #expect(try await encoder.embed(["still", "here"]).vectors.count == 2)
   }
 
+  /// Callers that want different layers of the same texts don't get each other's.
+  @Test func depthsDoNotMix() async throws {
+    let encoder = try await encoder()
+    #expect(encoder.depth == 6)
+    #expect(encoder.routerDepth == 3)
+    let texts = (0..<40).map { "Text \($0)" }
+    var alone: [Int: [[Float]]] = [:]
+    for depth in 1...6 { alone[depth] = try await encoder.embed(texts, depth: depth).vectors }
+    let expected = alone
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (index, text) in texts.enumerated() {
+        for depth in 1...6 {
+          group.addTask {
+            for _ in 0..<2 {
+              let vector = try await encoder.embed([text], depth: depth).vectors[0]
+              let truth = try #require(expected[depth]?[index])
+              #expect(largestDifference(vector, truth) < 1e-5)
+            }
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
+    #expect(try largestDifference(#require(alone[3]?[0]), #require(alone[6]?[0])) > 1e-2)
+    await #expect(throws: (any Error).self) { try await encoder.embed(["x"], depth: 7) }
+    await #expect(throws: (any Error).self) { try await encoder.embed(["x"], depth: 0) }
+  }
+
   @Test func emptyTextHasAVectorToo() async throws {
     let encoder = try await encoder()
     let embedded = try await encoder.embed(["", "x", ""])

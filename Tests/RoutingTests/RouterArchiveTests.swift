@@ -41,7 +41,8 @@ import Testing
     let set = try Planted.domains(count: 120, seed: 3)
     func version(temperature: Double, encoder: String = "0") throws -> String {
       let archive = try RouterArchive.encode(
-        NearestNeighboursRouter(training: set, temperature: temperature),
+        NearestNeighboursRouter(
+          training: set, weighting: .init(neighbours: 12, temperature: temperature)),
         encoder: .init(name: "made-up", revision: encoder, dimension: 24),
         training: .init(
           files: [], prompts: 120, domains: set.domainCounts,

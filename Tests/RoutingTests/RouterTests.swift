@@ -50,7 +50,8 @@ import Testing
     let set = try TrainingSet(examples: examples)
     let query = RouterInput(embedding: [1, 0], text: "t")
     func loss(_ temperature: Double) throws -> Double {
-      let router = NearestNeighboursRouter(training: set, neighbours: 3, temperature: temperature)
+      let router = NearestNeighboursRouter(
+        training: set, weighting: .init(neighbours: 3, temperature: temperature), centred: false)
       return try #require(try router.predict(query).first { $0.expert == "a" }).lossBitsPerByte
     }
     #expect(try loss(0.001) < 1e-6)
@@ -59,6 +60,68 @@ import Testing
     let weights = [1, exp(-1.0), exp(-5.0)]
     let expected = (weights[1] + 2 * weights[2]) / weights.reduce(0, +)
     #expect(try abs(loss(0.2) - expected) < 1e-3)
+  }
+
+  /// What all prompts share does not decide: with a large common part every cosine is near 1, and
+  /// around the mean they are what they were.
+  @Test(arguments: [RoutingStrategy.knn, .kmeans, .pilot])
+  func whatAllPromptsShareIsTakenOff(strategy: RoutingStrategy) throws {
+    func shifted(_ examples: [TrainingExample]) -> [TrainingExample] {
+      examples.map { example in
+        var example = example
+        let vector = example.input.embedding
+        let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        example.input.embedding = vector.enumerated().map { $1 / length + ($0 % 2 == 0 ? 3 : -3) }
+        return example
+      }
+    }
+    let set = try Planted.domains(count: 400, seed: 1)
+    let router = try RouterTraining.train(
+      strategy, on: TrainingSet(examples: shifted(set.examples)))
+    let held = shifted(try Planted.domains(count: 400, seed: 2).examples)
+    let right = try held.count { try choice(router, $0) == $0.bestExpert }
+    #expect(Double(right) >= 0.95 * Double(held.count))
+    // As in an archive from before there was a centre.
+    let stored = router.stored
+    var old = stored
+    old.tensors["embedding_mean"] = nil
+    #expect(stored.tensors["embedding_mean"] != nil)
+    let uncentred: any LossPredictor =
+      switch strategy {
+      case .knn: try NearestNeighboursRouter(stored: old)
+      case .kmeans: try KMeansRouter(stored: old)
+      default: try PilotRouter(stored: old)
+      }
+    #expect(try uncentred.predict(held[0].input).count == set.experts.count)
+  }
+
+  /// Whether near prompts should decide alone depends on the outcomes, and training finds out.
+  @Test func theWeightingIsChosenByLeavingOut() throws {
+    // Twins share their losses, and nothing else tells prompts apart.
+    var generator = SeededGenerator(seed: 9)
+    func example(_ vector: [Float], _ best: Int) -> TrainingExample {
+      TrainingExample(
+        promptHash: "\(vector)", domain: "d", input: RouterInput(embedding: vector, text: "t"),
+        losses: ["a": best == 0 ? 0.5 : 1, "b": best == 1 ? 0.5 : 1])
+    }
+    let twins = (0..<100).flatMap { index -> [TrainingExample] in
+      let vector = (0..<16).map { _ in Float(generator.nextUnit() - 0.5) }
+      let other = vector.map { $0 + Float(generator.nextUnit() - 0.5) * 0.01 }
+      let best = generator.next(below: 2)
+      return [example(vector, best), example(other, best)]
+    }
+    let sharp = NearestNeighboursRouter(training: try TrainingSet(examples: twins)).weighting
+    // Losses are chance but for one in three prompts: many have to be heard.
+    let noisy = (0..<200).map { _ in
+      let side = generator.next(below: 2)
+      let vector = (0..<16).map { axis in
+        Float(generator.nextUnit() - 0.5) + (axis == 0 ? Float(side * 2 - 1) : 0)
+      }
+      return example(vector, generator.next(below: 3) == 0 ? side : generator.next(below: 2))
+    }
+    let smooth = NearestNeighboursRouter(training: try TrainingSet(examples: noisy)).weighting
+    #expect(sharp.temperature < smooth.temperature || sharp.neighbours < smooth.neighbours)
+    #expect(smooth.neighbours >= 12)
   }
 
   @Test func strategyNames() throws {

@@ -254,13 +254,19 @@ import Tokenization
     #expect((bytes.range(of: Data("secret".utf8)) != nil) == (policy == .store))
   }
 
-  @Test func routerOfAnotherEncoderIsLeftOut() async throws {
+  /// Another encoder's weights, or layers that it does not have.
+  @Test(arguments: [
+    (#""revision" : "\w+""#, #""revision" : "0123456789abcdef""#),
+    (#""layers" : 3"#, #""layers" : 7"#), (#""layers" : 3"#, #""layers" : -1"#),
+  ])
+  func routerOfAnotherEncoderIsLeftOut(pattern: String, replacement: String) async throws {
     let fixture = try await ServiceFixture()
-    let files = RouterFiles(fixture.configuration)
-    let manifest = URL(filePath: files.directory + "/ridge/router.json")
+    let manifest = URL(
+      filePath: RouterFiles(fixture.configuration).directory + "/ridge/router.json")
     let text = try String(contentsOf: manifest, encoding: .utf8)
-    let revision = try #require(try files.load(.ridge)).manifest.encoder.revision
-    try Data(text.replacing(revision, with: "0123456789abcdef").utf8).write(to: manifest)
+    let changed = try text.replacing(Regex(pattern), with: replacement)
+    #expect(changed != text)
+    try Data(changed.utf8).write(to: manifest)
     let service = try await fixture.start()
     #expect(await !service.readiness().isReady)
     await #expect(throws: ServiceError.self) { _ = try await service.decide(Self.code) }

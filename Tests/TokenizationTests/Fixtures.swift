@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The golden files that `scripts/fixtures/tokenizers.py` makes.
+/// The golden files that `scripts/fixtures/token_ids.py` makes.
 enum Fixtures {
   static func data(_ name: String) throws -> Data {
     let url = try #require(

@@ -16,6 +16,8 @@ import Transformer
     for text in golden {
       let vector = try #require(try encoder.embed([text.tokens]).first)
       #expect(vector.largestDifference(to: text.vector) < 1e-5)
+      let halfway = try #require(try encoder.embed([text.tokens], depth: 1).first)
+      #expect(halfway.largestDifference(to: text.halfway) < 1e-5)
     }
   }
 
@@ -38,10 +40,12 @@ import Transformer
     let encoder = try Encoder(
       folder: URL(fileURLWithPath: weights).deletingLastPathComponent().path,
       pool: #require(Fixture.pool), precision: precision)
-    let vectors = try encoder.embed(golden.map(\.tokens))
-    for (vector, text) in zip(vectors, golden) {
-      let product = zip(vector, text.vector).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-      #expect(product > cosine)
+    for (depth, expected) in [(6, golden.map(\.vector)), (3, golden.map(\.halfway))] {
+      let vectors = try encoder.embed(golden.map(\.tokens), depth: depth)
+      for (vector, truth) in zip(vectors, expected) {
+        let product = zip(vector, truth).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        #expect(product > cosine)
+      }
     }
   }
 
@@ -55,6 +59,9 @@ import Transformer
     }
     #expect(throws: ModelError.tokenOutOfRange(token: 96, vocabularySize: 96)) {
       try encoder.embed([[96]])
+    }
+    for depth in [0, -1, 3] {
+      #expect(throws: ModelError.self) { try encoder.embed([[1]], depth: depth) }
     }
     #expect(try encoder.embed([]).isEmpty)
   }

@@ -25,6 +25,8 @@ enum Fixture {
   struct Embedding: Decodable {
     var tokens: [Int32]
     var vector: [Float]
+    /// Behind the first half of the layers.
+    var halfway: [Float]
   }
 
   static func json<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {

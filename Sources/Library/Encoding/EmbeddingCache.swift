@@ -7,8 +7,16 @@ import Synchronization
 /// Two generations stand in for an order of use: what is asked for moves to the younger one, and
 /// when that is full it becomes the older one, whose texts go.
 final class EmbeddingCache: Sendable {
-  /// A text's bytes: as strings, texts are equal that are not the same.
-  private typealias Key = [UInt8]
+  private struct Key: Hashable {
+    /// A text's bytes: as strings, texts are equal that are not the same.
+    let bytes: [UInt8]
+    let depth: Int
+
+    init(_ text: String, _ depth: Int) {
+      bytes = [UInt8](text.utf8)
+      self.depth = depth
+    }
+  }
 
   private struct State {
     var younger: [Key: SentenceEncoder.Embedded] = [:]
@@ -26,10 +34,10 @@ final class EmbeddingCache: Sendable {
     self.maximumBytes = maximumBytes
   }
 
-  /// What is known of a text, if it is.
-  func find(_ text: String) -> SentenceEncoder.Embedded? {
+  /// What is known of a text behind so many layers, if it is.
+  func find(_ text: String, depth: Int) -> SentenceEncoder.Embedded? {
     guard text.utf8.count <= maximumBytes else { return nil }
-    let key = Key(text.utf8)
+    let key = Key(text, depth)
     return state.withLock { state in
       if let found = state.younger[key] { return found }
       guard let found = state.older[key] else { return nil }
@@ -38,9 +46,9 @@ final class EmbeddingCache: Sendable {
     }
   }
 
-  func keep(_ embedded: SentenceEncoder.Embedded, of text: String) {
+  func keep(_ embedded: SentenceEncoder.Embedded, of text: String, depth: Int) {
     guard text.utf8.count <= maximumBytes else { return }
-    state.withLock { keep(embedded, of: Key(text.utf8), in: &$0) }
+    state.withLock { keep(embedded, of: Key(text, depth), in: &$0) }
   }
 
   private func keep(

@@ -5,6 +5,8 @@ import Synchronization
 /// All but `isCancelled` is the encoder's thread's.
 final class EmbeddingJob: @unchecked Sendable {
   let texts: [String]
+  /// Layers of the encoder that they go through.
+  let depth: Int
   let isCancelled: CancellationFlag
   private let continuation: CheckedContinuation<SentenceEncoder.Embedded, any Error>
   /// Texts that are in a pass or through it.
@@ -15,10 +17,11 @@ final class EmbeddingJob: @unchecked Sendable {
   private var tokenCount = 0
 
   init(
-    texts: [String], isCancelled: CancellationFlag,
+    texts: [String], depth: Int, isCancelled: CancellationFlag,
     continuation: CheckedContinuation<SentenceEncoder.Embedded, any Error>
   ) {
     self.texts = texts
+    self.depth = depth
     self.isCancelled = isCancelled
     self.continuation = continuation
     vectors.reserveCapacity(texts.count)

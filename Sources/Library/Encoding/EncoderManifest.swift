@@ -9,10 +9,13 @@ package struct EncoderManifest: Sendable, Decodable, Equatable {
   package let configuration: String
   /// Longest input in tokens, the two around the text included; the rest is cut off.
   package let maxTokens: Int
+  /// Layers, from the first, that a router looks at a prompt through; nil for all.
+  package let routerLayers: Int?
 
   private enum CodingKeys: String, CodingKey {
     case id, weights, vocabulary, configuration
     case maxTokens = "max_tokens"
+    case routerLayers = "router_layers"
   }
 
   /// Reads and checks an encoder's card.

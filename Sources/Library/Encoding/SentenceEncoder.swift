@@ -22,6 +22,10 @@ package final class SentenceEncoder: Sendable {
   /// Tells these weights from any others: a router fits one encoder only.
   package let revision: String
   package let dimension: Int
+  /// Layers there are.
+  package let depth: Int
+  /// Layers that a router looks through, unless it was trained with others.
+  package let routerDepth: Int
   private let encoder: Encoder
   private let tokenizer: any Tokenizer
   private let maxTokens: Int
@@ -31,7 +35,8 @@ package final class SentenceEncoder: Sendable {
   private let cache = EmbeddingCache()
 
   init(
-    id: String, revision: String, encoder: Encoder, tokenizer: any Tokenizer, maxTokens: Int
+    id: String, revision: String, encoder: Encoder, tokenizer: any Tokenizer, maxTokens: Int,
+    routerDepth: Int?
   ) {
     self.id = id
     self.revision = revision
@@ -39,25 +44,30 @@ package final class SentenceEncoder: Sendable {
     self.tokenizer = tokenizer
     self.maxTokens = maxTokens
     dimension = encoder.width
+    depth = encoder.configuration.layerCount
+    self.routerDepth = routerDepth ?? depth
   }
 
   /// Embeds texts, in their order. A text that comes alone, as prompts do, may be known from before.
   /// Where the calling task is cancelled, texts that are not yet begun never are.
-  package func embed(_ texts: [String]) async throws -> Embedded {
+  ///
+  /// - Parameter depth: Layers that the texts go through, from the first; nil for all.
+  package func embed(_ texts: [String], depth: Int? = nil) async throws -> Embedded {
     guard !texts.isEmpty else { return Embedded(vectors: [], tokenCount: 0) }
-    guard texts.count == 1 else { return try await compute(texts) }
-    if let known = cache.find(texts[0]) { return known }
-    let embedded = try await compute(texts)
-    cache.keep(embedded, of: texts[0])
+    let depth = depth ?? self.depth
+    guard texts.count == 1 else { return try await compute(texts, depth: depth) }
+    if let known = cache.find(texts[0], depth: depth) { return known }
+    let embedded = try await compute(texts, depth: depth)
+    cache.keep(embedded, of: texts[0], depth: depth)
     return embedded
   }
 
-  private func compute(_ texts: [String]) async throws -> Embedded {
+  private func compute(_ texts: [String], depth: Int) async throws -> Embedded {
     let isCancelled = CancellationFlag()
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         let job = EmbeddingJob(
-          texts: texts, isCancelled: isCancelled, continuation: continuation)
+          texts: texts, depth: depth, isCancelled: isCancelled, continuation: continuation)
         waiting.withLock { $0.append(job) }
         queue.async { [self] in work() }
       }
@@ -67,7 +77,7 @@ package final class SentenceEncoder: Sendable {
   }
 
   /// Milliseconds that one text of so many tokens takes, tokenising left out; for benchmarks.
-  package func measure(tokenCount: Int) throws -> Double {
+  package func measure(tokenCount: Int, depth: Int? = nil) throws -> Double {
     let word = tokenizer.encode("model", addSpecial: true, parseSpecial: false)
     let middle = word.count > 2 ? word[1] : 0
     let ids =
@@ -75,7 +85,7 @@ package final class SentenceEncoder: Sendable {
       + [word.last ?? 0]
     return try queue.sync {
       let start = ContinuousClock.now
-      _ = try encoder.embed([ids])
+      _ = try encoder.embed([ids], depth: depth)
       let elapsed = start.duration(to: .now).components
       return Double(elapsed.seconds) * 1e3 + Double(elapsed.attoseconds) / 1e15
     }
@@ -91,8 +101,8 @@ package final class SentenceEncoder: Sendable {
   private func work() {
     while true {
       let taken = takePass()
-      guard !taken.isEmpty else { return }
-      switch Result(catching: { try encoder.embed(taken.map(\.tokens)) }) {
+      guard let depth = taken.first?.job.depth else { return }
+      switch Result(catching: { try encoder.embed(taken.map(\.tokens), depth: depth) }) {
       case .success(let vectors):
         for (text, vector) in zip(taken, vectors) {
           text.job.finish(vector, tokenCount: text.tokens.count)
@@ -102,11 +112,11 @@ package final class SentenceEncoder: Sendable {
     }
   }
 
-  /// As many texts as one pass holds, one of each caller in turn.
+  /// As many texts as one pass holds, one of each caller in turn, all of the first one's depth.
   private func takePass() -> [Taken] {
     var taken: [Taken] = []
     var room = encoder.maximumRows
-    while let job = nextJob() {
+    while let job = nextJob(depth: taken.first?.job.depth) {
       guard let tokens = job.take(atMost: room, tokens: tokens(of:)) else {
         // It is the first of the next pass.
         waiting.withLock { $0.insert(job, at: 0) }
@@ -119,9 +129,13 @@ package final class SentenceEncoder: Sendable {
     return taken
   }
 
-  /// The caller whose turn it is. Callers that left are let go.
-  private func nextJob() -> EmbeddingJob? {
-    while let job = waiting.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
+  /// The caller whose turn it is, among those of a depth if one is given. Callers that left are let
+  /// go.
+  private func nextJob(depth: Int?) -> EmbeddingJob? {
+    func isWanted(_ job: EmbeddingJob) -> Bool { depth.map { $0 == job.depth } ?? true }
+    while let job = waiting.withLock({ waiting in
+      waiting.firstIndex(where: isWanted).map { waiting.remove(at: $0) }
+    }) {
       guard job.isCancelled.isSet, job.isBetweenPasses else { return job }
       job.fail(CancellationError())
     }
@@ -186,6 +200,8 @@ extension SentenceEncoder {
           "max_tokens is \(manifest.maxTokens); the model has \(limits.maximumPositions) positions"
         } else if tokenizer.vocabularyCount > limits.vocabularySize {
           "\(tokenizer.vocabularyCount) tokens in the vocabulary; the model has \(limits.vocabularySize)"
+        } else if let depth = manifest.routerLayers, !(1...limits.layerCount).contains(depth) {
+          "router_layers is \(depth); the model has \(limits.layerCount) layers"
         } else {
           nil
         }
@@ -193,7 +209,7 @@ extension SentenceEncoder {
       return .success(
         SentenceEncoder(
           id: manifest.id, revision: try FileRevision.of(path), encoder: encoder,
-          tokenizer: tokenizer, maxTokens: manifest.maxTokens))
+          tokenizer: tokenizer, maxTokens: manifest.maxTokens, routerDepth: manifest.routerLayers))
     } catch {
       return .failure(.unloadable(expert: manifest.id, problem: "\(error)"))
     }

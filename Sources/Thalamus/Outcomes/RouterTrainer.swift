@@ -7,10 +7,13 @@ package struct RouterTrainer: Sendable {
   package let encoder: SentenceEncoder
   /// The mixture whose mean number of active experts is a feature; nil for none.
   package let gateExpert: String?
+  /// Layers of the encoder that the prompts go through.
+  package let depth: Int
 
-  package init(encoder: SentenceEncoder, gateExpert: String? = nil) {
+  package init(encoder: SentenceEncoder, gateExpert: String? = nil, depth: Int? = nil) {
     self.encoder = encoder
     self.gateExpert = gateExpert
+    self.depth = depth ?? encoder.routerDepth
   }
 
   /// The outcomes file lacks the feature that the configuration asks for.
@@ -33,7 +36,7 @@ package struct RouterTrainer: Sendable {
       let group = rows[start..<min(start + 64, rows.count)]
       // As the server sees a prompt: with its flags taken out.
       let texts = group.map { PreparedPrompt(.prompt($0.prompt)).routingText }
-      let vectors = try await encoder.embed(texts).vectors
+      let vectors = try await encoder.embed(texts, depth: depth).vectors
       for ((row, text), vector) in zip(zip(group, texts), vectors) {
         var input = RouterInput(embedding: vector, text: text)
         if let gateExpert {
@@ -70,9 +73,17 @@ package struct RouterTrainer: Sendable {
       prompts, experts: router.experts, baselines: baselines, name: router.strategy.name)
   }
 
-  /// What the router's manifest says of the encoder.
+  /// What the router's manifest says of the encoder, as far as it was used.
   package var encoderDescription: RouterManifest.Encoder {
     RouterManifest.Encoder(
-      name: encoder.id, revision: encoder.revision, dimension: encoder.dimension)
+      name: encoder.id, revision: encoder.revision, dimension: encoder.dimension,
+      layers: depth == encoder.depth ? nil : depth)
+  }
+}
+
+extension SentenceEncoder {
+  /// Whether a router was trained on what this encoder gives.
+  package func isEncoder(of router: RouterManifest) -> Bool {
+    router.encoder.revision == revision && (1...depth).contains(router.encoder.layers ?? depth)
   }
 }

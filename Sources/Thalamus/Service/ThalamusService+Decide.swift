@@ -42,7 +42,8 @@ extension ThalamusService {
       let router = try router(for: strategy)
       routerVersion = router.manifest.version
       let beforeEmbedding = ContinuousClock.now
-      let embedded = try await embed([prompt.routingText])
+      let embedded = try await embed(
+        [prompt.routingText], depth: router.manifest.encoder.layers)
       embeddingMilliseconds = beforeEmbedding.duration(to: .now).milliseconds
       activeExperts = await gateFeature(of: prompt.routingText, for: router)
       predictions = try router.predictor.predict(

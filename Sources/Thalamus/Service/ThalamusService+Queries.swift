@@ -60,9 +60,13 @@ extension ThalamusService {
   package var encoderName: String { encoder.id }
 
   /// Sentence embeddings of texts, in their order.
-  package func embed(_ texts: [String]) async throws -> SentenceEncoder.Embedded {
+  ///
+  /// - Parameter depth: Layers of the encoder to go through; nil for all.
+  package func embed(
+    _ texts: [String], depth: Int? = nil
+  ) async throws -> SentenceEncoder.Embedded {
     do {
-      return try await encoder.embed(texts)
+      return try await encoder.embed(texts, depth: depth)
     } catch let error as CancellationError {
       throw error
     } catch {

@@ -81,7 +81,7 @@ package final class ThalamusService: Sendable {
         continue
       }
       guard let router = stored else { continue }
-      guard router.manifest.encoder.revision == encoder.revision else {
+      guard encoder.isEncoder(of: router.manifest) else {
         logger.warning(
           "router \(router.manifest.version) was trained on another encoder and is left out")
         continue

@@ -20,12 +20,12 @@ struct RouterOptions: ParsableArguments {
   @OptionGroup var configuration: ConfigurationOptions
 
   struct Opened {
-    let trainer: RouterTrainer
     let files: RouterFiles
     let path: String
-    let training: [TrainingExample]
-    let heldOut: [TrainingExample]
-    let revisions: [String: String]
+    let rows: [PromptRow]
+    let encoder: SentenceEncoder
+    let gateExpert: String?
+    let modelsDirectory: String
   }
 
   func open() async throws -> Opened {
@@ -36,19 +36,29 @@ struct RouterOptions: ParsableArguments {
     let pool = try LocalExpertLoader(ComputeOptions(settings)).computePool
     let encoder = try await SentenceEncoder.load(
       folder: settings.models.directory + "/" + settings.models.encoder, pool: pool)
-    let gateExpert = settings.router.gateFeature.isEmpty ? nil : settings.router.gateFeature
-    let trainer = RouterTrainer(encoder: encoder, gateExpert: gateExpert)
+    return Opened(
+      files: files, path: path, rows: rows, encoder: encoder,
+      gateExpert: settings.router.gateFeature.isEmpty ? nil : settings.router.gateFeature,
+      modelsDirectory: settings.models.directory)
+  }
+}
+
+/// An outcomes file's prompts, embedded, in its two parts.
+private struct SplitExamples {
+  let trainer: RouterTrainer
+  let training: [TrainingExample]
+  let heldOut: [TrainingExample]
+
+  /// - Parameter layers: Layers of the encoder to go through; nil for as many as its card says.
+  init(_ opened: RouterOptions.Opened, layers: Int?) async throws {
+    trainer = RouterTrainer(
+      encoder: opened.encoder, gateExpert: opened.gateExpert, depth: layers)
+    let rows = opened.rows
     var bar = ProgressBar(total: rows.count)
     let examples = try await trainer.examples(rows) { bar.show($0, "embedding prompts") }
     let splits = rows.map(\.effectiveSplit)
-    var revisions: [String: String] = [:]
-    for manifest in try ExpertLibrary.manifests(in: settings.models.directory) {
-      revisions[manifest.card.id] = try? manifest.revision()
-    }
-    return Opened(
-      trainer: trainer, files: files, path: path,
-      training: zip(examples, splits).filter { $0.1 == .train }.map(\.0),
-      heldOut: zip(examples, splits).filter { $0.1 == .heldout }.map(\.0), revisions: revisions)
+    training = zip(examples, splits).filter { $0.1 == .train }.map(\.0)
+    heldOut = zip(examples, splits).filter { $0.1 == .heldout }.map(\.0)
   }
 }
 
@@ -62,22 +72,36 @@ struct RouterTrainCommand: AsyncParsableCommand {
   @Option(help: "Strategies to train, separated by commas.")
   var strategies = RoutingStrategy.trained.map(\.name).joined(separator: ",")
 
+  @Option(
+    help:
+      "Layers of the encoder that prompts go through, from the first. Without it, what the encoder's card says."
+  )
+  var layers: Int?
+
   func run() async throws {
     let chosen = try strategies.split(separator: ",").map { try RoutingStrategy(name: String($0)) }
     let opened = try await options.open()
-    let set = try TrainingSet(examples: opened.training)
+    if let layers, !(1...opened.encoder.depth).contains(layers) {
+      throw ValidationError("--layers: the encoder has \(opened.encoder.depth)")
+    }
+    let examples = try await SplitExamples(opened, layers: layers)
+    let set = try TrainingSet(examples: examples.training)
+    var revisions: [String: String] = [:]
+    for manifest in try ExpertLibrary.manifests(in: opened.modelsDirectory)
+    where set.experts.contains(manifest.card.id) {
+      revisions[manifest.card.id] = try? manifest.revision()
+    }
     for strategy in chosen {
       let router = try RouterTraining.train(strategy, on: set)
-      let evaluation = try opened.trainer.evaluate(
-        router, on: opened.heldOut, baselines: RouterEvaluation.Baselines(training: set))
+      let evaluation = try examples.trainer.evaluate(
+        router, on: examples.heldOut, baselines: RouterEvaluation.Baselines(training: set))
       let archive = try RouterArchive.encode(
-        router, encoder: opened.trainer.encoderDescription,
+        router, encoder: examples.trainer.encoderDescription,
         training: RouterManifest.Training(
           files: [URL(filePath: opened.path).lastPathComponent], prompts: set.examples.count,
-          domains: set.domainCounts, date: CalendarDate(Date()),
-          expertRevisions: opened.revisions.filter { set.experts.contains($0.key) }),
+          domains: set.domainCounts, date: CalendarDate(Date()), expertRevisions: revisions),
         metrics: evaluation.manifestMetrics,
-        gateExpert: strategy.canUseActiveExperts ? opened.trainer.gateExpert : nil)
+        gateExpert: strategy.canUseActiveExperts ? opened.gateExpert : nil)
       try opened.files.save(
         manifest: archive.manifest, weights: archive.weights, strategy: strategy)
       Output.text(
@@ -103,21 +127,29 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
 
   func run() async throws {
     let opened = try await options.open()
-    let baselines = RouterEvaluation.Baselines(
-      training: try TrainingSet(examples: opened.training))
     let strategies =
       strategy == "all" ? RoutingStrategy.trained : [try RoutingStrategy(name: strategy)]
+    // By the number of the encoder's layers: routers may differ in that.
+    var embedded: [Int: SplitExamples] = [:]
     for strategy in strategies {
       guard let router = try opened.files.load(strategy) else {
         throw ServiceError.untrained(strategy: strategy.name, path: opened.files.directory)
       }
-      let trained = router.manifest.encoder.revision
-      guard trained == opened.trainer.encoderDescription.revision else {
+      guard opened.encoder.isEncoder(of: router.manifest) else {
         throw CommandFailure(
           "router \(router.manifest.version) was trained on another encoder; train it again")
       }
-      let evaluation = try opened.trainer.evaluate(
-        router.predictor, on: opened.heldOut, baselines: baselines)
+      let layers = router.manifest.encoder.layers ?? opened.encoder.depth
+      let examples: SplitExamples
+      if let known = embedded[layers] {
+        examples = known
+      } else {
+        examples = try await SplitExamples(opened, layers: layers)
+        embedded[layers] = examples
+      }
+      let evaluation = try examples.trainer.evaluate(
+        router.predictor, on: examples.heldOut,
+        baselines: RouterEvaluation.Baselines(training: TrainingSet(examples: examples.training)))
       if json {
         try Output.json(evaluation, pretty: true)
       } else {

@@ -3,10 +3,11 @@ import Kernels
 // One pass, run by every worker. Operations on rows are split by rows and may follow each other
 // without a barrier; products are split by outputs and stand between barriers.
 extension Encoder {
-  func run(_ worker: Worker) {
+  /// The first `depth` layers.
+  func run(_ worker: Worker, depth: Int) {
     embed(worker)
     worker.barrier()
-    for layer in layers { apply(layer, worker) }
+    for layer in layers[..<depth] { apply(layer, worker) }
   }
 
   private func embed(_ worker: Worker) {

@@ -79,7 +79,16 @@ package final class Encoder: @unchecked Sendable {
   }
 
   /// The vectors of some texts. // (texts, width)
-  package func embed(_ texts: [[Int32]]) throws(ModelError) -> [[Float]] {
+  ///
+  /// - Parameter depth: Layers to go through, from the first; the mean is over what the last of them
+  ///   gives. Nil for all.
+  package func embed(
+    _ texts: [[Int32]], depth: Int? = nil
+  ) throws(ModelError) -> [[Float]] {
+    let depth = depth ?? layers.count
+    guard (1...layers.count).contains(depth) else {
+      throw .malformedBatch(reason: "depth \(depth) of an encoder of \(layers.count) layers")
+    }
     for text in texts { try check(text) }
     lock.lock()
     defer { lock.unlock() }
@@ -87,7 +96,7 @@ package final class Encoder: @unchecked Sendable {
     vectors.reserveCapacity(texts.count)
     while vectors.count < texts.count {
       let count = pass.begin(texts[vectors.count...])
-      pool.run { worker in run(worker) }
+      pool.run { worker in run(worker, depth: depth) }
       for text in pass.texts {
         vectors.append(
           [Float](unsafeUninitializedCapacity: width) { buffer, initialized in
