@@ -18,8 +18,13 @@ package struct KMeansRouter: LossPredictor, Equatable {
   ) {
     let space = EmbeddingSpace(around: set)
     let vectors = set.examples.map { space.unit($0.input.embedding) }
-    let (centroids, assignment) = Self.cluster(
-      vectors, count: max(1, min(clusters, vectors.count)), seed: seed)
+    let count = max(1, min(clusters, vectors.count))
+    // One start often ends in a poor place: the best of some.
+    let trials = (0..<Self.starts).map { start in
+      Self.cluster(vectors, count: count, seed: seed &+ UInt64(start))
+    }
+    let (centroids, assignment) =
+      trials.max { Self.cohesion(vectors, $0) < Self.cohesion(vectors, $1) } ?? trials[0]
     let overall = set.meanLosses
     var means: [Float] = []
     var deviations: [Float] = []
@@ -61,6 +66,15 @@ package struct KMeansRouter: LossPredictor, Equatable {
         expert: experts[column], lossBitsPerByte: Double(means[at]),
         standardError: Double(deviations[at]))
     }
+  }
+
+  private static let starts = 8
+
+  /// How like the prompts are to their centroids, in sum.
+  private static func cohesion(
+    _ vectors: [[Float]], _ trial: (centroids: [[Float]], assignment: [Int])
+  ) -> Double {
+    zip(vectors, trial.assignment).reduce(0) { $0 + cosine($1.0, trial.centroids[$1.1]) }
   }
 
   /// Spherical k-means, started by k-means++, at most 30 rounds.

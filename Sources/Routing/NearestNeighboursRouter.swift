@@ -19,6 +19,8 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
   let embeddings: [Float]
   /// NaN where not measured. // (prompts, experts)
   let losses: [Float]
+  /// Whether every expert was measured on every prompt.
+  private let isComplete: Bool
   /// Nil where the router does without the feature.
   private(set) var activity: NeighbourActivity?
 
@@ -81,13 +83,30 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
     self.space = space
     self.embeddings = embeddings
     self.losses = losses
+    isComplete = !losses.contains { $0.isNaN }
     self.activity = activity
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
     var cosines = Similarity.cosines(embeddings, with: try space.query(input))
     activity?.lower(&cosines, for: input.activeExperts)
-    return predict(Self.ranked(cosines), weighting)
+    return predict(nearest(cosines), weighting)
+  }
+
+  /// As many as count; all of them where some lack losses.
+  private func nearest(_ cosines: [Float]) -> [Neighbour] {
+    let wanted = weighting.neighbours
+    guard isComplete, wanted < cosines.count else { return Self.ranked(cosines) }
+    var best: [Neighbour] = []
+    best.reserveCapacity(wanted + 1)
+    for (row, cosine) in cosines.enumerated() {
+      guard best.count < wanted || cosine > best[wanted - 1].cosine else { continue }
+      // Of equals the one that came first stays in front.
+      let place = best.firstIndex { $0.cosine < cosine } ?? best.count
+      best.insert(Neighbour(row: row, cosine: cosine), at: place)
+      if best.count > wanted { best.removeLast() }
+    }
+    return best
   }
 
   /// A training prompt, and how like it the one that is asked about is.
@@ -142,11 +161,14 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
     private let router: NearestNeighboursRouter
     private let set: TrainingSet
     private let asked: [(row: Int, cosines: [Float])]
+    /// Of each row; parts of one prompt are left out together.
+    private let hashes: [String]
 
     init(router: NearestNeighboursRouter, set: TrainingSet) {
       self.router = router
       self.set = set
       let width = set.dimension
+      hashes = set.examples.map(\.promptHash)
       // Some hundred prompts tell the choices apart.
       let step = max(1, set.examples.count / 800)
       asked = stride(from: 0, to: set.examples.count, by: step).map { row in
@@ -162,7 +184,7 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
         var cosines = cosines
         let example = set.examples[row]
         activity?.lower(&cosines, for: example.input.activeExperts)
-        let others = ranked(cosines).filter { $0.row != row }
+        let others = ranked(cosines).filter { hashes[$0.row] != hashes[row] }
         for (index, weighting) in weightings.enumerated() {
           let chosen = router.predict(others, weighting)
             .min { $0.lossBitsPerByte < $1.lossBitsPerByte }

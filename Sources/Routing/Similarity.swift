@@ -13,27 +13,44 @@ enum Similarity {
     return vectors.withUnsafeBufferPointer { rows in
       query.withUnsafeBufferPointer { query in
         (0..<(rows.count / width)).map { row in
-          let start = row * width
-          var sum = SIMD8<Float>.zero
-          var j = 0
-          while j + 8 <= width {
-            var a = SIMD8<Float>.zero
-            var b = SIMD8<Float>.zero
-            for lane in 0..<8 {
-              a[lane] = rows[start + j + lane]
-              b[lane] = query[j + lane]
-            }
-            sum += a * b
-            j += 8
-          }
-          var total = sum.sum()
-          while j < width {
-            total += rows[start + j] * query[j]
-            j += 1
-          }
-          return total
+          dot(UnsafeBufferPointer(rebasing: rows[row * width..<(row + 1) * width]), query)
         }
       }
     }
+  }
+
+  /// Four sums run side by side, each of eight numbers. Both have the same length.
+  private static func dot(
+    _ a: UnsafeBufferPointer<Float>, _ b: UnsafeBufferPointer<Float>
+  ) -> Float {
+    typealias Eight = SIMD8<Float>
+    let a = UnsafeRawBufferPointer(a)
+    let b = UnsafeRawBufferPointer(b)
+    let step = MemoryLayout<Eight>.size
+    func product(_ at: Int) -> Eight {
+      a.loadUnaligned(fromByteOffset: at, as: Eight.self)
+        * b.loadUnaligned(fromByteOffset: at, as: Eight.self)
+    }
+    var sums = (Eight.zero, Eight.zero, Eight.zero, Eight.zero)
+    var at = 0
+    while at + 4 * step <= a.count {
+      sums.0 += product(at)
+      sums.1 += product(at + step)
+      sums.2 += product(at + 2 * step)
+      sums.3 += product(at + 3 * step)
+      at += 4 * step
+    }
+    while at + step <= a.count {
+      sums.0 += product(at)
+      at += step
+    }
+    var total = (sums.0 + sums.1 + sums.2 + sums.3).sum()
+    while at < a.count {
+      total +=
+        a.loadUnaligned(fromByteOffset: at, as: Float.self)
+        * b.loadUnaligned(fromByteOffset: at, as: Float.self)
+      at += MemoryLayout<Float>.size
+    }
+    return total
   }
 }

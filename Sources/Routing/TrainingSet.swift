@@ -78,8 +78,14 @@ package struct TrainingSet: Sendable {
     }
   }
 
-  /// Examples a domain.
+  /// Different prompts: an example may be a part of one.
+  package var promptCount: Int { Set(examples.map(\.promptHash)).count }
+
+  /// Different prompts a domain.
   package var domainCounts: [String: Int] {
-    examples.reduce(into: [:]) { $0[$1.domain, default: 0] += 1 }
+    var seen: Set<String> = []
+    return examples.reduce(into: [:]) { counts, example in
+      if seen.insert(example.promptHash).inserted { counts[example.domain, default: 0] += 1 }
+    }
   }
 }

@@ -124,6 +124,36 @@ import Testing
     #expect(smooth.neighbours >= 12)
   }
 
+  /// Taking only the nearest, where all losses are known, is what sorting all of them gives.
+  @Test func theNearestAreThoseOfTheWholeOrder() throws {
+    let set = try Planted.domains(count: 200, seed: 4)
+    let embeddings = set.examples.map(\.input.embedding)
+    // Each prompt twice: likenesses are equal in pairs.
+    let twice = (set.examples + set.examples).enumerated().map { index, example in
+      var example = example
+      example.losses = example.losses.mapValues { $0 + Double(index) * 0.001 }
+      return example
+    }
+    // An expert that one prompt knows nothing of: the same numbers for the others, by sorting.
+    let incomplete = twice.enumerated().map { index, example in
+      var example = example
+      example.losses["rare"] = index == 0 ? nil : 1
+      return example
+    }
+    for neighbours in [1, 5, 12, 399, 400, 1000] {
+      let weighting = NearestNeighboursRouter.Weighting(neighbours: neighbours, temperature: 0.1)
+      let some = NearestNeighboursRouter(
+        training: try TrainingSet(examples: twice), weighting: weighting)
+      let all = NearestNeighboursRouter(
+        training: try TrainingSet(examples: incomplete), weighting: weighting)
+      for embedding in embeddings.prefix(20) {
+        let input = RouterInput(embedding: embedding, text: "t")
+        let expected = try all.predict(input).filter { $0.expert != "rare" }
+        #expect(try some.predict(input) == expected)
+      }
+    }
+  }
+
   @Test func strategyNames() throws {
     for name in ["ridge", "knn", "kmeans", "pilot", "random", "single:a"] {
       #expect(try RoutingStrategy(name: name).name == name)

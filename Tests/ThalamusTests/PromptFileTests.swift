@@ -1,4 +1,6 @@
 import Foundation
+import Library
+import Routing
 import Testing
 import Thalamus
 
@@ -71,5 +73,41 @@ import Thalamus
     #expect(row("ab", "c").hash != row("a", "bc").hash)
     #expect(row("a", "b").hash != row("a", nil).hash)
     #expect(row("a", nil).hash == row("a", nil).hash)
+  }
+
+  @Test(arguments: [
+    ("one two three", 2, "one two"), ("one  two\n\nthree", 3, "one two three"), ("", 3, ""),
+    ("one", 3, "one"), ("  \n ", 3, ""),
+    // Eight characters a word at most, whatever a word is.
+    ("丘特切夫" + String(repeating: "文", count: 40), 2, "丘特切夫" + String(repeating: "文", count: 12)),
+  ])
+  func firstWords(prompt: String, count: Int, expected: String) {
+    #expect(PromptRow(id: "a", domain: "d", prompt: prompt).firstWords(count) == expected)
+  }
+
+  /// Openings have the losses of their prompts, and stay with them.
+  @Test func trainingSeesOpenings() async throws {
+    let fixture = try await ServiceFixture(router: false)
+    let encoder = try await SentenceEncoder.load(
+      folder: fixture.configuration.models.directory + "/minilm-l6-v2",
+      pool: try LocalExpertLoader(ComputeOptions(fixture.configuration)).computePool)
+    let long = (0..<40).map { "word\($0)" }.joined(separator: " ")
+    let rows = [
+      PromptRow(id: "a", domain: "d", prompt: long, losses: ["e": 1]),
+      PromptRow(id: "b", domain: "d", prompt: "short", losses: ["e": 2]),
+    ]
+    let trainer = RouterTrainer(encoder: encoder)
+    let examples = try await trainer.trainingExamples(rows)
+    #expect(examples.map(\.losses) == [["e": 1], ["e": 2], ["e": 1]])
+    #expect(examples.map(\.promptHash) == [rows[0].hash, rows[1].hash, rows[0].hash])
+    let opening = try await trainer.examples(
+      [PromptRow(id: "c", domain: "d", prompt: rows[0].firstWords(12))])
+    #expect(examples[2].input.features.values == opening[0].input.features.values)
+    for (a, b) in zip(examples[2].input.embedding, opening[0].input.embedding) {
+      #expect(abs(a - b) < 1e-5)
+    }
+    let set = try TrainingSet(examples: examples)
+    #expect(set.promptCount == 2)
+    #expect(set.domainCounts == ["d": 2])
   }
 }

@@ -40,6 +40,12 @@ package struct PromptRow: Codable, Sendable {
     split ?? (HeldOutSplit.holdsOut(prompt) ? .heldout : .train)
   }
 
+  /// The prompt's first words, at most eight characters for each: some languages have no blanks.
+  package func firstWords(_ count: Int) -> String {
+    prompt.prefix(count * 8).split(whereSeparator: \.isWhitespace).prefix(count)
+      .joined(separator: " ")
+  }
+
   /// Tells this prompt and answer from any other.
   package var hash: String {
     SHA256.hex(of: prompt + "\u{0}" + (answer ?? ""))

@@ -27,6 +27,33 @@ package struct RouterTrainer: Sendable {
     }
   }
 
+  /// Words of a prompt's opening.
+  private static let openingWords = 12
+
+  /// What a router is trained on: every prompt, and the openings of the longer ones with the same
+  /// losses.
+  ///
+  /// An embedding tells how long a text is, the more so the fewer layers it went through, and prompts
+  /// that were collected are mostly longer than those people write. A router that saw none but whole
+  /// ones takes a short one for something else than it is (`thalamus router evaluate --words 8`).
+  package func trainingExamples(
+    _ rows: [PromptRow], progress: (Int) -> Void = { _ in }
+  ) async throws -> [TrainingExample] {
+    var openings: [PromptRow] = []
+    var hashes: [String] = []
+    for row in rows {
+      let opening = row.firstWords(Self.openingWords)
+      guard !opening.isEmpty, opening.utf8.count * 3 < row.prompt.utf8.count * 2 else { continue }
+      hashes.append(row.hash)
+      openings.append(row)
+      openings[openings.count - 1].prompt = opening
+    }
+    var examples = try await examples(rows + openings, progress: progress)
+    // They stay together in all that leaves prompts out.
+    for (index, hash) in hashes.enumerated() { examples[rows.count + index].promptHash = hash }
+    return examples
+  }
+
   /// Embeds the prompts of rows, in their order.
   package func examples(
     _ rows: [PromptRow], progress: (Int) -> Void = { _ in }
@@ -82,6 +109,17 @@ package struct RouterTrainer: Sendable {
 }
 
 extension SentenceEncoder {
+  /// Layers that a strategy's prompts go through where nobody says otherwise.
+  ///
+  /// The first layers tell kinds of text apart by much that a mean over many prompts takes away; what is
+  /// left in centroids is more at the end (models/router/README.md has the figures).
+  package func depth(for strategy: RoutingStrategy) -> Int {
+    switch strategy {
+    case .kmeans, .pilot: depth
+    default: routerDepth
+    }
+  }
+
   /// Whether a router was trained on what this encoder gives.
   package func isEncoder(of router: RouterManifest) -> Bool {
     router.encoder.revision == revision && (1...depth).contains(router.encoder.layers ?? depth)

@@ -43,22 +43,23 @@ struct RouterOptions: ParsableArguments {
   }
 }
 
-/// An outcomes file's prompts, embedded, in its two parts.
-private struct SplitExamples {
-  let trainer: RouterTrainer
-  let training: [TrainingExample]
-  let heldOut: [TrainingExample]
+extension RouterOptions.Opened {
+  func rows(_ split: PromptRow.Split) -> [PromptRow] { rows.filter { $0.effectiveSplit == split } }
 
   /// - Parameter layers: Layers of the encoder to go through; nil for as many as its card says.
-  init(_ opened: RouterOptions.Opened, layers: Int?) async throws {
-    trainer = RouterTrainer(
-      encoder: opened.encoder, gateExpert: opened.gateExpert, depth: layers)
-    let rows = opened.rows
-    var bar = ProgressBar(total: rows.count)
-    let examples = try await trainer.examples(rows) { bar.show($0, "embedding prompts") }
-    let splits = rows.map(\.effectiveSplit)
-    training = zip(examples, splits).filter { $0.1 == .train }.map(\.0)
-    heldOut = zip(examples, splits).filter { $0.1 == .heldout }.map(\.0)
+  func trainer(layers: Int?) -> RouterTrainer {
+    RouterTrainer(encoder: encoder, gateExpert: gateExpert, depth: layers)
+  }
+
+  /// What simpler choices know: the losses on the training prompts.
+  func baselines() throws -> RouterEvaluation.Baselines {
+    RouterEvaluation.Baselines(
+      training: try TrainingSet(
+        examples: rows(.train).map { row in
+          TrainingExample(
+            promptHash: row.hash, domain: row.domain, input: RouterInput(embedding: [], text: ""),
+            losses: row.losses ?? [:])
+        }))
   }
 }
 
@@ -74,7 +75,7 @@ struct RouterTrainCommand: AsyncParsableCommand {
 
   @Option(
     help:
-      "Layers of the encoder that prompts go through, from the first. Without it, what the encoder's card says."
+      "Layers of the encoder that prompts go through, from the first. Without it, for knn and ridge what the encoder's card says, and all for kmeans and pilot."
   )
   var layers: Int?
 
@@ -84,28 +85,40 @@ struct RouterTrainCommand: AsyncParsableCommand {
     if let layers, !(1...opened.encoder.depth).contains(layers) {
       throw ValidationError("--layers: the encoder has \(opened.encoder.depth)")
     }
-    let examples = try await SplitExamples(opened, layers: layers)
-    let set = try TrainingSet(examples: examples.training)
+    let baselines = try opened.baselines()
+    // By the number of the encoder's layers.
+    var embedded: [Int: (set: TrainingSet, heldOut: [TrainingExample])] = [:]
     var revisions: [String: String] = [:]
-    for manifest in try ExpertLibrary.manifests(in: opened.modelsDirectory)
-    where set.experts.contains(manifest.card.id) {
+    for manifest in try ExpertLibrary.manifests(in: opened.modelsDirectory) {
       revisions[manifest.card.id] = try? manifest.revision()
     }
     for strategy in chosen {
+      let depth = layers ?? opened.encoder.depth(for: strategy)
+      let trainer = opened.trainer(layers: depth)
+      if embedded[depth] == nil {
+        let rows = opened.rows(.train)
+        var bar = ProgressBar(total: 2 * rows.count)
+        embedded[depth] = (
+          try TrainingSet(
+            examples: await trainer.trainingExamples(rows) { bar.show($0, "embedding prompts") }),
+          try await trainer.examples(opened.rows(.heldout))
+        )
+      }
+      guard let (set, heldOut) = embedded[depth] else { continue }
       let router = try RouterTraining.train(strategy, on: set)
-      let evaluation = try examples.trainer.evaluate(
-        router, on: examples.heldOut, baselines: RouterEvaluation.Baselines(training: set))
+      let evaluation = try trainer.evaluate(router, on: heldOut, baselines: baselines)
       let archive = try RouterArchive.encode(
-        router, encoder: examples.trainer.encoderDescription,
+        router, encoder: trainer.encoderDescription,
         training: RouterManifest.Training(
-          files: [URL(filePath: opened.path).lastPathComponent], prompts: set.examples.count,
-          domains: set.domainCounts, date: CalendarDate(Date()), expertRevisions: revisions),
+          files: [URL(filePath: opened.path).lastPathComponent], prompts: set.promptCount,
+          domains: set.domainCounts, date: CalendarDate(Date()),
+          expertRevisions: revisions.filter { set.experts.contains($0.key) }),
         metrics: evaluation.manifestMetrics,
         gateExpert: strategy.canUseActiveExperts ? opened.gateExpert : nil)
       try opened.files.save(
         manifest: archive.manifest, weights: archive.weights, strategy: strategy)
       Output.text(
-        "\(strategy.name): trained on \(set.examples.count) prompts; held out: "
+        "\(strategy.name): trained on \(set.promptCount) prompts; held out: "
           + "agreement \(evaluation.percent(\.agreement)), "
           + String(format: "regret %.4f bits per byte", evaluation.router?.regret.mean ?? .nan))
     }
@@ -122,15 +135,25 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
   @Option(help: "Strategy to judge; `all` prints a line for each.")
   var strategy = "knn"
 
+  @Option(help: "Judge on no more than so many words, the first, of each held-out prompt.")
+  var words: Int?
+
   @Flag(help: "Print the evaluation as JSON.")
   var json = false
 
   func run() async throws {
+    if let words, words < 1 { throw ValidationError("--words: at least 1") }
     let opened = try await options.open()
+    let baselines = try opened.baselines()
     let strategies =
       strategy == "all" ? RoutingStrategy.trained : [try RoutingStrategy(name: strategy)]
+    let rows = opened.rows(.heldout).map { row in
+      var row = row
+      if let words { row.prompt = row.firstWords(words) }
+      return row
+    }
     // By the number of the encoder's layers: routers may differ in that.
-    var embedded: [Int: SplitExamples] = [:]
+    var embedded: [Int: [TrainingExample]] = [:]
     for strategy in strategies {
       guard let router = try opened.files.load(strategy) else {
         throw ServiceError.untrained(strategy: strategy.name, path: opened.files.directory)
@@ -140,16 +163,15 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
           "router \(router.manifest.version) was trained on another encoder; train it again")
       }
       let layers = router.manifest.encoder.layers ?? opened.encoder.depth
-      let examples: SplitExamples
+      let trainer = opened.trainer(layers: layers)
+      let examples: [TrainingExample]
       if let known = embedded[layers] {
         examples = known
       } else {
-        examples = try await SplitExamples(opened, layers: layers)
+        examples = try await trainer.examples(rows)
         embedded[layers] = examples
       }
-      let evaluation = try examples.trainer.evaluate(
-        router.predictor, on: examples.heldOut,
-        baselines: RouterEvaluation.Baselines(training: TrainingSet(examples: examples.training)))
+      let evaluation = try trainer.evaluate(router.predictor, on: examples, baselines: baselines)
       if json {
         try Output.json(evaluation, pretty: true)
       } else {
