@@ -44,18 +44,8 @@ extension Encoder {
         accumulate: true, worker: worker)
     }
     worker.barrier()
-    store(worker)
+    if let fullAttention { attend(fullAttention, worker) } else { attendByPages(worker) }
     worker.barrier()
-    for (index, text) in pass.texts.enumerated() {
-      attention.runBidirectional(
-        queries: pass.query.pointer, stride: width, spans: pass.span(text: index),
-        keyCount: text.count, into: pass.attended, worker: worker)
-    }
-    worker.barrier()
-    if !attention.fillsQuantized {
-      pass.attended.quantize(rows: rows, worker: worker)
-      worker.barrier()
-    }
     layer.output.apply(
       pass.attended, rows: rows, into: pass.hidden.pointer, stride: width, accumulate: true,
       worker: worker)
@@ -75,6 +65,34 @@ extension Encoder {
     worker.barrier()
     normalise(layer.outputNorm, rest: rest, worker)
     worker.barrier()
+  }
+
+  private func attend(_ attention: FullAttention, _ worker: Worker) {
+    for text in pass.texts {
+      attention.store(
+        keys: pass.key.row(text.firstRow), values: pass.value.row(text.firstRow), stride: width,
+        positions: text.count, place: text.place, worker: worker)
+    }
+    worker.barrier()
+    for text in pass.texts {
+      attention.run(
+        queries: pass.query.pointer, stride: width, firstRow: text.firstRow,
+        positions: text.count, place: text.place, into: pass.attended, worker: worker)
+    }
+  }
+
+  private func attendByPages(_ worker: Worker) {
+    store(worker)
+    worker.barrier()
+    for (index, text) in pass.texts.enumerated() {
+      attention.runBidirectional(
+        queries: pass.query.pointer, stride: width, spans: pass.span(text: index),
+        keyCount: text.count, into: pass.attended, worker: worker)
+    }
+    if !attention.fillsQuantized {
+      worker.barrier()
+      pass.attended.quantize(rows: 0..<pass.rowCount, worker: worker)
+    }
   }
 
   /// Puts keys and values of this worker's rows into the pages.

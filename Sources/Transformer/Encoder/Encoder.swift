@@ -17,6 +17,8 @@ package final class Encoder: @unchecked Sendable {
   let embeddingNorm: LayerNormWeights
   let layers: [EncoderLayer]
   let attention: Attention
+  /// Instead of the other, where the machine can do it and weights are quantised.
+  let fullAttention: FullAttention?
   let pass: EncoderPass
   private let lock = NSLock()
 
@@ -55,13 +57,21 @@ package final class Encoder: @unchecked Sendable {
         try EncoderLayer(prefix: prefix + "encoder.layer.\(index).", configuration, loader))
     }
     self.layers = layers
+    let scale = 1 / Float(configuration.headDim).squareRoot()
     do {
       pass = try EncoderPass(
         configuration: configuration, precision: precision,
         maximumRows: max(maximumRows, configuration.maximumPositions))
       attention = try Attention(
         layout: pass.layout, heads: configuration.headCount,
-        scale: 1 / Float(configuration.headDim).squareRoot(), workers: pool.threadCount)
+        scale: scale, workers: pool.threadCount)
+      fullAttention =
+        precision == .quantized && FullAttention.isAvailable(headDim: configuration.headDim)
+        ? try FullAttention(
+          heads: configuration.headCount, headDim: configuration.headDim, scale: scale,
+          room: pass.room, maximumPositions: configuration.maximumPositions,
+          workers: pool.threadCount)
+        : nil
     } catch {
       throw .invalidValue(key: "config.json", value: "\(error)", expected: "buildable buffers")
     }

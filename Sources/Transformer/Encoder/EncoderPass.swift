@@ -10,6 +10,8 @@ final class EncoderPass: @unchecked Sendable {
     let firstRow: Int
     let count: Int
     let firstPage: Int
+    /// Where its room begins among the positions of ``Encoder/fullAttention``.
+    let place: Int
   }
 
   let layout: KVLayout
@@ -83,6 +85,7 @@ final class EncoderPass: @unchecked Sendable {
     texts.removeAll(keepingCapacity: true)
     rowCount = 0
     var page = 0
+    var place = 0
     for tokens in batch {
       let needed = (tokens.count + KVLayout.positions - 1) / KVLayout.positions
       guard rowCount + tokens.count <= maximumRows, page + needed <= pageCount else { break }
@@ -95,12 +98,16 @@ final class EncoderPass: @unchecked Sendable {
         to: AttentionSpan(
           firstRow: rowCount, rowCount: tokens.count, firstPosition: 0,
           pages: UnsafePointer(pages + page)))
-      texts.append(Text(firstRow: rowCount, count: tokens.count, firstPage: page))
+      texts.append(Text(firstRow: rowCount, count: tokens.count, firstPage: page, place: place))
+      place += FullAttention.room(positions: tokens.count)
       rowCount += tokens.count
       page += needed
     }
     return texts.count
   }
+
+  /// Positions of all texts that `begin` may take, each in a room of its own.
+  var room: Int { pageCount * FullAttention.room(positions: KVLayout.positions) }
 
   func position(row: Int) -> Int { row - texts[Int(textOfRow[row])].firstRow }
 

@@ -1,0 +1,171 @@
+import Foundation
+import Kernels
+import Testing
+
+/// Only where the machine multiplies bfloat16 numbers; elsewhere encoders take ``Attention``.
+@Suite(.enabled(if: FullAttention.isAvailable(headDim: 32)))
+struct FullAttentionTests {
+  static let lengths = [1, 2, 3, 4, 5, 11, 12, 13, 15, 16, 17, 31, 33, 47, 63, 64, 65, 100, 131]
+
+  /// Some texts one after the other, through the kernel.
+  private struct Batch {
+    let heads: Int
+    let headDim: Int
+    let lengths: [Int]
+    let queries: FloatBuffer  // (rows, width)
+    let keys: FloatBuffer
+    let values: FloatBuffer
+    var width: Int { heads * headDim }
+
+    init(_ lengths: [Int], heads: Int, headDim: Int) throws {
+      self.lengths = lengths
+      self.heads = heads
+      self.headDim = headDim
+      let rows = lengths.reduce(0, +)
+      queries = try FloatBuffer(rows: rows, width: heads * headDim)
+      keys = try FloatBuffer(rows: rows, width: heads * headDim)
+      values = try FloatBuffer(rows: rows, width: heads * headDim)
+    }
+
+    func fill(_ random: inout Random) {
+      for index in 0..<queries.count {
+        queries.pointer[index] = random.float() * 3
+        keys.pointer[index] = random.float() * 2
+        values.pointer[index] = random.float()
+      }
+    }
+
+    /// The result as the next product sees it. // (rows, width)
+    func run(_ attention: FullAttention, _ pool: ThreadPool) throws -> FloatBuffer {
+      let rows = lengths.reduce(0, +)
+      let output = try Activations(maxRows: rows, width: width, precision: .quantized)
+      pool.run { worker in
+        each { row, count, place in
+          attention.store(
+            keys: keys.row(row), values: values.row(row), stride: width, positions: count,
+            place: place, worker: worker)
+        }
+        worker.barrier()
+        each { row, count, place in
+          attention.run(
+            queries: queries.pointer, stride: width, firstRow: row, positions: count,
+            place: place, into: output, worker: worker)
+        }
+      }
+      // An identity matrix shows what the quantised form holds.
+      var identity = [Float](repeating: 0, count: width * width)
+      for k in 0..<width { identity[k * width + k] = 1 }
+      let matrix = try identity.withUnsafeBytes {
+        try WeightMatrix(
+          outputs: width, inputs: width, elementType: .f32, bytes: $0, precision: .quantized)
+      }
+      let floats = try FloatBuffer(rows: rows, width: width)
+      matrix.multiply(
+        output, rows: 0..<rows, into: floats.pointer, stride: width, worker: .alone)
+      return floats
+    }
+
+    func each(_ body: (_ row: Int, _ count: Int, _ place: Int) -> Void) {
+      var row = 0
+      var place = 0
+      for count in lengths {
+        body(row, count, place)
+        row += count
+        place += FullAttention.room(positions: count)
+      }
+    }
+
+    /// As it is written down, in double precision. // (headDim)
+    func definition(row: Int, head: Int, rows: Range<Int>, scale: Float) -> [Double] {
+      let start = head * headDim
+      let scores = rows.map { other in
+        (0..<headDim).reduce(0.0) {
+          $0 + Double(queries[row, start + $1]) * Double(keys[other, start + $1])
+        } * Double(scale)
+      }
+      let top = scores.max() ?? 0
+      let weights = scores.map { exp($0 - top) }
+      let total = weights.reduce(0, +)
+      return (0..<headDim).map { k in
+        zip(rows, weights).reduce(0) { $0 + $1.1 * Double(values[$1.0, start + k]) } / total
+      }
+    }
+  }
+
+  private func attention(_ heads: Int, _ headDim: Int, workers: Int) throws -> FullAttention {
+    try FullAttention(
+      heads: heads, headDim: headDim, scale: 0.2, room: 1024, maximumPositions: 512,
+      workers: workers)
+  }
+
+  @Test(arguments: [(3, 32), (2, 64), (1, 96)], [1, 2, 3])
+  func equalsTheDefinition(shape: (heads: Int, headDim: Int), workers: Int) throws {
+    var random = Random(31)
+    let attention = try attention(shape.heads, shape.headDim, workers: workers)
+    let pool = try ThreadPool(threadCount: workers)
+    // What lies there from before must not show.
+    let before = try Batch([512, 500], heads: shape.heads, headDim: shape.headDim)
+    for buffer in [before.queries, before.keys, before.values] {
+      for index in 0..<buffer.count { buffer.pointer[index] = .nan }
+    }
+    _ = try before.run(attention, pool)
+    let batch = try Batch(Self.lengths, heads: shape.heads, headDim: shape.headDim)
+    batch.fill(&random)
+    let result = try batch.run(attention, pool)
+    var worst = 0.0
+    batch.each { first, count, _ in
+      for row in first..<first + count {
+        for head in 0..<shape.heads {
+          let wanted = batch.definition(
+            row: row, head: head, rows: first..<first + count, scale: 0.2)
+          for (k, value) in wanted.enumerated() {
+            let difference = abs(Double(result[row, head * shape.headDim + k]) - value)
+            worst = difference.isNaN ? .infinity : max(worst, difference)
+          }
+        }
+      }
+    }
+    // Eight bits of queries, keys and values of up to 3, 2 and 1, then seven of the result.
+    #expect(worst < 0.02)
+  }
+
+  @Test func aTextIsTheSameAloneAndAmongOthers() throws {
+    var random = Random(32)
+    let attention = try attention(2, 32, workers: 2)
+    let pool = try ThreadPool(threadCount: 2)
+    let batch = try Batch(Self.lengths, heads: 2, headDim: 32)
+    batch.fill(&random)
+    let together = try batch.run(attention, pool)
+    var same = true
+    var row = 0
+    for count in Self.lengths {
+      let alone = try Batch([count], heads: 2, headDim: 32)
+      for (source, target) in [
+        (batch.queries, alone.queries), (batch.keys, alone.keys), (batch.values, alone.values),
+      ] { target.pointer.update(from: source.row(row), count: count * batch.width) }
+      let result = try alone.run(attention, pool)
+      for index in 0..<count * batch.width {
+        same = same && result.pointer[index] == together.row(row)[index]
+      }
+      row += count
+    }
+    #expect(same)
+  }
+
+  @Test func sizesThatCannotBe() {
+    func make(
+      heads: Int = 2, headDim: Int = 32, room: Int = 64, positions: Int = 64, workers: Int = 1
+    ) throws {
+      _ = try FullAttention(
+        heads: heads, headDim: headDim, scale: 1, room: room, maximumPositions: positions,
+        workers: workers)
+    }
+    #expect(throws: Never.self) { try make() }
+    for wrong in [
+      { try make(heads: 0) }, { try make(headDim: 0) }, { try make(headDim: 40) },
+      { try make(headDim: 8192) }, { try make(room: 63) }, { try make(positions: 0) },
+      { try make(workers: 0) },
+    ] { #expect(throws: KernelError.self) { try wrong() } }
+    #expect(!FullAttention.isAvailable(headDim: 40))
+  }
+}
