@@ -37,6 +37,7 @@ struct ChartAxis {
   let start: Double
   let end: Double
   let style: Style
+  private let hasNegativeValues: Bool
 
   /// Covers the values with some room on both sides.
   init(values: [Double], from start: Double, to end: Double, style: Style) {
@@ -46,6 +47,7 @@ struct ChartAxis {
     let margin =
       spread > 0 ? spread * 0.12 : max(abs(largest) * 0.1, style == .parameters ? 0.3 : 0.1)
     low = smallest - margin
+    hasNegativeValues = smallest < 0
     high = largest + margin
     self.start = start
     self.end = end
@@ -69,7 +71,10 @@ struct ChartAxis {
     var value = (low / step).rounded(.up) * step
     var result: [(place: Double, label: String)] = []
     while value <= high, result.count < 20 {
-      result.append((place(value), label(value, step: step)))
+      // Where no value is negative there is nothing that is: the room beside 0 has no numbers.
+      if hasNegativeValues || value > -step / 2 {
+        result.append((place(value), label(value, step: step)))
+      }
       value += step
     }
     return result

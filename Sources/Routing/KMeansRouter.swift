@@ -19,21 +19,64 @@ package struct KMeansRouter: LossPredictor, Equatable {
     let space = EmbeddingSpace(around: set)
     let vectors = set.examples.map { space.unit($0.input.embedding) }
     let count = max(1, min(clusters, vectors.count))
-    // One start often ends in a poor place: the best of some.
+    // An expert's mean is that of all experts and what it loses beyond it: not every one may have been
+    // measured on every prompt.
+    let levels = set.levels
+    let known = set.examples.indices.filter { !levels[$0].isNaN }
+    let overallLevel = known.reduce(0) { $0 + levels[$1] } / Double(max(1, known.count))
+    func excess(_ rows: [Int], _ expert: String) -> [Double] {
+      rows.compactMap { row in set.examples[row].losses[expert].map { $0 - levels[row] } }
+    }
+    let overall = set.experts.map { expert in
+      let all = excess(known, expert)
+      // Where nothing is known of it, it is held to be as good as the others are.
+      return all.reduce(0, +) / Double(max(1, known.count))
+    }
+    // Starts end in different places: the one under which the training prompts, each left out of its
+    // cluster's means, would have been given to the experts with the least loss.
+    func loss(_ assignment: [Int]) -> Double {
+      let members = Dictionary(grouping: known) { assignment[$0] }
+      var total = 0.0
+      for rows in members.values {
+        let sums = set.experts.map { excess(rows, $0) }.map { ($0.reduce(0, +), Double($0.count)) }
+        for row in rows {
+          let example = set.examples[row]
+          let chosen = set.experts.enumerated().compactMap { column, expert in
+            example.losses[expert].map { loss in
+              (
+                predicted:
+                  (sums[column].0 - (loss - levels[row])
+                  + Self.priorOutcomes * overall[column])
+                  / (sums[column].1 - 1 + Self.priorOutcomes), loss: loss
+              )
+            }
+          }.min { $0.predicted < $1.predicted }
+          total += chosen?.loss ?? 0
+        }
+      }
+      return total
+    }
     let trials = (0..<Self.starts).map { start in
       Self.cluster(vectors, count: count, seed: seed &+ UInt64(start))
     }
     let (centroids, assignment) =
-      trials.max { Self.cohesion(vectors, $0) < Self.cohesion(vectors, $1) } ?? trials[0]
-    let overall = set.meanLosses
+      trials.map { ($0, loss($0.assignment)) }.min { $0.1 < $1.1 }?.0 ?? ([], [])
     var means: [Float] = []
     var deviations: [Float] = []
     for cluster in centroids.indices {
-      let members = assignment.indices.filter { assignment[$0] == cluster }
+      let members = known.filter { assignment[$0] == cluster }
+      let level =
+        (members.reduce(0) { $0 + levels[$1] } + Self.priorOutcomes * overallLevel)
+        / (Double(members.count) + Self.priorOutcomes)
       for (column, expert) in set.experts.enumerated() {
         let losses = members.compactMap { set.examples[$0].losses[expert] }
         let count = Double(losses.count) + Self.priorOutcomes
-        let mean = (losses.reduce(0, +) + Self.priorOutcomes * overall[column]) / count
+        let mean =
+          max(
+            0,
+            level
+              + (excess(members, expert).reduce(0, +) + Self.priorOutcomes * overall[column])
+              / count)
         let spread = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
         means.append(Float(mean))
         deviations.append(
@@ -69,13 +112,6 @@ package struct KMeansRouter: LossPredictor, Equatable {
   }
 
   private static let starts = 8
-
-  /// How like the prompts are to their centroids, in sum.
-  private static func cohesion(
-    _ vectors: [[Float]], _ trial: (centroids: [[Float]], assignment: [Int])
-  ) -> Double {
-    zip(vectors, trial.assignment).reduce(0) { $0 + cosine($1.0, trial.centroids[$1.1]) }
-  }
 
   /// Spherical k-means, started by k-means++, at most 30 rounds.
   private static func cluster(

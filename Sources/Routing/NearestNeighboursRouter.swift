@@ -6,7 +6,9 @@ import Foundation
 /// that is nearly the same decides, and where none is near many have a say. On the shipped outcomes
 /// that closes the distance to knowing the prompt's domain, which equal weights leave open.
 ///
-/// Nothing is trained: an expert can be used as soon as some outcomes of it exist. How many neighbours
+/// Nothing is trained: an expert can be used as soon as some outcomes of it exist. One that was not
+/// measured on every prompt is compared by what it loses beyond the others, and far from the prompts it
+/// was measured on it is held to be as good as they are on the whole. How many neighbours
 /// there are and how fast their weights fall is chosen by leave-one-out. Where the outcomes say how many
 /// experts a mixture's gates made active, prompts that differ in that are less alike; how much less is
 /// chosen the same way, and may be nothing.
@@ -19,8 +21,11 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
   let embeddings: [Float]
   /// NaN where not measured. // (prompts, experts)
   let losses: [Float]
-  /// Whether every expert was measured on every prompt.
+  /// Of each expert, whether it was measured on every prompt.
+  private let isMeasuredEverywhere: [Bool]
   private let isComplete: Bool
+  /// ``TrainingSet/levels``, of which only partly measured experts need to know. // (prompts)
+  private let levels: [Double]
   /// Nil where the router does without the feature.
   private(set) var activity: NeighbourActivity?
 
@@ -83,7 +88,23 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
     self.space = space
     self.embeddings = embeddings
     self.losses = losses
-    isComplete = !losses.contains { $0.isNaN }
+    let rows = experts.isEmpty ? 0 : losses.count / experts.count
+    let measured = experts.indices.map { column in
+      (0..<rows).allSatisfy { !losses[$0 * experts.count + column].isNaN }
+    }
+    isMeasuredEverywhere = measured
+    isComplete = measured.allSatisfy { $0 }
+    levels =
+      isComplete
+      ? []
+      : (0..<rows).map { row in
+        let known = experts.indices.filter { column in
+          (measured[column] || !measured.contains(true))
+            && !losses[row * experts.count + column].isNaN
+        }
+        let sum = known.reduce(0.0) { $0 + Double(losses[row * experts.count + $1]) }
+        return known.isEmpty ? .nan : sum / Double(known.count)
+      }
     self.activity = activity
   }
 
@@ -123,37 +144,73 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
 
   private func predict(_ ranked: [Neighbour], _ weighting: Weighting) -> [LossPrediction] {
     var predictions: [LossPrediction] = []
+    let level =
+      isComplete
+      ? nil : WeightedMean(ranked, weighting, nearest: ranked.first?.cosine) { levels[$0] }
     for (column, expert) in experts.enumerated() {
+      let loss = { (row: Int) in Double(losses[row * experts.count + column]) }
+      if isMeasuredEverywhere[column] {
+        guard let mean = WeightedMean(ranked, weighting, nearest: nil, of: loss) else { continue }
+        predictions.append(
+          LossPrediction(
+            expert: expert, lossBitsPerByte: mean.mean, standardError: mean.standardError))
+      } else if let level,
+        let excess = WeightedMean(
+          ranked, weighting, nearest: ranked.first?.cosine, of: { loss($0) - levels[$0] })
+      {
+        // Where all that is known of it is far away, that counts for little.
+        let share = excess.weights / (excess.weights + Self.doubt)
+        predictions.append(
+          LossPrediction(
+            expert: expert, lossBitsPerByte: max(0, level.mean + share * excess.mean),
+            standardError: (level.standardError * level.standardError
+              + excess.standardError * excess.standardError).squareRoot()))
+      }
+    }
+    return predictions
+  }
+
+  /// Neighbours as near as the nearest that a partly measured expert's excess is weighed against.
+  private static let doubt = 0.5
+
+  /// Of the nearest prompts that have a number.
+  private struct WeightedMean {
+    private(set) var weights = 0.0
+    let mean: Double
+    let standardError: Double
+
+    /// - Parameter nearest: The likeness at which a prompt counts 1; nil for that of the first that has a
+    ///   number.
+    init?(
+      _ ranked: [Neighbour], _ weighting: Weighting, nearest: Float?,
+      of value: (_ row: Int) -> Double
+    ) {
       var found = 0
-      var nearest: Double?
-      var weights = 0.0
+      var nearest = nearest.map(Double.init)
       var squaredWeights = 0.0
       var sum = 0.0
       var squares = 0.0
       for neighbour in ranked {
-        let loss = Double(losses[neighbour.row * experts.count + column])
-        guard !loss.isNaN else { continue }
+        let value = value(neighbour.row)
+        guard !value.isNaN else { continue }
         let cosine = Double(neighbour.cosine)
-        let weight = exp((cosine - (nearest ?? cosine)) / weighting.temperature)
+        // Not less than what can be divided by.
+        let weight = max(exp((cosine - (nearest ?? cosine)) / weighting.temperature), 1e-100)
         nearest = nearest ?? cosine
         found += 1
         weights += weight
         squaredWeights += weight * weight
-        sum += weight * loss
-        squares += weight * loss * loss
+        sum += weight * value
+        squares += weight * value * value
         if found == weighting.neighbours { break }
       }
-      guard found > 0 else { continue }
+      guard found > 0 else { return nil }
       // As many equal neighbours would say as much.
       let count = weights * weights / squaredWeights
-      let mean = sum / weights
+      mean = sum / weights
       let variance = max(0, squares / weights - mean * mean) * count / max(1, count - 1)
-      predictions.append(
-        LossPrediction(
-          expert: expert, lossBitsPerByte: mean,
-          standardError: (variance * (1 + 1 / count)).squareRoot()))
+      standardError = (variance * (1 + 1 / count)).squareRoot()
     }
-    return predictions
   }
 
   /// Training prompts, each asked about as if it were not among them.
@@ -186,7 +243,9 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
         activity?.lower(&cosines, for: example.input.activeExperts)
         let others = ranked(cosines).filter { hashes[$0.row] != hashes[row] }
         for (index, weighting) in weightings.enumerated() {
+          // What was not measured can't be counted, for or against.
           let chosen = router.predict(others, weighting)
+            .filter { example.losses[$0.expert] != nil }
             .min { $0.lossBitsPerByte < $1.lossBitsPerByte }
           totals[index] += chosen.flatMap { example.losses[$0.expert] } ?? 0
         }

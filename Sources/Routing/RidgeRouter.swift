@@ -40,7 +40,8 @@ package struct RidgeRouter: LossPredictor, Equatable {
     let losses = set.experts.map { expert in
       set.examples.map { $0.losses[expert] ?? .nan }
     }
-    let fits = try Self.fit(matrix, losses: losses, folds: set.folds(folds), lambdas: lambdas)
+    let fits = try Self.fit(
+      matrix, losses: losses, levels: set.levels, folds: set.folds(folds), lambdas: lambdas)
     experts = set.experts
     self.scaler = scaler
     weights = fits.map { $0.weights.map(Float.init) }
@@ -58,31 +59,34 @@ package struct RidgeRouter: LossPredictor, Equatable {
   /// A choice depends on the differences between experts alone, and those are small beside what
   /// the experts share, how hard a text is: one penalty for both would fit the noise of the one or
   /// miss the signal of the other. So the mean over experts and each expert's distance from it are
-  /// fitted by themselves, each with its own penalty; an expert's weights are the sum. Where some
-  /// outcomes are missing there is no such mean, and each expert is fitted alone.
+  /// fitted by themselves, each with its own penalty; an expert's weights are the sum. An expert that was
+  /// measured on less than half of the prompts is held to be as good as the mean on the others: a fit
+  /// to its own prompts alone would go on with what it found there wherever else it is asked.
+  ///
+  /// - Parameter levels: That mean, ``TrainingSet/levels``. // (rows)
   private static func fit(
-    _ matrix: Matrix, losses: [[Double]], folds: [Int], lambdas: [Double]
+    _ matrix: Matrix, losses: [[Double]], levels: [Double], folds: [Int], lambdas: [Double]
   ) throws(RoutingError) -> [RidgeRegression.Fit] {
-    let isComplete = losses.allSatisfy { column in column.allSatisfy { !$0.isNaN } }
-    guard losses.count > 1, isComplete else {
+    guard losses.count > 1 else {
       return try RidgeRegression.fit(
         matrix: matrix, targets: losses, folds: folds, lambdas: lambdas)
     }
-    let mean = (0..<matrix.rows).map { row in
-      losses.reduce(0) { $0 + $1[row] } / Double(losses.count)
+    let distances = losses.map { column in
+      let isRare = column.count { !$0.isNaN } * 2 < column.count
+      return zip(column, levels).map { isRare && $0.isNaN && !$1.isNaN ? 0 : $0 - $1 }
     }
-    let distances = losses.map { column in zip(column, mean).map { $0 - $1 } }
     let fits = try RidgeRegression.fit(
-      matrix: matrix, targets: [mean] + distances, folds: folds, lambdas: lambdas)
+      matrix: matrix, targets: [levels] + distances, folds: folds, lambdas: lambdas)
     let shared = fits[0]
-    return fits.dropFirst().map { fit in
+    return fits.dropFirst().enumerated().map { expert, fit in
       var sum = fit
       sum.weights = zip(fit.weights, shared.weights).map { $0 + $1 }
       sum.intercept += shared.intercept
       sum.leaveOneOutResiduals = zip(fit.leaveOneOutResiduals, shared.leaveOneOutResiduals)
         .map { $0 + $1 }
-      sum.residualVariance =
-        sum.leaveOneOutResiduals.reduce(0) { $0 + $1 * $1 } / Double(max(1, matrix.rows))
+      let known = zip(sum.leaveOneOutResiduals, losses[expert])
+        .filter { !$0.isNaN && !$1.isNaN }.map(\.0)
+      sum.residualVariance = known.reduce(0) { $0 + $1 * $1 } / Double(max(1, known.count))
       return sum
     }
   }

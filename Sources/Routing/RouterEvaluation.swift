@@ -90,22 +90,26 @@ extension RouterEvaluation {
     package var domainBest: [String: String]
 
     package init(training set: TrainingSet) {
-      func best(_ examples: [TrainingExample]) -> String? {
-        // On prompts that all experts were measured on, so that means can be compared.
-        let complete = examples.filter { example in
-          set.experts.allSatisfy { example.losses[$0] != nil }
-        }
-        let used = complete.isEmpty ? examples : complete
-        let means = set.experts.map { expert -> (Double, String) in
-          let losses = used.compactMap { $0.losses[expert] }
+      let levels = set.levels
+      func best(_ rows: [Int]) -> String? {
+        // Beyond what every prompt costs, so that experts measured on different ones can be compared;
+        // and on at least half of them, if any expert was.
+        let means = set.experts.map { expert -> (excess: Double, expert: String, count: Int) in
+          let excess = rows.compactMap { row in
+            set.examples[row].losses[expert].map { $0 - levels[row] }
+          }
           return (
-            losses.isEmpty ? .infinity : losses.reduce(0, +) / Double(losses.count), expert
+            excess.isEmpty ? .infinity : excess.reduce(0, +) / Double(excess.count), expert,
+            excess.count
           )
         }
-        return means.min { $0 < $1 }?.1
+        let common = means.filter { $0.count * 2 >= rows.count }
+        return (common.isEmpty ? means.filter { $0.count > 0 } : common)
+          .min { ($0.excess, $0.expert) < ($1.excess, $1.expert) }?.expert
       }
-      bestSingle = best(set.examples) ?? set.experts[0]
-      domainBest = Dictionary(grouping: set.examples, by: \.domain).compactMapValues(best)
+      bestSingle = best(Array(set.examples.indices)) ?? set.experts[0]
+      domainBest = Dictionary(grouping: set.examples.indices) { set.examples[$0].domain }
+        .compactMapValues(best)
     }
 
     package init(bestSingle: String, domainBest: [String: String]) {

@@ -27,7 +27,8 @@ package struct RouterManifest: Codable, Equatable, Sendable {
     package var prompts: Int
     package var domains: [String: Int]
     package var date: CalendarDate
-    /// Revision of each expert whose outcomes were used (a hash of its weights).
+    /// Revision (a hash of its weights) that each expert had when the router was trained. Outcomes don't say
+    /// what they were measured of: `thalamus outcomes export` writes those of the experts as they are.
     package var expertRevisions: [String: String]
 
     enum CodingKeys: String, CodingKey {

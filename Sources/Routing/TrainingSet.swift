@@ -26,6 +26,10 @@ package struct TrainingSet: Sendable {
   package let examples: [TrainingExample]
   package let dimension: Int
 
+  /// Bits per byte; a model that knew nothing would lose 8.
+  package static let possibleLosses = 0...1e6
+  package static let possibleActiveExperts: ClosedRange<Float> = 0...65_536
+
   /// - Parameter experts: which losses count; nil for all that occur, sorted by id.
   package init(examples: [TrainingExample], experts: [String]? = nil) throws(RoutingError) {
     guard let first = examples.first else {
@@ -45,9 +49,13 @@ package struct TrainingSet: Sendable {
       guard example.input.embedding.allSatisfy(\.isFinite) else {
         throw .invalidValue(field: "embedding", value: "nan", expected: "finite numbers")
       }
-      for (expert, loss) in example.losses where !loss.isFinite || loss < 0 {
+      for (expert, loss) in example.losses where !Self.possibleLosses.contains(loss) {
         throw .invalidValue(
           field: "losses.\(expert)", value: "\(loss)", expected: "bits per byte, 0 or more")
+      }
+      if let active = example.input.activeExperts, !Self.possibleActiveExperts.contains(active) {
+        throw .invalidValue(
+          field: "active_experts", value: "\(active)", expected: "0 to 65536")
       }
     }
     for name in names {
@@ -70,11 +78,26 @@ package struct TrainingSet: Sendable {
     examples.map { Int(StableHash.fnv1a($0.promptHash) % UInt64(max(1, count))) }
   }
 
-  /// Mean loss of each expert over the examples that have it, in the order of ``experts``.
-  package var meanLosses: [Double] {
-    experts.map { expert in
-      let losses = examples.compactMap { $0.losses[expert] }
-      return losses.reduce(0, +) / Double(max(1, losses.count))
+  /// How hard each example is, whichever expert reads it: the mean loss over the experts that were
+  /// measured on every example, or, where there are none, over those that were measured on this one.
+  /// NaN for an example without losses.
+  ///
+  /// An expert that was measured on a part of the prompts, those of its domain or those that fit its
+  /// context, can only be compared by what it loses beyond that.
+  package var levels: [Double] {
+    let everywhere = experts.filter { expert in examples.allSatisfy { $0.losses[expert] != nil } }
+    return examples.map { example in
+      let losses = (everywhere.isEmpty ? experts : everywhere).compactMap { example.losses[$0] }
+      return losses.isEmpty ? .nan : losses.reduce(0, +) / Double(losses.count)
+    }
+  }
+
+  /// Different prompts that each expert was measured on, for those that were not measured on all.
+  package var partlyMeasured: [(expert: String, prompts: Int)] {
+    let all = promptCount
+    return experts.compactMap { expert in
+      let count = Set(examples.lazy.filter { $0.losses[expert] != nil }.map(\.promptHash)).count
+      return count < all ? (expert, count) : nil
     }
   }
 

@@ -154,6 +154,62 @@ import Testing
     }
   }
 
+  /// Four domains, of which the first is easy to all, and an expert that was measured on that one alone.
+  private func partlyMeasured(excess: Double, seed: UInt64) throws -> [TrainingExample] {
+    try Planted.domains(count: 400, seed: seed).examples.map { example in
+      var example = example
+      let isEasy = example.domain == "d0"
+      example.losses = example.losses.mapValues { $0 + (isEasy ? 0 : 2) }
+      if isEasy { example.losses["part"] = (example.losses.values.min() ?? 0) + excess }
+      return example
+    }
+  }
+
+  /// It is compared by what it loses beyond the others: not by losses on easy prompts, which are less
+  /// than anybody's on hard ones.
+  @Test(arguments: [RoutingStrategy.knn, .ridge, .kmeans], [0.1, -0.3])
+  func anExpertMeasuredOnEasyPromptsAlone(strategy: RoutingStrategy, excess: Double) throws {
+    let set = try TrainingSet(examples: partlyMeasured(excess: excess, seed: 1))
+    #expect(set.partlyMeasured.map(\.expert) == ["part"])
+    #expect(set.partlyMeasured.map(\.prompts) == [100])
+    let router = try RouterTraining.train(strategy, on: set)
+    var chosen = ["d0": 0.0, "others": 0.0]
+    for example in try partlyMeasured(excess: excess, seed: 2)
+    where try choice(router, example) == "part" {
+      chosen[example.domain == "d0" ? "d0" : "others", default: 0] += 1
+    }
+    if excess > 0 { #expect(chosen["d0"] == 0) } else { #expect((chosen["d0"] ?? 0) >= 95) }
+    // Of 300; a cluster may hold prompts of two domains.
+    #expect((chosen["others"] ?? 0) <= (excess > 0 ? 0 : 10))
+  }
+
+  @Test func baselinesOfPartlyMeasuredExperts() throws {
+    // The worst of all, measured where everybody loses little.
+    let set = try TrainingSet(examples: partlyMeasured(excess: 0.5, seed: 1))
+    let baselines = RouterEvaluation.Baselines(training: set)
+    #expect(baselines.bestSingle != "part")
+    #expect(baselines.domainBest == ["d0": "e0", "d1": "e1", "d2": "e2", "d3": "e3"])
+    // The best where it was measured, which is a quarter of the prompts.
+    let good = RouterEvaluation.Baselines(
+      training: try TrainingSet(examples: partlyMeasured(excess: -0.5, seed: 1)))
+    #expect(good.bestSingle != "part")
+    #expect(good.domainBest["d0"] == "part")
+  }
+
+  @Test func numbersThatNobodyMeasured() throws {
+    let examples = try Planted.domains(count: 8, seed: 1).examples
+    for loss in [-0.1, .nan, .infinity, 1e7] {
+      var wrong = examples
+      wrong[3].losses["e1"] = loss
+      #expect(throws: RoutingError.self) { try TrainingSet(examples: wrong) }
+    }
+    for active: Float in [-1, .nan, .infinity, 1e9] {
+      var wrong = examples
+      wrong[3].input.activeExperts = active
+      #expect(throws: RoutingError.self) { try TrainingSet(examples: wrong) }
+    }
+  }
+
   @Test func strategyNames() throws {
     for name in ["ridge", "knn", "kmeans", "pilot", "random", "single:a"] {
       #expect(try RoutingStrategy(name: name).name == name)

@@ -41,6 +41,18 @@ import Thalamus
     #expect(text.split(separator: "\n", omittingEmptySubsequences: false).count == 3)
   }
 
+  @Test(arguments: [
+    (#""losses": {"e": -5}"#, "losses.e is -5.0"),
+    (#""losses": {"e": 1e300}"#, "losses.e is 1e+300"),
+    (#""active_experts": {"m": -3.5}"#, "active_experts.m is -3.5"),
+    (#""active_experts": {"m": 1e39}"#, "active_experts.m is 1e+39"),
+  ])
+  func numbersThatNobodyMeasured(field: String, message: String) {
+    #expect {
+      try read(#"{"id": "1", "domain": "d", "prompt": "p", \#(field)}"#)
+    } throws: { error in "\(error)".contains("FILE:1: " + message) }
+  }
+
   @Test func emptyLinesAreSkippedAndCounted() throws {
     let row = #"{"id": "1", "domain": "d", "prompt": "p"}"#
     #expect(try read("\n\(row)\n\n\(row)").count == 2)
@@ -78,6 +90,8 @@ import Thalamus
   @Test(arguments: [
     ("one two three", 2, "one two"), ("one  two\n\nthree", 3, "one two three"), ("", 3, ""),
     ("one", 3, "one"), ("  \n ", 3, ""),
+    // White space in front takes nothing from them.
+    (String(repeating: "\n", count: 80) + "one two", 2, "one two"), ("a b", .max, "a b"),
     // Eight characters a word at most, whatever a word is.
     ("丘特切夫" + String(repeating: "文", count: 40), 2, "丘特切夫" + String(repeating: "文", count: 12)),
   ])

@@ -1,4 +1,6 @@
+import Foundation
 import Kernels
+import ModelFiles
 import Testing
 import Transformer
 
@@ -38,6 +40,59 @@ import Transformer
     let fewer = try logits(sliced, tokens, gating: GateRequest(expertsK: 1))
     #expect(difference(fewer, dense) > 1e-3 * largest)
     #expect(sliced.gateStatistics(segment: 0)?.meanActive == 1)
+  }
+
+  /// A llama whose feed-forward maps have biases, those of `names`.
+  private func biased(_ names: [String], slices: Int?) throws -> Decoder {
+    let copy = try CheckpointCopy(of: "llama")
+    var header: [String: Any] = [:]
+    var data = Data()
+    var places: [String: String] = [:]
+    for layer in 0..<2 {
+      for name in names {
+        let tensor = "model.layers.\(layer).mlp.\(name)_proj.bias"
+        let count = name == "down" ? 32 : 48
+        let start = data.count
+        for index in 0..<count {
+          let value = sin(Float(index + 7 * layer + name.count))
+          withUnsafeBytes(of: value) { data += Data($0) }
+        }
+        header[tensor] = [
+          "dtype": "F32", "shape": [count], "data_offsets": [start, data.count],
+        ]
+        places[tensor] = "biases.safetensors"
+      }
+    }
+    let json = try JSONSerialization.data(withJSONObject: header)
+    let length = withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) }
+    try copy.write(length + json + data, to: "biases.safetensors")
+    let indexName = "model.safetensors.index.json"
+    var index = try #require(
+      JSONSerialization.jsonObject(with: copy.read(indexName)) as? [String: Any])
+    let known = try #require(index["weight_map"] as? [String: String])
+    index["weight_map"] = known.merging(places) { $1 }
+    try copy.write(JSONSerialization.data(withJSONObject: index), to: indexName)
+    let config = try String(decoding: copy.read("config.json"), as: UTF8.self)
+      .replacing(#""mlp_bias": false"#, with: #""mlp_bias": true"#)
+    try copy.write(Data(config.utf8), to: "config.json")
+    var options = DecoderOptions(precision: .float)
+    options.feedForwardSlices = slices
+    return try Decoder(
+      checkpoint: CheckpointFolder(path: copy.path), pool: #require(Fixture.pool),
+      options: options)
+  }
+
+  @Test func slicesHaveTheirShareOfTheBiases() throws {
+    let tokens: [Int32] = [1, 5, 9, 30, 2, 17]
+    let none = try logits(biased([], slices: nil), tokens)
+    let dense = try logits(biased(["gate", "up"], slices: nil), tokens)
+    let sliced = try logits(biased(["gate", "up"], slices: 3), tokens)
+    let largest = dense.joined().reduce(0) { max($0, abs($1)) }
+    #expect(difference(none, dense) > 1e-2 * largest)
+    #expect(difference(sliced, dense) < 1e-5 * largest)
+    // Each slice would add it once more.
+    _ = try biased(["down"], slices: nil)
+    #expect(throws: ModelError.self) { try self.biased(["down"], slices: 3) }
   }
 
   @Test func anotherGateOnTheSameExperts() throws {

@@ -77,7 +77,7 @@ struct ParetoPage {
         Self.number(loss, 3) + (point.uncertainty.map { " ± \(Self.number($0, 3))" } ?? "")
       }
       cells.append("<td>\(loss ?? "unknown")</td>")
-      cells.append("<td>\(point.raw.map { Self.number($0, 3) } ?? "unknown")</td>")
+      cells.append("<td>\(point.raw.map(Self.cost) ?? "unknown")</td>")
       cells.append("<td>\(point.onParetoFront ? "yes" : "no")</td>")
       cells.append("<td>\(range(point))</td>")
     }
@@ -90,6 +90,11 @@ struct ParetoPage {
     guard let low = point.minWeight else { return "none" }
     guard let high = point.maxWeight else { return "from \(Self.number(low, 3))" }
     return "\(Self.number(low, 3)) to \(Self.number(high, 3))"
+  }
+
+  /// Goals have all units: a cost may be some millionths of a dollar.
+  private static func cost(_ value: Double) -> String {
+    value == 0 || abs(value) >= 1 ? number(value, 3) : String(format: "%.3g", value)
   }
 
   private static func number(_ value: Double, _ digits: Int) -> String {

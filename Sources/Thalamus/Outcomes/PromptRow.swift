@@ -42,8 +42,8 @@ package struct PromptRow: Codable, Sendable {
 
   /// The prompt's first words, at most eight characters for each: some languages have no blanks.
   package func firstWords(_ count: Int) -> String {
-    prompt.prefix(count * 8).split(whereSeparator: \.isWhitespace).prefix(count)
-      .joined(separator: " ")
+    prompt.drop(while: \.isWhitespace).prefix(min(count, 1 << 20) * 8)
+      .split(whereSeparator: \.isWhitespace).prefix(count).joined(separator: " ")
   }
 
   /// Tells this prompt and answer from any other.
@@ -70,6 +70,17 @@ package enum PromptFile {
         let row = try decoder.decode(PromptRow.self, from: Data(line))
         guard !row.prompt.isEmpty else {
           throw Failure(description: "\(path):\(index + 1): prompt is empty")
+        }
+        for (expert, loss) in row.losses ?? [:] where !TrainingSet.possibleLosses.contains(loss) {
+          throw Failure(
+            description: "\(path):\(index + 1): losses.\(expert) is \(loss); expected bits per "
+              + "byte, 0 or more")
+        }
+        for (expert, active) in row.activeExperts ?? [:]
+        where !TrainingSet.possibleActiveExperts.contains(Float(active)) {
+          throw Failure(
+            description: "\(path):\(index + 1): active_experts.\(expert) is \(active); expected 0 "
+              + "to \(Int(TrainingSet.possibleActiveExperts.upperBound))")
         }
         rows.append(row)
       } catch let error as DecodingError {

@@ -68,7 +68,7 @@ struct BenchDecoderCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let others = inTurn?.split(separator: ",").map(String.init) ?? []
+    let others = inTurn.map(Names.list) ?? []
     let models = try await expert.load(
       [expert.expert] + others, runningLimit: clients, draftTokens: draftTokens)
     let model = models[0]

@@ -30,7 +30,8 @@ struct OutcomesOptions: ParsableArguments {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     var manifests = try ExpertLibrary.manifests(in: settings.models.directory)
     if let experts {
-      let names = experts.split(separator: ",").map(String.init)
+      let names = Names.list(experts)
+      guard !names.isEmpty else { throw ValidationError("--experts names none") }
       for name in names where !manifests.contains(where: { $0.card.id == name }) {
         throw LibraryError.unknownExpert(id: name, known: manifests.map(\.card.id))
       }
@@ -63,6 +64,7 @@ struct OutcomesCollectCommand: AsyncParsableCommand {
     let count = rows.count * collection.manifests.count
     Output.text("\(count - problems.count) outcomes in the database, \(problems.count) failed")
     try await collection.log.close()
+    if count > 0, problems.count == count { throw ExitCode.failure }
   }
 }
 
@@ -88,8 +90,19 @@ struct OutcomesExportCommand: AsyncParsableCommand {
       }
       found = found.filter { $0.effectiveSplit == wanted }
     }
+    try await collection.log.close()
+    // What lies there may be all there is of earlier measurements.
+    guard !found.isEmpty else {
+      throw CommandFailure(
+        "no outcomes of these prompts and experts, as they are now, in the database: \(output) is left as it is"
+      )
+    }
     try PromptFile.write(found, to: output)
     Output.text("\(found.count) prompts with outcomes in \(output)")
-    try await collection.log.close()
+    for manifest in collection.manifests {
+      let id = manifest.card.id
+      let missing = found.count { $0.losses?[id] == nil } + rows.count - found.count
+      if missing > 0 { Output.note("\(id): not measured on \(missing) of \(rows.count) prompts") }
+    }
   }
 }

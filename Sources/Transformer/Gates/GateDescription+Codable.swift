@@ -56,8 +56,9 @@ extension Gate.Selection: Codable {
   }
 
   package init(from decoder: any Swift.Decoder) throws {
-    let values = try decoder.strictContainer(Key.self)
-    switch try values.decode(Kind.self, forKey: .kind) {
+    let kind = try decoder.container(keyedBy: Key.self).decode(Kind.self, forKey: .kind)
+    let values = try decoder.strictContainer(Self.keys(of: kind) + [Key.kind])
+    switch kind {
     case .topK: self = .topK(try values.decode(Int.self, forKey: .k))
     case .groupLimitedTopK:
       self = .groupLimitedTopK(
@@ -81,6 +82,17 @@ extension Gate.Selection: Codable {
           topP: try values.decodeIfPresent(Float.self, forKey: .topP) ?? usual.topP,
           atLeast: try values.decodeIfPresent(Int.self, forKey: .atLeast) ?? usual.atLeast))
     case .all: self = .all
+    }
+  }
+
+  /// What each kind has besides: a key of another would be passed over.
+  private static func keys(of kind: Kind) -> [Key] {
+    switch kind {
+    case .topK: [.k]
+    case .groupLimitedTopK: [.k, .groups, .keptGroups, .groupScore]
+    case .topP: [.threshold, .includesCrossing, .atLeast]
+    case .entropySwitch: [.entropyThreshold, .index, .epsilon, .topP, .atLeast]
+    case .all: []
     }
   }
 
@@ -123,9 +135,16 @@ extension GateSmoothing: Codable {
   }
 
   package init(from decoder: any Swift.Decoder) throws {
-    let values = try decoder.strictContainer(Key.self)
+    let kind = try decoder.container(keyedBy: Key.self).decode(Kind.self, forKey: .similarity)
+    let own: [Key] =
+      switch kind {
+      case .cosine: [.temperature]
+      case .dot: [.factor]
+      case .attention: []
+      }
+    let values = try decoder.strictContainer([.mix, .similarity] + own)
     let similarity: Similarity =
-      switch try values.decode(Kind.self, forKey: .similarity) {
+      switch kind {
       case .cosine: .cosine(temperature: try values.decode(Float.self, forKey: .temperature))
       case .dot: .dot(factor: try values.decode(Float.self, forKey: .factor))
       case .attention: .attention
@@ -163,7 +182,14 @@ extension Swift.Decoder {
   fileprivate func strictContainer<Key: CodingKey & CaseIterable>(
     _ type: Key.Type
   ) throws -> KeyedDecodingContainer<Key> {
-    let known = Set(Key.allCases.map(\.stringValue))
+    try strictContainer(Array(type.allCases))
+  }
+
+  /// The same, for some of the keys.
+  fileprivate func strictContainer<Key: CodingKey>(
+    _ keys: [Key]
+  ) throws -> KeyedDecodingContainer<Key> {
+    let known = Set(keys.map(\.stringValue))
     for key in try container(keyedBy: AnyKey.self).allKeys
     where !known.contains(key.stringValue) {
       throw DecodingError.dataCorrupted(
@@ -172,6 +198,6 @@ extension Swift.Decoder {
           debugDescription: "unknown key \"\(key.stringValue)\"; known: "
             + known.sorted().joined(separator: ", ")))
     }
-    return try container(keyedBy: type)
+    return try container(keyedBy: Key.self)
   }
 }

@@ -64,7 +64,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     details.license = license
     details.chatTemplate = chatTemplate
     details.domains =
-      domains?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } ?? []
+      domains.map(Names.list) ?? []
     if let released {
       guard let date = CalendarDate(released) else {
         throw CommandFailure("--released '\(released)' is no day such as 2024-11-01")

@@ -1,0 +1,116 @@
+import ArgumentParser
+import Foundation
+import Library
+import Routing
+import Thalamus
+
+struct RouterEvaluateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "How well the trained router chooses on held-out prompts, beside simpler choices.")
+
+  @OptionGroup var options: RouterOptions
+
+  @Option(help: "Strategy to judge, or `all` that were trained.")
+  var strategy = "knn"
+
+  @Option(
+    help: """
+      Judge on the first so many words of each held-out prompt alone (and on at most eight characters \
+      for each).
+      """)
+  var words: Int?
+
+  @Flag(help: "Print the evaluation as JSON; a list of them for `all`.")
+  var json = false
+
+  /// What `--json` prints.
+  private struct Judged: Encodable {
+    let strategy: String
+    let router_version: String
+    let evaluation: RouterEvaluation
+  }
+
+  func validate() throws {
+    if let words, !(1...100_000).contains(words) {
+      throw ValidationError("--words: 1 to 100000")
+    }
+  }
+
+  func run() async throws {
+    let opened = try await options.open()
+    let strategies =
+      strategy == "all" ? RoutingStrategy.trained : [try RoutingStrategy(name: strategy)]
+    let rows = opened.rows(.heldout).map { row in
+      var row = row
+      if let words { row.prompt = row.firstWords(words) }
+      return row
+    }.filter { !$0.prompt.isEmpty }
+    let measured = Set(opened.rows.flatMap { ($0.losses ?? [:]).keys })
+    var embedded = EmbeddedExamples<[TrainingExample]>()
+    var judged: [Judged] = []
+    for strategy in strategies {
+      guard let router = try opened.files.load(strategy) else {
+        guard self.strategy == "all" else {
+          throw ServiceError.untrained(strategy: strategy.name, path: opened.files.directory)
+        }
+        Output.note("\(strategy.name): not trained")
+        continue
+      }
+      let manifest = router.manifest
+      guard opened.encoder.isEncoder(of: manifest) else {
+        throw CommandFailure(
+          "router \(manifest.version) was trained on another encoder; train it again")
+      }
+      let unmeasured = Set(manifest.experts).subtracting(measured).sorted()
+      guard unmeasured.isEmpty else {
+        throw CommandFailure(
+          "router \(manifest.version) knows \(unmeasured.joined(separator: ", ")), of which "
+            + "\(opened.path) has no outcomes")
+      }
+      let strangers = measured.subtracting(manifest.experts).sorted()
+      if !strangers.isEmpty {
+        Output.note(
+          "router \(manifest.version) does not know \(strangers.joined(separator: ", ")), which were "
+            + "measured since: train it again")
+      }
+      // As the server has it: without the feature where it names another mixture than the router does.
+      let usesFeature = manifest.gateExpert != nil && manifest.gateExpert == opened.gateExpert
+      let trainer = RouterTrainer(
+        encoder: opened.encoder, gateExpert: usesFeature ? opened.gateExpert : nil,
+        depth: manifest.encoder.layers ?? opened.encoder.depth)
+      let examples = try await embedded.of(trainer) { try await trainer.examples(rows) }
+      let evaluation = try trainer.evaluate(
+        router.predictor, on: examples, baselines: opened.baselines(experts: manifest.experts))
+      judged.append(
+        Judged(
+          strategy: strategy.name, router_version: manifest.version, evaluation: evaluation))
+      if !json {
+        Output.text("## \(strategy.name) (\(manifest.version))\n\n\(evaluation.markdown)")
+      }
+    }
+    guard json else { return }
+    if strategy == "all" {
+      try Output.json(judged, pretty: true)
+    } else {
+      for one in judged { try Output.json(one, pretty: true) }
+    }
+  }
+}
+
+extension RouterEvaluation {
+  func percent(_ path: KeyPath<Policy, Estimate>) -> String {
+    String(format: "%.1f %%", (router?[keyPath: path].mean ?? .nan) * 100)
+  }
+
+  /// What the router's manifest says of its quality.
+  var manifestMetrics: [String: Double] {
+    guard let router else { return [:] }
+    return [
+      "held_out_prompts": Double(prompts), "agreement": router.agreement.mean,
+      "mean_regret": router.regret.mean, "within_two_percent": router.withinTwoPercent.mean,
+      "regret_minus_best_single": regretDifference.mean,
+      "regret_minus_best_single_upper": regretDifference.upper,
+    ].mapValues { ($0 * 1e6).rounded() / 1e6 }
+  }
+}
