@@ -5,6 +5,8 @@ package struct ExpertStatisticsRecord: Codable, Equatable, Sendable {
   package var expert: String
   package var answers: Int
   package var firstTokenMilliseconds: Double?
+  /// Of the prompts that the first tokens followed.
+  package var promptTokens: Double?
   package var perTokenMilliseconds: Double?
   package var outputTokens: Double?
   package var readingEase: Double?
@@ -13,6 +15,7 @@ package struct ExpertStatisticsRecord: Codable, Equatable, Sendable {
   package enum CodingKeys: String, CodingKey {
     case expert, answers
     case firstTokenMilliseconds = "first_token_ms"
+    case promptTokens = "prompt_tokens"
     case perTokenMilliseconds = "per_token_ms"
     case outputTokens = "output_tokens"
     case readingEase = "reading_ease"
@@ -20,12 +23,14 @@ package struct ExpertStatisticsRecord: Codable, Equatable, Sendable {
   }
 
   package init(
-    expert: String, answers: Int, firstTokenMilliseconds: Double?, perTokenMilliseconds: Double?,
-    outputTokens: Double?, readingEase: Double?, timeMilliseconds: Int64
+    expert: String, answers: Int, firstTokenMilliseconds: Double?, promptTokens: Double? = nil,
+    perTokenMilliseconds: Double?, outputTokens: Double?, readingEase: Double?,
+    timeMilliseconds: Int64
   ) {
     self.expert = expert
     self.answers = answers
     self.firstTokenMilliseconds = firstTokenMilliseconds
+    self.promptTokens = promptTokens
     self.perTokenMilliseconds = perTokenMilliseconds
     self.outputTokens = outputTokens
     self.readingEase = readingEase

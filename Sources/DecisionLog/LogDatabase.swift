@@ -124,6 +124,9 @@ enum LogDatabase {
     migrator.registerMigration("2: active experts of outcomes") { db in
       try db.execute(sql: "ALTER TABLE outcomes ADD COLUMN active_experts REAL")
     }
+    migrator.registerMigration("3: prompt tokens of first tokens") { db in
+      try db.execute(sql: "ALTER TABLE expert_statistics ADD COLUMN prompt_tokens REAL")
+    }
     return migrator
   }
 }

@@ -32,7 +32,9 @@ extension Goal {
     case .security:
       return card.effectiveSecurityLevel
     case .latency:
-      guard let first = measured.firstTokenMilliseconds ?? card.firstTokenMilliseconds,
+      guard
+        let first = measured.firstTokenMilliseconds(promptTokens: context.promptTokens)
+          ?? card.firstTokenMilliseconds,
         let each = measured.perTokenMilliseconds ?? card.perTokenMilliseconds
       else { return nil }
       let tokens = candidate.expectedOutputTokens(limit: context.maximumOutputTokens)
@@ -58,6 +60,44 @@ extension Goal {
     case .verbosity: "mean output tokens"
     case .readability: "100 minus reading ease"
     }
+  }
+
+  /// Whether running tells the cost, and not the card.
+  private var isMeasured: Bool {
+    switch self {
+    case .latency, .verbosity, .readability: true
+    case .size, .recency, .security, .cost: false
+    }
+  }
+
+  /// The costs of the given experts, 0...1.
+  ///
+  /// What is measured is unknown of every expert at first, and that must not count against it: whoever
+  /// answered first would be chosen ever after, and no other measured. Such a cost counts as the mean of the
+  /// known ones; of latency, as what those take for the same number of active parameters.
+  package func costs(_ raw: [Double?], of candidates: [Candidate]) -> [Double] {
+    guard isMeasured else { return Self.scale(raw) }
+    var raw = raw
+    if self == .latency {
+      var time = 0.0
+      var parameters = 0.0
+      for (raw, candidate) in zip(raw, candidates) {
+        guard let raw, raw.isFinite, let active = candidate.card.activeParameters else { continue }
+        time += raw
+        parameters += Double(active)
+      }
+      if parameters > 0 {
+        for index in raw.indices where raw[index] == nil {
+          raw[index] = candidates[index].card.activeParameters.map {
+            time * Double($0) / parameters
+          }
+        }
+      }
+    }
+    let scaled = Self.scale(raw)
+    let known = zip(raw, scaled).filter { $0.0?.isFinite == true }.map(\.1)
+    let mean = known.reduce(0, +) / Double(max(1, known.count))
+    return zip(raw, scaled).map { $0?.isFinite == true ? $1 : mean }
   }
 
   /// Scales raw costs to 0...1 over the given experts, smallest to 0, largest to 1.

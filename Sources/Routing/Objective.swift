@@ -81,7 +81,8 @@ package enum Objective {
     for goal in Goal.allCases {
       let raw = eligible.map { goal.rawCost(of: request.candidates[$0], in: request.context) }
       let weight = preferences.weights[goal]
-      for (place, cost) in Goal.scale(raw).enumerated() {
+      for (place, cost) in goal.costs(raw, of: eligible.map { request.candidates[$0] }).enumerated()
+      {
         let index = eligible[place]
         results[index].goals[goal] = .init(
           weight: weight, raw: raw[place], cost: cost, term: weight * cost)

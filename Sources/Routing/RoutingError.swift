@@ -29,11 +29,7 @@ package enum RoutingError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(field): \(value.shortened) is not allowed; expected \(expected)"
     case .unknownKey(let field, let suggestion):
       "unknown key \(field.shortened)" + (suggestion.map { "; did you mean \($0)?" } ?? "")
-    case .noEligibleExpert(let reasons):
-      "no expert satisfies the constraints: "
-        + (reasons.isEmpty
-          ? "the library is empty"
-          : reasons.map { "\($0.expert): \($0.reason.message)" }.joined(separator: "; "))
+    case .noEligibleExpert(let reasons): Self.describe(reasons)
     case .unknownExpert(let id): "unknown expert \(id.shortened)"
     case .unknownStrategy(let name):
       "unknown strategy \(name.shortened); known: "
@@ -45,6 +41,21 @@ package enum RoutingError: Error, Equatable, Sendable, CustomStringConvertible {
     case .damagedRouter(let field, let problem): "router file: \(field): \(problem)"
     case .numericalFailure(let field): "\(field): the linear system could not be solved"
     }
+  }
+}
+
+extension RoutingError {
+  /// Where a request names its experts, why the others may not answer tells nothing.
+  private static func describe(_ reasons: [ExpertIneligibility]) -> String {
+    if reasons.isEmpty { return "no expert satisfies the constraints: the library is empty" }
+    let named = reasons.filter { $0.reason != .notAmongNamedExperts }
+    if named.isEmpty {
+      return
+        "no expert satisfies the constraints: none is both the one that was asked for and among "
+        + "those that 'experts' names"
+    }
+    return "no expert satisfies the constraints: "
+      + named.map { "\($0.expert): \($0.reason.message)" }.joined(separator: "; ")
   }
 }
 

@@ -186,7 +186,8 @@ import Testing
   private static var invalid: [(name: String, change: (inout SamplingParameters) -> Void)] {
     [
       ("temperature", { $0.temperature = .nan }), ("temperature", { $0.temperature = -0.1 }),
-      ("top_p", { $0.topP = 0 }), ("top_p", { $0.topP = 1.1 }), ("min_p", { $0.minP = .infinity }),
+      ("top_p", { $0.topP = -0.1 }), ("top_p", { $0.topP = 1.1 }),
+      ("min_p", { $0.minP = .infinity }),
       ("top_k", { $0.topK = -1 }), ("repetition_penalty", { $0.repetitionPenalty = 0 }),
       ("repetition_window", { $0.repetitionWindow = .max }),
       ("frequency_penalty", { $0.frequencyPenalty = .nan }),
@@ -196,6 +197,20 @@ import Testing
       ("logit_bias", { $0.logitBias = [10: 1] }), ("logit_bias", { $0.logitBias = [-1: 1] }),
       ("logit_bias[3]", { $0.logitBias = [3: .nan] }),
     ]
+  }
+
+  /// A nucleus of nothing is its most probable token, as other servers have it.
+  @Test func anEmptyNucleusIsTheMostProbableToken() {
+    var parameters = SamplingParameters(temperature: 5, seed: 3)
+    parameters.topP = 0
+    var sampler = Sampler(parameters: parameters)
+    for _ in 0..<50 {
+      var logits: [Float] = [1, 1.2, 1.1, 0.9]
+      let token = logits.withUnsafeMutableBufferPointer {
+        sampler.next(logits: $0, tokens: [0], promptCount: 1).token
+      }
+      #expect(token == 1)
+    }
   }
 
   @Test func invalidParametersAreNamed() throws {

@@ -37,22 +37,43 @@ import Testing
 
   @Test func averagesMove() {
     var statistics = ExpertStatistics()
-    statistics.record(
-      firstTokenMilliseconds: 10, totalMilliseconds: 110, outputTokens: 11, text: "A cat sat.")
+    func record(
+      _ first: Double, prompt: Int = 10, total: Double, tokens: Int, isWhole: Bool = true,
+      text: String? = nil
+    ) {
+      statistics.record(
+        firstTokenMilliseconds: first, promptTokens: prompt, totalMilliseconds: total,
+        outputTokens: tokens, isWhole: isWhole, text: text)
+    }
+    record(10, total: 110, tokens: 11, text: "A cat sat.")
     #expect(statistics.perTokenMilliseconds == 10 && statistics.outputTokens == 11)
-    statistics.record(
-      firstTokenMilliseconds: 20, totalMilliseconds: 40, outputTokens: 1, text: nil)
+    record(20, prompt: 30, total: 40, tokens: 1)
     #expect(statistics.firstTokenMilliseconds == 15)
+    #expect(statistics.promptTokens == 20)
     #expect(statistics.perTokenMilliseconds == 10)
     let before = statistics
-    statistics.record(
-      firstTokenMilliseconds: .nan, totalMilliseconds: 1, outputTokens: 1, text: nil)
+    record(.nan, total: 1, tokens: 1)
+    record(1, prompt: -1, total: 1, tokens: 1)
     #expect(statistics == before)
-    for _ in 0..<200 {
-      statistics.record(
-        firstTokenMilliseconds: 50, totalMilliseconds: 50, outputTokens: 3, text: nil)
-    }
+    for _ in 0..<200 { record(50, total: 50, tokens: 3) }
     #expect(abs((statistics.firstTokenMilliseconds ?? 0) - 50) < 1e-6)
+  }
+
+  /// Where a limit cuts answers off it tells nothing of the expert, unless they are longer than usual.
+  @Test func limitsAreNoLengths() {
+    var statistics = ExpertStatistics()
+    func record(_ tokens: Int, isWhole: Bool) {
+      statistics.record(
+        firstTokenMilliseconds: 1, promptTokens: 5, totalMilliseconds: 10, outputTokens: tokens,
+        isWhole: isWhole, text: nil)
+    }
+    for _ in 0..<20 { record(4, isWhole: false) }
+    #expect(statistics.outputTokens == nil)
+    record(100, isWhole: true)
+    for _ in 0..<20 { record(4, isWhole: false) }
+    #expect(statistics.outputTokens == 100)
+    record(300, isWhole: false)
+    #expect((statistics.outputTokens ?? 0) > 100)
   }
 
   @Test func readingEase() throws {

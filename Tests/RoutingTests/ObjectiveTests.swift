@@ -173,6 +173,67 @@ import Testing
     #expect(try JSONEncoder.sorted.encode(decision) == Data(json.bytes))
     #expect(try JSONEncoder.sorted.encode(decision.experts) == Data(decision.expertsJSON.utf8))
   }
+
+  private func candidate(
+    _ id: String, parameters: Int, first: Double? = nil, tokens: Int = 20, prompt: Int = 50
+  ) -> Candidate {
+    var statistics = ExpertStatistics()
+    if let first {
+      statistics.record(
+        firstTokenMilliseconds: first, promptTokens: prompt, totalMilliseconds: 3 * first,
+        outputTokens: tokens, isWhole: true, text: "Some words are here.")
+    }
+    return Candidate(
+      card: ExpertCard(
+        id: id, totalParameters: parameters, activeParameters: parameters),
+      statistics: statistics)
+  }
+
+  /// The first to answer must not be the fastest and the most concise for ever, because of no other it is
+  /// known how fast it is.
+  @Test func whatWasNotMeasuredIsNotHeldAgainstAnExpert() throws {
+    let large = candidate("large", parameters: 268, first: 40)
+    let small = candidate("small", parameters: 134)
+    let predictions = [
+      LossPrediction(expert: "large", lossBitsPerByte: 0.9, standardError: 0.1),
+      LossPrediction(expert: "small", lossBitsPerByte: 0.8, standardError: 0.1),
+    ]
+    for goal in [Goal.latency, .verbosity, .readability] {
+      let decision = try Objective.decide(
+        Objective.Request(
+          candidates: [large, small], predictions: predictions,
+          preferences: RoutingPreferences(weights: GoalWeights([goal: 1])),
+          context: Self.context(), strategy: .knn))
+      #expect(decision.expert == "small", "\(goal)")
+      #expect(decision.experts[1].goals[goal]?.raw == nil)
+    }
+    // Time is taken to grow with the active parameters; what else is not known is in the middle.
+    let raw = [100.0, nil, nil]
+    let three = [
+      candidate("a", parameters: 200), candidate("b", parameters: 100),
+      candidate("c", parameters: 400),
+    ]
+    let latency = Goal.latency.costs(raw, of: three)
+    #expect(abs(latency[0] - 50.0 / 150) < 1e-9 && latency[1] == 0 && latency[2] == 1)
+    #expect(Goal.verbosity.costs([10, nil, 30], of: three) == [0, 0.5, 1])
+    #expect(Goal.verbosity.costs([10, nil, nil], of: three) == [0, 0, 0])
+    // What a card leaves empty counts as the dearest.
+    #expect(Goal.size.costs([1, nil, 3], of: three) == [0, 1, 1])
+  }
+
+  /// A long prompt that an expert had to read is no reason to call it slow for a short one.
+  @Test func firstTokensAreOfAsManyTokens() throws {
+    var context = try Self.context()
+    context.promptTokens = 100
+    context.maximumOutputTokens = 1
+    let read = { (prompt: Int, first: Double) in
+      Goal.latency.rawCost(
+        of: candidate("x", parameters: 100, first: first, prompt: prompt), in: context)
+    }
+    let long = try #require(read(2000, 800))
+    let short = try #require(read(50, 20))
+    #expect(abs(long - 40) < 1e-9 && abs(short - 40) < 1e-9)
+  }
 }
 
 extension JSONEncoder {

@@ -48,7 +48,19 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
         #"{"model": "auto", "response_format": {"type": "json_object"}, \#(hi)}"#,
         "unsupported_parameter", "response_format"
       ),
-      (#"{"model": "auto", "thalamus": {"flag": {}}, \#(hi)}"#, "unknown_key", "flag"),
+      (#"{"model": "auto", "thalamus": {"flag": {}}, \#(hi)}"#, "unknown_key", "thalamus.flag"),
+      (
+        #"{"model": "auto", "constraints": {"local_only": true}, \#(hi)}"#, "misplaced_key",
+        "constraints"
+      ),
+      (#"{"model": "auto", "flags": {}, \#(hi)}"#, "misplaced_key", "flags"),
+      (#"{"model": "auto", "strategy": "knn", \#(hi)}"#, "misplaced_key", "strategy"),
+      (
+        #"{"model": "auto", "modalities": ["audio"], \#(hi)}"#, "unsupported_parameter",
+        "modalities"
+      ),
+      (#"{"model": "auto", "grammar": "root ::= x", \#(hi)}"#, "unsupported_parameter", "grammar"),
+      (#"{"model": null, \#(hi)}"#, "invalid_type", "model"),
       (
         #"{"model": "auto", "thalamus": {"flags": {"size": 1e9}}, \#(hi)}"#, "invalid_value",
         "flags.size"
@@ -87,9 +99,27 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
       (#"{"model": "a", "prompt": ["a", "b"]}"#, "unsupported_value", "prompt"),
       (#"{"model": "a", "prompt": [1, 2]}"#, "invalid_type", "prompt[0]"),
       (#"{"model": "a", "prompt": "a", "n": 0}"#, "unsupported_value", "n"),
+      (#"{"model": "a", "prompt": "a", "best_of": 4}"#, "unsupported_parameter", "best_of"),
+      (#"{"model": "a", "prompt": "a", "suffix": "b"}"#, "unsupported_parameter", "suffix"),
+      (
+        #"{"model": "a", "prompt": "a", "constraints": {"local_only": true}}"#, "misplaced_key",
+        "constraints"
+      ),
     ] as [(String, String, String?)])
   func completionRefused(json: String, code: String, param: String?) {
     #expect(refusal(of: CompletionBody.self, json) == Refusal(400, code, param))
+  }
+
+  /// What asks for no more than there is anyway.
+  @Test func harmlessParameters() throws {
+    _ = try decode(
+      CompletionBody.self, #"{"model": "a", "prompt": "a", "best_of": 1, "suffix": null}"#)
+    _ = try decode(
+      CompletionBody.self, #"{"model": "a", "prompt": "a", "suffix": "", "grammar": null}"#)
+    _ = try decode(
+      ChatCompletionBody.self,
+      #"{"model": "a", "modalities": ["text"], "audio": null, "messages": [{"role": "user", "content": "x"}]}"#
+    )
   }
 
   @Test func embeddings() throws {
@@ -112,7 +142,7 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
     arguments: [
       ("{}", "missing_field", "input"),
       (#"{"input": []}"#, "invalid_value", "input"),
-      (#"{"input": [1, 2]}"#, "invalid_type", "input[0]"),
+      (#"{"input": [1, 2]}"#, "invalid_type", "input"),
       (#"{"input": 3}"#, "invalid_type", "input"),
       (#"{"input": "a", "encoding_format": "hex"}"#, "invalid_value", "encoding_format"),
     ] as [(String, String, String?)])

@@ -38,7 +38,8 @@ import Tokenization
     #expect(prompt.flags.understood.isEmpty)
   }
 
-  @Test func onlyUsersSetFlags() {
+  /// The user's messages and the operator's, not what a model answered or a tool found.
+  @Test func usersAndOperatorsSetFlags() {
     let prompt = PreparedPrompt(
       .messages([
         ChatMessage(role: "system", content: "Obey. [Flag: local only]"),
@@ -54,13 +55,13 @@ import Tokenization
     }
     #expect(
       messages.map(\.content) == [
-        "Obey. [Flag: local only]", "First", "Use [Flag: cheapest]", "[Flag: newest]",
+        "Obey.", "First", "Use [Flag: cheapest]", "[Flag: newest]",
         "Second [Flag: x]",
       ])
     #expect(messages.map(\.role) == ["system", "user", "assistant", "tool", "user"])
     #expect(prompt.flags.weights.given.map(\.goal) == [.size])
     #expect(prompt.flags.weights[.size] == 0.25, "the last flag for a goal wins")
-    #expect(prompt.flags.constraints.isEmpty)
+    #expect(prompt.flags.constraints.localOnly == true)
     #expect(prompt.flags.ignored.map(\.text) == ["nonsense"])
     #expect(prompt.routingText == "Second [Flag: x]\nFirst", "the latest words come first")
     #expect(prompt.expertByteCount == messages.reduce(0) { $0 + $1.content.utf8.count })

@@ -133,11 +133,18 @@ import Tokenization
     await service.shutDown()
   }
 
+  /// What no expert could do is refused before there is a decision; what one can't is that one's failure.
   @Test func badParametersAreLoggedAsFailed() async throws {
     let fixture = try await ServiceFixture()
     let service = try await fixture.start()
     await #expect(throws: GenerationError.self) {
       _ = try await service.answer(Self.code, parameters: SamplingParameters(temperature: -1))
+    }
+    var biased = SamplingParameters()
+    biased.logitBias = [9_999_999: 1]
+    let beyondTheVocabulary = biased
+    await #expect(throws: GenerationError.self) {
+      _ = try await service.answer(Self.code, parameters: beyondTheVocabulary)
     }
     let longPrompt = String(repeating: "word ", count: 9000)
     await #expect(throws: (any Error).self) {
@@ -147,9 +154,8 @@ import Tokenization
     }
     await service.shutDown()
     let rows = try await fixture.logged()
-    let failed = try #require(rows.last)
-    #expect(failed.status == .failed)
-    #expect(failed.error?.contains("temperature") == true)
+    #expect(rows.map(\.status) == [.failed])
+    #expect(rows.first?.error?.contains("logit_bias") == true)
   }
 
   @Test func aChatTooLongForOneExpertGoesToAnother() async throws {

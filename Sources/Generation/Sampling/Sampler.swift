@@ -15,10 +15,13 @@ package struct Sampler: Sendable {
   private var generator: SeededGenerator
   private var candidates = Candidates()
 
+  private static let leastProbability: Float = 1e-6
+
   package init(parameters: SamplingParameters) {
     temperature = parameters.temperature
     topK = parameters.topK
-    topP = parameters.topP
+    // Of 0 the most probable token is left, as other servers have it.
+    topP = max(parameters.topP, Self.leastProbability)
     minP = parameters.minP
     logprobs = parameters.logprobs
     var steps: [any LogitStep] = []
@@ -35,7 +38,7 @@ package struct Sampler: Sendable {
     }
     logitSteps = steps
     candidateSteps = [
-      TopKStep(count: parameters.topK), TopPStep(probability: parameters.topP),
+      TopKStep(count: parameters.topK), TopPStep(probability: topP),
       MinPStep(share: parameters.minP),
     ]
     generator = SeededGenerator(seed: parameters.seed ?? .random(in: 0 ... .max))

@@ -8,11 +8,10 @@ extension SamplingParameters {
     package static let repetitionWindow = 1 << 20
   }
 
-  /// Throws for the first parameter that is out of its range.
-  package func validate(vocabularySize: Int) throws(GenerationError) {
+  /// Throws for the first parameter that is out of its range, whichever model it is for.
+  package func validate() throws(GenerationError) {
     try check("temperature", temperature, in: 0...100)
     try check("top_p", topP, in: 0...1)
-    guard topP > 0 else { throw invalid("top_p", "\(topP)", "above 0, at most 1") }
     try check("min_p", minP, in: 0...1)
     try check("repetition_penalty", repetitionPenalty, in: 0.01...100)
     try check("frequency_penalty", frequencyPenalty, in: -100...100)
@@ -38,6 +37,11 @@ extension SamplingParameters {
     guard logitBias.count <= Limit.biasedTokens else {
       throw invalid("logit_bias", "\(logitBias.count) tokens", "at most \(Limit.biasedTokens)")
     }
+  }
+
+  /// The same, and what depends on the model.
+  package func validate(vocabularySize: Int) throws(GenerationError) {
+    try validate()
     for (token, bias) in logitBias {
       guard token >= 0, Int(token) < vocabularySize else {
         throw invalid("logit_bias", "for token \(token)", "a token below \(vocabularySize)")

@@ -49,8 +49,12 @@ package struct ChatCompletionBody: Decodable, Sendable {
         "response_format '\(format.type.prefix(40))' is not supported",
         code: "unsupported_parameter", param: "response_format")
     }
-    routing =
-      try values.decodeIfPresent(RoutingExtension.self, forKey: .thalamus) ?? RoutingExtension()
+    try decoder.refuseUnsupported(["modalities", "audio", "grammar", "json_schema"]) {
+      name, value in
+      // Text is all that is given anyway.
+      name == "modalities" && (try? value.decode([String].self)) == ["text"]
+    }
+    routing = try RoutingExtension(in: values, forKey: .thalamus, of: decoder)
     fields = try GenerationFields(from: decoder)
   }
 
@@ -71,6 +75,20 @@ package struct RoutingExtension: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey, CaseIterable { case flags, constraints, strategy }
 
   package init() {}
+
+  /// The one of a body, if it has one. Its fields beside it instead of in it would be passed over, among
+  /// them limits that keep a prompt at home: they are refused.
+  init<Key: CodingKey>(
+    in values: KeyedDecodingContainer<Key>, forKey key: Key, of decoder: any Decoder
+  ) throws {
+    for misplaced in try decoder.container(keyedBy: CodingKeys.self).allKeys {
+      throw APIError.badRequest(
+        "'\(misplaced.rawValue)' belongs into '\(key.stringValue)': "
+          + "{\"\(key.stringValue)\": {\"\(misplaced.rawValue)\": ...}}",
+        code: "misplaced_key", param: misplaced.rawValue)
+    }
+    self = try values.decodeIfPresent(RoutingExtension.self, forKey: key) ?? RoutingExtension()
+  }
 
   package init(from decoder: any Decoder) throws {
     try decoder.rejectUnknownKeys(CodingKeys.allCases.map(\.rawValue))

@@ -58,10 +58,10 @@ extension APIError {
     case .keyNotFound(let key, let context):
       let path = Self.path(context.codingPath + [key])
       self = .badRequest("'\(path)' is missing", code: "missing_field", param: path)
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+    case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
       let path = Self.path(context.codingPath)
       self = .badRequest(
-        path.isEmpty ? context.debugDescription : "'\(path)': \(context.debugDescription)",
+        (path.isEmpty ? "the body" : "'\(path)'") + " must be \(Self.name(of: type))",
         code: "invalid_type", param: path.isEmpty ? nil : path)
     case .dataCorrupted(let context):
       let path = Self.path(context.codingPath)
@@ -72,6 +72,19 @@ extension APIError {
       }
     @unknown default:
       self = .badRequest("the body could not be read", code: "invalid_json")
+    }
+  }
+
+  /// What JSON calls a Swift type.
+  private static func name(of type: Any.Type) -> String {
+    switch type {
+    case is String.Type: "a text"
+    case is Bool.Type: "true or false"
+    case is any BinaryInteger.Type: "a whole number"
+    case is any BinaryFloatingPoint.Type: "a number"
+    case is [String: Any].Type, is any KeyedDecodingContainerProtocol.Type: "an object"
+    case is [Any].Type, is any UnkeyedDecodingContainer.Type: "a list"
+    default: "something else"
     }
   }
 
@@ -104,10 +117,28 @@ extension Decoder {
     for key in try container(keyedBy: AnyCodingKey.self).allKeys
     where !known.contains(key.stringValue) {
       let nearest = key.stringValue.nearest(among: known)
+      let path = codingPath.map { "\($0.stringValue)." }.joined()
       throw APIError.badRequest(
-        "unknown key '\(key.stringValue.prefix(100))'"
+        "unknown key '\(path)\(key.stringValue.prefix(100))'"
           + (nearest.map { "; did you mean '\($0)'?" } ?? ""),
-        code: "unknown_key", param: String(key.stringValue.prefix(100)))
+        code: "unknown_key", param: path + key.stringValue.prefix(100))
+    }
+  }
+
+  /// Throws if the object has one of the keys, with a value: an answer without what was asked for is
+  /// worse than none.
+  ///
+  /// - Parameter isHarmless: Whether a value asks for no more than there is anyway.
+  func refuseUnsupported(
+    _ keys: [String], unless isHarmless: (String, any SingleValueDecodingContainer) -> Bool
+  ) throws {
+    let values = try container(keyedBy: AnyCodingKey.self)
+    for key in values.allKeys where keys.contains(key.stringValue) {
+      let value = try values.superDecoder(forKey: key).singleValueContainer()
+      if value.decodeNil() || isHarmless(key.stringValue, value) { continue }
+      throw APIError.badRequest(
+        "'\(key.stringValue)' is not supported", code: "unsupported_parameter",
+        param: key.stringValue)
     }
   }
 }

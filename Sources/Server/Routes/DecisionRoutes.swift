@@ -30,7 +30,12 @@ struct DecisionRoutes: Sendable {
             "'limit' must be 1 to \(DecisionFilter.maximumLimit)", param: "limit")
         }
         filter.limit = limit
-      case "cursor": filter.cursor = value
+      case "cursor":
+        guard value.utf8.count == 36, value.allSatisfy({ $0.isHexDigit || $0 == "-" }) else {
+          throw APIError.badRequest(
+            "'cursor' must be the next_cursor of a page before", param: "cursor")
+        }
+        filter.cursor = value
       default:
         throw APIError.badRequest(
           "unknown parameter '\(name.prefix(40))'; known: since, expert, status, limit, cursor",

@@ -49,6 +49,11 @@ struct EmbeddingsRoute: Sendable {
         status: .notFound, message: "no encoder '\(model.prefix(100))'; known: \(encoder)",
         code: "model_not_found", param: "model")
     }
+    if let asked = body.dimensions, asked != service.encoderDimension {
+      throw APIError.badRequest(
+        "'dimensions' can only be \(service.encoderDimension), what \(encoder) gives",
+        code: "unsupported_value", param: "dimensions")
+    }
     let embedded = try await service.embed(body.texts)
     let items = embedded.vectors.enumerated().map { index, vector in
       switch body.format {

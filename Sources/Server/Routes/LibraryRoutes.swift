@@ -60,7 +60,10 @@ struct LibraryRoutes: Sendable {
         ModelReply(
           id: card.id, created: (card.released?.daysSince1970 ?? 0) * 86_400,
           owned_by: card.runs == .leavesMachine ? "remote" : "local")
-      }
+      } + [
+        // The one that `/v1/embeddings` knows.
+        ModelReply(id: service.encoderName, created: 0, owned_by: "local")
+      ]
   }
 
   func models(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -70,7 +73,7 @@ struct LibraryRoutes: Sendable {
   func model(_ request: HTTPRequest) async throws -> HTTPResponse {
     let id = request.pathParameters["id"] ?? ""
     guard let found = allModels().first(where: { $0.id == id }) else {
-      throw LibraryError.unknownExpert(id: id, known: service.cards.map(\.id))
+      throw LibraryError.unknownExpert(id: id, known: allModels().map(\.id))
     }
     return JSONCoding.response(found)
   }

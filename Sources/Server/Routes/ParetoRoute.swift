@@ -14,9 +14,10 @@ struct ParetoRoute: Sendable {
     let since: String?
     let constraints: Constraints?
     let strategy: String?
+    let format: String?
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
-      case prompt, goal, since, constraints, strategy
+      case prompt, goal, since, constraints, strategy, format
     }
 
     init(from decoder: any Decoder) throws {
@@ -27,6 +28,7 @@ struct ParetoRoute: Sendable {
       since = try values.decodeIfPresent(String.self, forKey: .since)
       constraints = try values.decodeIfPresent(Constraints.self, forKey: .constraints)
       strategy = try values.decodeIfPresent(String.self, forKey: .strategy)
+      format = try values.decodeIfPresent(String.self, forKey: .format)
     }
   }
 
@@ -50,12 +52,18 @@ struct ParetoRoute: Sendable {
   }
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let known = ["prompt", "goal", "since", "strategy", "format"]
+    for (name, _) in request.query where !known.contains(name) {
+      throw APIError.badRequest(
+        "unknown parameter '\(name.prefix(40))'; known: \(known.joined(separator: ", "))",
+        code: "unknown_key", param: String(name.prefix(40)))
+    }
     let body =
       request.method == .post ? try JSONCoding.decode(Body.self, from: request) : nil
     let prompt = body?.prompt ?? request.queryValue("prompt")
     let since = body?.since ?? request.queryValue("since")
     let strategy = body?.strategy ?? request.queryValue("strategy")
-    let format = try Self.format(of: request)
+    let format = try Self.format(body?.format, of: request)
     let goal = try Self.goal(named: body?.goal ?? request.queryValue("goal") ?? "size")
 
     let reply: Reply
@@ -109,8 +117,10 @@ struct ParetoRoute: Sendable {
   }
 
   /// The first of the three types that the client names, in the client's order.
-  private static func format(of request: HTTPRequest) throws(APIError) -> Format {
-    if let asked = request.queryValue("format") {
+  private static func format(
+    _ named: String?, of request: HTTPRequest
+  ) throws(APIError) -> Format {
+    if let asked = named ?? request.queryValue("format") {
       switch asked {
       case "json": return .json
       case "svg": return .svg

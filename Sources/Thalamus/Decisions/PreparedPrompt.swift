@@ -37,12 +37,13 @@ package struct PreparedPrompt: Sendable {
         flags: flags, expertInput: .continuation(flags.expertText), routingText: flags.expertText,
         expertByteCount: flags.expertText.utf8.count, loggedText: text)
     case .messages(let messages):
-      // Only a user's own messages can carry flags: an answer that quotes one asks for nothing.
+      // Flags are the user's and the operator's to set: an answer that quotes one asks for nothing, nor
+      // does what a tool found.
       var found: [PromptFlags] = []
       var unread = PromptFlags.maximumFlags
       var cleaned: [ChatMessage] = []
       for message in messages {
-        guard message.role == "user" else {
+        guard message.role == "user" || message.role == "system" else {
           cleaned.append(message)
           continue
         }

@@ -14,13 +14,14 @@ final class StatisticsStore: Sendable {
   }
 
   func record(
-    _ expert: String, firstTokenMilliseconds: Double, totalMilliseconds: Double,
-    outputTokens: Int, text: String
+    _ expert: String, firstTokenMilliseconds: Double, promptTokens: Int,
+    totalMilliseconds: Double, outputTokens: Int, isWhole: Bool, text: String
   ) {
     byExpert.withLock { all in
       all[expert, default: ExpertStatistics()].record(
-        firstTokenMilliseconds: firstTokenMilliseconds, totalMilliseconds: totalMilliseconds,
-        outputTokens: outputTokens, text: text)
+        firstTokenMilliseconds: firstTokenMilliseconds, promptTokens: promptTokens,
+        totalMilliseconds: totalMilliseconds, outputTokens: outputTokens, isWhole: isWhole,
+        text: text)
     }
   }
 }

@@ -11,6 +11,8 @@ extension ThalamusService {
   package func answer(
     _ request: RoutingRequest, parameters: SamplingParameters
   ) async throws -> Answer {
+    // What no expert could do is no decision's failure.
+    try parameters.validate()
     var refusals: [ContextRefusal] = []
     while true {
       let decision = try await makeDecision(request, refusals: refusals)

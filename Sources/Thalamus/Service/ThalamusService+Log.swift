@@ -31,7 +31,8 @@ extension ThalamusService {
         row.expert,
         ExpertStatistics(
           answers: row.answers, firstTokenMilliseconds: row.firstTokenMilliseconds,
-          perTokenMilliseconds: row.perTokenMilliseconds, outputTokens: row.outputTokens,
+          promptTokens: row.promptTokens, perTokenMilliseconds: row.perTokenMilliseconds,
+          outputTokens: row.outputTokens,
           readingEase: row.readingEase)
       )
     }
@@ -120,8 +121,10 @@ extension ThalamusService {
     let timings = summary.timings
     statistics.record(
       expert, firstTokenMilliseconds: timings.firstTokenMilliseconds,
+      promptTokens: summary.promptTokens,
       totalMilliseconds: timings.firstTokenMilliseconds + timings.decodeMilliseconds,
-      outputTokens: summary.completionTokens, text: text)
+      outputTokens: summary.completionTokens, isWhole: summary.finishReason.openAIName == "stop",
+      text: text)
     guard let log else { return }
     let measured = statistics.of(expert)
     write {
@@ -129,7 +132,7 @@ extension ThalamusService {
         ExpertStatisticsRecord(
           expert: expert, answers: measured.answers,
           firstTokenMilliseconds: measured.firstTokenMilliseconds,
-          perTokenMilliseconds: measured.perTokenMilliseconds,
+          promptTokens: measured.promptTokens, perTokenMilliseconds: measured.perTokenMilliseconds,
           outputTokens: measured.outputTokens, readingEase: measured.readingEase,
           timeMilliseconds: Self.milliseconds(Date())))
     }

@@ -58,6 +58,8 @@ extension ThalamusService {
   }
 
   package var encoderName: String { encoder.id }
+  /// Numbers of an embedding.
+  package var encoderDimension: Int { encoder.dimension }
 
   /// Sentence embeddings of texts, in their order.
   ///

@@ -78,8 +78,10 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
     add("file", report.file)
     add("base", report.base)
     add("architecture", model.architecture)
-    let total = String(format: "%.1fM", Double(model.totalParameters) / 1e6)
-    let active = String(format: "%.1fM", Double(model.activeParameters) / 1e6)
+    func millions(_ count: Int) -> String { String(format: "%.1fM", Double(count) / 1e6) }
+    // The file is the base's; the card counts what stands on it too.
+    let total = millions(report.card?.totalParameters ?? model.totalParameters)
+    let active = millions(report.card?.activeParameters ?? model.activeParameters)
     add("parameters", total == active ? total : "\(total), \(active) active")
     add("layers", model.layers)
     add("width", model.width)
