@@ -37,7 +37,8 @@ package struct KMeansRouter: LossPredictor, Equatable {
     func loss(_ assignment: [Int]) -> Double {
       let members = Dictionary(grouping: known) { assignment[$0] }
       var total = 0.0
-      for rows in members.values {
+      // In order: the last bits of a sum must not depend on a hash.
+      for rows in members.keys.sorted().compactMap({ members[$0] }) {
         let sums = set.experts.map { excess(rows, $0) }.map { ($0.reduce(0, +), Double($0.count)) }
         for row in rows {
           let example = set.examples[row]

@@ -52,8 +52,8 @@ package enum Objective {
       }
     }
     if case .single(let id) = request.strategy {
-      for index in reasons.indices
-      where reasons[index] == nil && request.candidates[index].card.id != id {
+      // Whatever else speaks against the others: they were not asked for.
+      for index in reasons.indices where request.candidates[index].card.id != id {
         reasons[index] = .notAmongNamedExperts
       }
     }

@@ -5,6 +5,7 @@ import Thalamus
 package struct APIRoutes: Sendable {
   private let router: HTTPRouter
   private let authorization: Authorization
+  private let crossOrigin: CrossOrigin
 
   /// Routes that need no key.
   private static let openPaths = ["/healthz", "/readyz"]
@@ -12,6 +13,7 @@ package struct APIRoutes: Sendable {
   package init(service: ThalamusService) {
     let authorization = Authorization(keys: service.configuration.server.apiKeys)
     self.authorization = authorization
+    crossOrigin = CrossOrigin(origins: service.configuration.server.corsOrigins)
     var router = HTTPRouter()
 
     func open(
@@ -56,12 +58,12 @@ package struct APIRoutes: Sendable {
     self.router = router
   }
 
-  package var handler: HTTPHandler { router.handler }
+  package var handler: HTTPHandler { crossOrigin.wrap(router.handler) }
 
   /// Refuses requests without a key before they send megabytes; nil where no key is asked for.
   package var refuseHead: HTTPHeadCheck? {
     guard authorization.isOn else { return nil }
-    return { [authorization] request in
+    return crossOrigin.wrap { [authorization] request in
       guard !Self.openPaths.contains(request.rawPath) else { return nil }
       do {
         try authorization.check(request)
