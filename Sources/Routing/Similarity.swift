@@ -19,29 +19,34 @@ enum Similarity {
     }
   }
 
+  private typealias Eight = SIMD8<Float>
+
+  @inline(__always)
+  private static func product(
+    _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, _ at: Int
+  ) -> Eight {
+    a.loadUnaligned(fromByteOffset: at, as: Eight.self)
+      * b.loadUnaligned(fromByteOffset: at, as: Eight.self)
+  }
+
   /// Four sums run side by side, each of eight numbers. Both have the same length.
   private static func dot(
     _ a: UnsafeBufferPointer<Float>, _ b: UnsafeBufferPointer<Float>
   ) -> Float {
-    typealias Eight = SIMD8<Float>
     let a = UnsafeRawBufferPointer(a)
     let b = UnsafeRawBufferPointer(b)
     let step = MemoryLayout<Eight>.size
-    func product(_ at: Int) -> Eight {
-      a.loadUnaligned(fromByteOffset: at, as: Eight.self)
-        * b.loadUnaligned(fromByteOffset: at, as: Eight.self)
-    }
     var sums = (Eight.zero, Eight.zero, Eight.zero, Eight.zero)
     var at = 0
     while at + 4 * step <= a.count {
-      sums.0 += product(at)
-      sums.1 += product(at + step)
-      sums.2 += product(at + 2 * step)
-      sums.3 += product(at + 3 * step)
+      sums.0 += product(a, b, at)
+      sums.1 += product(a, b, at + step)
+      sums.2 += product(a, b, at + 2 * step)
+      sums.3 += product(a, b, at + 3 * step)
       at += 4 * step
     }
     while at + step <= a.count {
-      sums.0 += product(at)
+      sums.0 += product(a, b, at)
       at += step
     }
     var total = (sums.0 + sums.1 + sums.2 + sums.3).sum()

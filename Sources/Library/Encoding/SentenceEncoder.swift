@@ -57,9 +57,23 @@ package final class SentenceEncoder: Sendable {
     let depth = depth ?? self.depth
     guard texts.count == 1 else { return try await compute(texts, depth: depth) }
     if let known = cache.find(texts[0], depth: depth) { return known }
-    let embedded = try await compute(texts, depth: depth)
+    let embedded: Embedded
+    if let now = try computeIfFree(texts[0], depth: depth) {
+      embedded = now
+    } else {
+      embedded = try await compute(texts, depth: depth)
+    }
     cache.keep(embedded, of: texts[0], depth: depth)
     return embedded
+  }
+
+  /// On the caller's own thread, which spares two others being woken; nil where others wait or are served.
+  /// One text holds up a thread for some milliseconds at most.
+  private func computeIfFree(_ text: String, depth: Int) throws -> Embedded? {
+    guard waiting.withLock({ $0.isEmpty }) else { return nil }
+    let tokens = tokens(of: text)
+    return try encoder.embedIfFree([tokens], depth: depth)
+      .map { Embedded(vectors: $0, tokenCount: tokens.count) }
   }
 
   private func compute(_ texts: [String], depth: Int) async throws -> Embedded {

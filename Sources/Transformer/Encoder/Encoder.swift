@@ -95,13 +95,32 @@ package final class Encoder: @unchecked Sendable {
   package func embed(
     _ texts: [[Int32]], depth: Int? = nil
   ) throws(ModelError) -> [[Float]] {
+    let depth = try check(texts, depth: depth)
+    lock.lock()
+    defer { lock.unlock() }
+    return try pass(texts, depth: depth)
+  }
+
+  /// The same where no other thread uses the encoder now; nil where one does.
+  package func embedIfFree(
+    _ texts: [[Int32]], depth: Int? = nil
+  ) throws(ModelError) -> [[Float]]? {
+    let depth = try check(texts, depth: depth)
+    guard lock.try() else { return nil }
+    defer { lock.unlock() }
+    return try pass(texts, depth: depth)
+  }
+
+  private func check(_ texts: [[Int32]], depth: Int?) throws(ModelError) -> Int {
     let depth = depth ?? layers.count
     guard (1...layers.count).contains(depth) else {
       throw .malformedBatch(reason: "depth \(depth) of an encoder of \(layers.count) layers")
     }
     for text in texts { try check(text) }
-    lock.lock()
-    defer { lock.unlock() }
+    return depth
+  }
+
+  private func pass(_ texts: [[Int32]], depth: Int) throws(ModelError) -> [[Float]] {
     var vectors: [[Float]] = []
     vectors.reserveCapacity(texts.count)
     while vectors.count < texts.count {
