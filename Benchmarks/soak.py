@@ -110,8 +110,8 @@ def bench_soak(options, record):
         database = pathlib.Path(folder) / "log.sqlite"
         command = serving_command(options, port, folder, options.clients, draft_tokens=8)
         with server(command, port, "/readyz") as process:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models") as reply:
-                experts = [m["id"] for m in json.load(reply)["data"] if m["id"] != "auto"]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/experts") as reply:
+                experts = [e["id"] for e in json.load(reply)["experts"]]
 
             def client(seed):
                 source = random.Random(seed)

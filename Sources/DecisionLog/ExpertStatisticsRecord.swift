@@ -5,8 +5,9 @@ package struct ExpertStatisticsRecord: Codable, Equatable, Sendable {
   package var expert: String
   package var answers: Int
   package var firstTokenMilliseconds: Double?
-  /// Of the prompts that the first tokens followed.
-  package var promptTokens: Double?
+  /// Of the first token's time, what reading the prompt took, and the tokens that were read.
+  package var prefillMilliseconds: Double?
+  package var readTokens: Double?
   package var perTokenMilliseconds: Double?
   package var outputTokens: Double?
   package var readingEase: Double?
@@ -15,7 +16,8 @@ package struct ExpertStatisticsRecord: Codable, Equatable, Sendable {
   package enum CodingKeys: String, CodingKey {
     case expert, answers
     case firstTokenMilliseconds = "first_token_ms"
-    case promptTokens = "prompt_tokens"
+    case prefillMilliseconds = "prefill_ms"
+    case readTokens = "read_tokens"
     case perTokenMilliseconds = "per_token_ms"
     case outputTokens = "output_tokens"
     case readingEase = "reading_ease"
@@ -23,14 +25,17 @@ package struct ExpertStatisticsRecord: Codable, Equatable, Sendable {
   }
 
   package init(
-    expert: String, answers: Int, firstTokenMilliseconds: Double?, promptTokens: Double? = nil,
-    perTokenMilliseconds: Double?, outputTokens: Double?, readingEase: Double?,
+    expert: String, answers: Int, firstTokenMilliseconds: Double?,
+    prefillMilliseconds: Double? = nil,
+    readTokens: Double? = nil, perTokenMilliseconds: Double?, outputTokens: Double?,
+    readingEase: Double?,
     timeMilliseconds: Int64
   ) {
     self.expert = expert
     self.answers = answers
     self.firstTokenMilliseconds = firstTokenMilliseconds
-    self.promptTokens = promptTokens
+    self.prefillMilliseconds = prefillMilliseconds
+    self.readTokens = readTokens
     self.perTokenMilliseconds = perTokenMilliseconds
     self.outputTokens = outputTokens
     self.readingEase = readingEase

@@ -124,8 +124,12 @@ enum LogDatabase {
     migrator.registerMigration("2: active experts of outcomes") { db in
       try db.execute(sql: "ALTER TABLE outcomes ADD COLUMN active_experts REAL")
     }
-    migrator.registerMigration("3: prompt tokens of first tokens") { db in
-      try db.execute(sql: "ALTER TABLE expert_statistics ADD COLUMN prompt_tokens REAL")
+    migrator.registerMigration("3: what first tokens wait for") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE expert_statistics ADD COLUMN prefill_ms REAL;
+          ALTER TABLE expert_statistics ADD COLUMN read_tokens REAL;
+          """)
     }
     return migrator
   }

@@ -40,16 +40,17 @@ package struct KMeansRouter: LossPredictor, Equatable {
       // In order: the last bits of a sum must not depend on a hash.
       for rows in members.keys.sorted().compactMap({ members[$0] }) {
         let sums = set.experts.map { excess(rows, $0) }.map { ($0.reduce(0, +), Double($0.count)) }
+        // A prompt's parts are left out together.
+        let parts = Dictionary(grouping: rows) { set.examples[$0].promptHash }
         for row in rows {
           let example = set.examples[row]
+          let own = parts[example.promptHash] ?? []
           let chosen = set.experts.enumerated().compactMap { column, expert in
             example.losses[expert].map { loss in
-              (
-                predicted:
-                  (sums[column].0 - (loss - levels[row])
-                  + Self.priorOutcomes * overall[column])
-                  / (sums[column].1 - 1 + Self.priorOutcomes), loss: loss
-              )
+              let left = excess(own, expert)
+              let sum = sums[column].0 - left.reduce(0, +) + Self.priorOutcomes * overall[column]
+              let count = sums[column].1 - Double(left.count) + Self.priorOutcomes
+              return (predicted: sum / count, loss: loss)
             }
           }.min { $0.predicted < $1.predicted }
           total += chosen?.loss ?? 0

@@ -12,7 +12,8 @@ import Testing
       Self.curl,
       [
         "-sN", url, "-d",
-        #"{"prompt": "Tell a long story.", "max_tokens": 200, "stream": true, "constraints": {"experts": ["smollm2-135m"]}}"#,
+        // Without its end tokens, so that it is still running when somebody looks.
+        #"{"prompt": "Tell a long story.", "max_tokens": 300, "stream": true, "logit_bias": {"0": -100, "2": -100}, "constraints": {"experts": ["smollm2-135m"]}}"#,
       ])
     try await waitForRunningDecision(server)
     server.send(signal: SIGTERM)

@@ -42,14 +42,14 @@ import Testing
       text: String? = nil
     ) {
       statistics.record(
-        firstTokenMilliseconds: first, promptTokens: prompt, totalMilliseconds: total,
-        outputTokens: tokens, isWhole: isWhole, text: text)
+        firstTokenMilliseconds: first, prefillMilliseconds: first / 2, readTokens: prompt,
+        totalMilliseconds: total, outputTokens: tokens, isWhole: isWhole, text: text)
     }
     record(10, total: 110, tokens: 11, text: "A cat sat.")
     #expect(statistics.perTokenMilliseconds == 10 && statistics.outputTokens == 11)
     record(20, prompt: 30, total: 40, tokens: 1)
     #expect(statistics.firstTokenMilliseconds == 15)
-    #expect(statistics.promptTokens == 20)
+    #expect(statistics.readTokens == 20 && statistics.prefillMilliseconds == 7.5)
     #expect(statistics.perTokenMilliseconds == 10)
     let before = statistics
     record(.nan, total: 1, tokens: 1)
@@ -64,8 +64,8 @@ import Testing
     var statistics = ExpertStatistics()
     func record(_ tokens: Int, isWhole: Bool) {
       statistics.record(
-        firstTokenMilliseconds: 1, promptTokens: 5, totalMilliseconds: 10, outputTokens: tokens,
-        isWhole: isWhole, text: nil)
+        firstTokenMilliseconds: 1, prefillMilliseconds: 1, readTokens: 5, totalMilliseconds: 10,
+        outputTokens: tokens, isWhole: isWhole, text: nil)
     }
     for _ in 0..<20 { record(4, isWhole: false) }
     #expect(statistics.outputTokens == nil)
@@ -74,6 +74,14 @@ import Testing
     #expect(statistics.outputTokens == 100)
     record(300, isWhole: false)
     #expect((statistics.outputTokens ?? 0) > 100)
+    // One that never ends by itself is known by what it was cut off at.
+    var endless = ExpertStatistics()
+    for _ in 0..<5 {
+      endless.record(
+        firstTokenMilliseconds: 1, prefillMilliseconds: 1, readTokens: 5, totalMilliseconds: 10,
+        outputTokens: 256, isWhole: false, text: nil)
+    }
+    #expect(endless.outputTokens == 256)
   }
 
   @Test func readingEase() throws {

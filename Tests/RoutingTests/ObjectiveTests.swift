@@ -175,13 +175,15 @@ import Testing
   }
 
   private func candidate(
-    _ id: String, parameters: Int, first: Double? = nil, tokens: Int = 20, prompt: Int = 50
+    _ id: String, parameters: Int, first: Double? = nil, tokens: Int = 20, prompt: Int = 50,
+    waiting: Double = 0
   ) -> Candidate {
     var statistics = ExpertStatistics()
     if let first {
       statistics.record(
-        firstTokenMilliseconds: first, promptTokens: prompt, totalMilliseconds: 3 * first,
-        outputTokens: tokens, isWhole: true, text: "Some words are here.")
+        firstTokenMilliseconds: first + waiting, prefillMilliseconds: first, readTokens: prompt,
+        totalMilliseconds: 3 * first + waiting, outputTokens: tokens, isWhole: true,
+        text: "Some words are here.")
     }
     return Candidate(
       card: ExpertCard(
@@ -226,13 +228,17 @@ import Testing
     var context = try Self.context()
     context.promptTokens = 100
     context.maximumOutputTokens = 1
-    let read = { (prompt: Int, first: Double) in
+    let read = { (prompt: Int, first: Double, waiting: Double) in
       Goal.latency.rawCost(
-        of: candidate("x", parameters: 100, first: first, prompt: prompt), in: context)
+        of: candidate("x", parameters: 100, first: first, prompt: prompt, waiting: waiting),
+        in: context)
     }
-    let long = try #require(read(2000, 800))
-    let short = try #require(read(50, 20))
+    let long = try #require(read(2000, 800, 0))
+    let short = try #require(read(50, 20, 0))
     #expect(abs(long - 40) < 1e-9 && abs(short - 40) < 1e-9)
+    // Waiting for others does not grow with the prompt.
+    let busy = try #require(read(10, 4, 120))
+    #expect(abs(busy - 160) < 1e-9)
   }
 }
 

@@ -184,6 +184,13 @@ import Testing
     let ids = (models["data"] as? [[String: Any]])?.compactMap { $0["id"] as? String }
     #expect(ids?.first == "auto" && ids?.contains("gemma3-270m") == true)
     #expect(await server.get("/v1/models/auto").status == .ok)
+    // The encoder is a model of the list too, and says what it is for.
+    #expect(ids?.last == "minilm-l6-v2")
+    #expect(await server.get("/v1/models/minilm-l6-v2").status == .ok)
+    let asked = #"{"model": "minilm-l6-v2", "messages": [{"role": "user", "content": "Hi"}]}"#
+    #expect(
+      try await server.post("/v1/chat/completions", asked).refusal()
+        == Refusal(400, "unsupported_model", "model"))
     #expect(
       try await server.get("/v1/models/gpt").refusal() == Refusal(404, "model_not_found", "model"))
     let experts = try #require(

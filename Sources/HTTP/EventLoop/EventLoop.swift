@@ -52,8 +52,6 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
   private var hasToldDrained = false
   private var isOver = false
   private var graceDeadline: MonotonicInstant?
-  /// How long the handlers of requests that were cut off may take to notice.
-  private static let handlerGrace = Duration.seconds(5)
   private var handlerDeadline: MonotonicInstant?
 
   init(
@@ -339,7 +337,7 @@ final class EventLoop: TaskExecutor, @unchecked Sendable {
     // A handler whose connection is gone may still have to write down what came of its request:
     // who waits for the end must not take away what it writes to.
     if runningHandlers > 0 {
-      let deadline = handlerDeadline ?? now.advanced(by: Self.handlerGrace)
+      let deadline = handlerDeadline ?? now.advanced(by: configuration.handlerGrace)
       handlerDeadline = deadline
       guard deadline <= now else { return }
     }

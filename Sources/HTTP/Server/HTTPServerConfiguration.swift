@@ -49,6 +49,8 @@ package struct HTTPServerConfiguration: Sendable {
   package var port: Int
   package var limits = HTTPLimits()
   package var timeouts = HTTPTimeouts()
+  /// How long, at the end, the handlers of requests that were cut off may take to notice.
+  package var handlerGrace: Duration = .seconds(5)
   /// Connections beyond this are answered 503 and closed.
   package var maximumConnections = 1024
   /// Connections that the kernel holds until they are accepted.

@@ -9,7 +9,7 @@ package struct EncoderManifest: Sendable, Decodable, Equatable {
   package let configuration: String
   /// Longest input in tokens, the two around the text included; the rest is cut off.
   package let maxTokens: Int
-  /// Layers, from the first, that a router looks at a prompt through; nil for all.
+  /// Layers, from the first, that kNN and ridge look at a prompt through; nil for all.
   package let routerLayers: Int?
 
   private enum CodingKeys: String, CodingKey {

@@ -24,7 +24,7 @@ package final class SentenceEncoder: Sendable {
   package let dimension: Int
   /// Layers there are.
   package let depth: Int
-  /// Layers that a router looks through, unless it was trained with others.
+  /// Layers that kNN and ridge look through, unless they were trained with others.
   package let routerDepth: Int
   private let encoder: Encoder
   private let tokenizer: any Tokenizer
@@ -67,13 +67,13 @@ package final class SentenceEncoder: Sendable {
     return embedded
   }
 
-  /// On the caller's own thread, which spares two others being woken; nil where others wait or are served.
-  /// One text holds up a thread for some milliseconds at most.
+  /// On the caller's own thread, which spares two others being woken; nil where others wait or are served, or
+  /// where a model computes: then the thread would wait for it. One text takes some milliseconds.
   private func computeIfFree(_ text: String, depth: Int) throws -> Embedded? {
     guard waiting.withLock({ $0.isEmpty }) else { return nil }
     let tokens = tokens(of: text)
-    return try encoder.embedIfFree([tokens], depth: depth)
-      .map { Embedded(vectors: $0, tokenCount: tokens.count) }
+    return try encoder.embedIfFree(tokens, depth: depth)
+      .map { Embedded(vectors: [$0], tokenCount: tokens.count) }
   }
 
   private func compute(_ texts: [String], depth: Int) async throws -> Embedded {
@@ -132,8 +132,11 @@ package final class SentenceEncoder: Sendable {
     var room = encoder.maximumRows
     while let job = nextJob(depth: taken.first?.job.depth) {
       guard let tokens = job.take(atMost: room, tokens: tokens(of:)) else {
-        // It is the first of the next pass.
-        waiting.withLock { $0.insert(job, at: 0) }
+        // It is the first of the next pass; but whoever wants another depth could not be in this one.
+        waiting.withLock { waiting in
+          let others = waiting.contains { $0.depth != job.depth }
+          waiting.insert(job, at: others ? waiting.count : 0)
+        }
         break
       }
       taken.append(Taken(job: job, tokens: tokens))

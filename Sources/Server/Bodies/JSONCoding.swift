@@ -60,8 +60,10 @@ extension APIError {
       self = .badRequest("'\(path)' is missing", code: "missing_field", param: path)
     case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
       let path = Self.path(context.codingPath)
+      let subject = path.isEmpty ? "the body" : "'\(path)'"
       self = .badRequest(
-        (path.isEmpty ? "the body" : "'\(path)'") + " must be \(Self.name(of: type))",
+        Self.name(of: type).map { "\(subject) must be \($0)" }
+          ?? "\(subject): \(context.debugDescription)",
         code: "invalid_type", param: path.isEmpty ? nil : path)
     case .dataCorrupted(let context):
       let path = Self.path(context.codingPath)
@@ -75,8 +77,8 @@ extension APIError {
     }
   }
 
-  /// What JSON calls a Swift type.
-  private static func name(of type: Any.Type) -> String {
+  /// What JSON calls a Swift type; nil where nothing here says.
+  private static func name(of type: Any.Type) -> String? {
     switch type {
     case is String.Type: "a text"
     case is Bool.Type: "true or false"
@@ -84,7 +86,7 @@ extension APIError {
     case is any BinaryFloatingPoint.Type: "a number"
     case is [String: Any].Type, is any KeyedDecodingContainerProtocol.Type: "an object"
     case is [Any].Type, is any UnkeyedDecodingContainer.Type: "a list"
-    default: "something else"
+    default: "\(type)".hasPrefix("Dictionary<") ? "an object" : nil
     }
   }
 

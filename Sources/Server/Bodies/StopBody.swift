@@ -7,7 +7,14 @@ package struct StopBody: Decodable, Sendable {
     if let one = try? value.decode(String.self) {
       texts = [one]
     } else {
-      texts = try value.decode([String].self)
+      do {
+        texts = try value.decode([String].self)
+      } catch DecodingError.typeMismatch(_, let context)
+        where context.codingPath.count == decoder.codingPath.count
+      {
+        throw APIError.badRequest(
+          "'stop' must be a text or a list of texts", code: "invalid_type", param: "stop")
+      }
     }
   }
 }

@@ -1,7 +1,8 @@
 import HTTP
 
 /// Lets pages of other origins call the server from a browser, where the configuration names them
-/// (the Fetch standard's CORS protocol).
+/// (the Fetch standard's CORS protocol). What the connection itself refuses, a body that is too large
+/// say, is not marked: a page sees that it failed and not why.
 ///
 /// A server on 127.0.0.1 is within reach of every page that its user opens: none may read its answers
 /// unless the operator says so.
@@ -32,12 +33,11 @@ package struct CrossOrigin: Sendable {
   }
 
   /// The same for what is refused by its head alone. A browser asks without a key whether it may ask with
-  /// one: that is let through.
+  /// one; it does so without a body, and what has none is not looked at here.
   package func wrap(_ check: HTTPHeadCheck?) -> HTTPHeadCheck? {
     guard !origins.isEmpty, let check else { return check }
     return { request in
       guard let allowed = allowedOrigin(of: request) else { return check(request) }
-      if Self.isPreflight(request) { return nil }
       guard var refusal = check(request) else { return nil }
       mark(&refusal, for: request, allowed: allowed)
       return refusal

@@ -49,7 +49,8 @@ package struct RouterTrainer: Sendable {
       openings[openings.count - 1].prompt = opening
     }
     var examples = try await examples(rows + openings, progress: progress)
-    // They stay together in all that leaves prompts out.
+    // They are left out with their prompts, but for the errors that ridge puts its uncertainty down to: there
+    // each row stands alone.
     for (index, hash) in hashes.enumerated() { examples[rows.count + index].promptHash = hash }
     return examples
   }

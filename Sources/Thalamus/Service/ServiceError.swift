@@ -8,6 +8,8 @@ package enum ServiceError: Error, Sendable, CustomStringConvertible {
   case log(problem: String)
   /// There is no trained router for this strategy.
   case untrained(strategy: String, path: String)
+  /// An answer was asked for of the model that only makes embeddings.
+  case makesNoText(model: String)
   /// The sentence encoder failed.
   case encoder(problem: String)
   /// A parameter of a query cannot be understood.
@@ -20,6 +22,8 @@ package enum ServiceError: Error, Sendable, CustomStringConvertible {
     case .log(let problem): "the decision log cannot be read: \(problem)"
     case .untrained(let strategy, let path):
       "there is no trained router for strategy '\(strategy)' in \(path); `thalamus router train` makes one"
+    case .makesNoText(let model):
+      "'\(model)' makes embeddings (/v1/embeddings) and no text; 'auto' or an expert's id does"
     case .encoder(let problem): "the sentence encoder failed: \(problem)"
     case .invalidQuery(let name, let problem): "'\(name)': \(problem)"
     }

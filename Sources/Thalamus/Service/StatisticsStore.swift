@@ -14,12 +14,13 @@ final class StatisticsStore: Sendable {
   }
 
   func record(
-    _ expert: String, firstTokenMilliseconds: Double, promptTokens: Int,
-    totalMilliseconds: Double, outputTokens: Int, isWhole: Bool, text: String
+    _ expert: String, firstTokenMilliseconds: Double, prefillMilliseconds: Double,
+    readTokens: Int, totalMilliseconds: Double, outputTokens: Int, isWhole: Bool, text: String
   ) {
     byExpert.withLock { all in
       all[expert, default: ExpertStatistics()].record(
-        firstTokenMilliseconds: firstTokenMilliseconds, promptTokens: promptTokens,
+        firstTokenMilliseconds: firstTokenMilliseconds,
+        prefillMilliseconds: prefillMilliseconds, readTokens: readTokens,
         totalMilliseconds: totalMilliseconds, outputTokens: outputTokens, isWhole: isWhole,
         text: text)
     }

@@ -78,6 +78,7 @@ extension ThalamusService {
 
   private func strategy(of request: RoutingRequest) throws -> RoutingStrategy {
     if let expert = request.expert {
+      if expert == encoder.id { throw ServiceError.makesNoText(model: expert) }
       // Named here first, so that an unknown model is told with the list of known ones.
       _ = try library.manifest(expert)
       return .single(expert)

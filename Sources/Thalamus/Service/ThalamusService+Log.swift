@@ -31,7 +31,8 @@ extension ThalamusService {
         row.expert,
         ExpertStatistics(
           answers: row.answers, firstTokenMilliseconds: row.firstTokenMilliseconds,
-          promptTokens: row.promptTokens, perTokenMilliseconds: row.perTokenMilliseconds,
+          prefillMilliseconds: row.prefillMilliseconds, readTokens: row.readTokens,
+          perTokenMilliseconds: row.perTokenMilliseconds,
           outputTokens: row.outputTokens,
           readingEase: row.readingEase)
       )
@@ -121,7 +122,8 @@ extension ThalamusService {
     let timings = summary.timings
     statistics.record(
       expert, firstTokenMilliseconds: timings.firstTokenMilliseconds,
-      promptTokens: summary.promptTokens,
+      prefillMilliseconds: timings.prefillMilliseconds,
+      readTokens: summary.promptTokens - summary.reusedPromptTokens,
       totalMilliseconds: timings.firstTokenMilliseconds + timings.decodeMilliseconds,
       outputTokens: summary.completionTokens, isWhole: summary.finishReason.openAIName == "stop",
       text: text)
@@ -132,7 +134,8 @@ extension ThalamusService {
         ExpertStatisticsRecord(
           expert: expert, answers: measured.answers,
           firstTokenMilliseconds: measured.firstTokenMilliseconds,
-          promptTokens: measured.promptTokens, perTokenMilliseconds: measured.perTokenMilliseconds,
+          prefillMilliseconds: measured.prefillMilliseconds, readTokens: measured.readTokens,
+          perTokenMilliseconds: measured.perTokenMilliseconds,
           outputTokens: measured.outputTokens, readingEase: measured.readingEase,
           timeMilliseconds: Self.milliseconds(Date())))
     }

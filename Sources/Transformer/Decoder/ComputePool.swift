@@ -25,6 +25,27 @@ package final class ComputePool: @unchecked Sendable {
     withTurn { threads in threads.run(body) }
   }
 
+  /// Runs `body` on every thread if nobody uses or waits for them; false where somebody does.
+  package func runIfFree(_ body: (Worker) -> Void) -> Bool {
+    condition.lock()
+    guard serving == nextTicket else {
+      condition.unlock()
+      return false
+    }
+    nextTicket += 1
+    condition.unlock()
+    defer { endTurn() }
+    threads.run(body)
+    return true
+  }
+
+  private func endTurn() {
+    condition.lock()
+    serving += 1
+    condition.broadcast()
+    condition.unlock()
+  }
+
   /// Gives the threads to `body`, once it is this caller's turn.
   package func withTurn<Result, Failure: Error>(
     _ body: (ThreadPool) throws(Failure) -> Result
@@ -34,12 +55,7 @@ package final class ComputePool: @unchecked Sendable {
     nextTicket += 1
     while serving != ticket { condition.wait() }
     condition.unlock()
-    defer {
-      condition.lock()
-      serving += 1
-      condition.broadcast()
-      condition.unlock()
-    }
+    defer { endTurn() }
     return try body(threads)
   }
 }

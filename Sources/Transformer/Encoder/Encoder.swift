@@ -98,17 +98,40 @@ package final class Encoder: @unchecked Sendable {
     let depth = try check(texts, depth: depth)
     lock.lock()
     defer { lock.unlock() }
-    return try pass(texts, depth: depth)
+    var vectors: [[Float]] = []
+    vectors.reserveCapacity(texts.count)
+    while vectors.count < texts.count {
+      let count = pass.begin(texts[vectors.count...])
+      pool.run { worker in run(worker, depth: depth) }
+      vectors += pooled()
+      // `check` bounds every text, so that at least one always fits.
+      if count == 0 { throw .malformedBatch(reason: "a text that fits no pass") }
+    }
+    return vectors
   }
 
-  /// The same where no other thread uses the encoder now; nil where one does.
+  /// The vector of one text, if nobody uses the encoder or the threads now; nil where somebody does.
   package func embedIfFree(
-    _ texts: [[Int32]], depth: Int? = nil
-  ) throws(ModelError) -> [[Float]]? {
-    let depth = try check(texts, depth: depth)
+    _ text: [Int32], depth: Int? = nil
+  ) throws(ModelError) -> [Float]? {
+    let depth = try check([text], depth: depth)
     guard lock.try() else { return nil }
     defer { lock.unlock() }
-    return try pass(texts, depth: depth)
+    _ = pass.begin([text])
+    guard pool.runIfFree({ worker in run(worker, depth: depth) }) else { return nil }
+    return pooled().first
+  }
+
+  /// The vectors of the texts of the pass that ran.
+  private func pooled() -> [[Float]] {
+    pass.texts.map { text in
+      [Float](unsafeUninitializedCapacity: width) { buffer, initialized in
+        guard let base = buffer.baseAddress else { return }
+        VectorOperations.meanPool(
+          pass.hidden.row(text.firstRow), rows: text.count, width: width, into: base)
+        initialized = width
+      }
+    }
   }
 
   private func check(_ texts: [[Int32]], depth: Int?) throws(ModelError) -> Int {
@@ -118,27 +141,6 @@ package final class Encoder: @unchecked Sendable {
     }
     for text in texts { try check(text) }
     return depth
-  }
-
-  private func pass(_ texts: [[Int32]], depth: Int) throws(ModelError) -> [[Float]] {
-    var vectors: [[Float]] = []
-    vectors.reserveCapacity(texts.count)
-    while vectors.count < texts.count {
-      let count = pass.begin(texts[vectors.count...])
-      pool.run { worker in run(worker, depth: depth) }
-      for text in pass.texts {
-        vectors.append(
-          [Float](unsafeUninitializedCapacity: width) { buffer, initialized in
-            guard let base = buffer.baseAddress else { return }
-            VectorOperations.meanPool(
-              pass.hidden.row(text.firstRow), rows: text.count, width: width, into: base)
-            initialized = width
-          })
-      }
-      // `check` bounds every text, so that at least one always fits.
-      if count == 0 { throw .malformedBatch(reason: "a text that fits no pass") }
-    }
-    return vectors
   }
 
   private func check(_ text: [Int32]) throws(ModelError) {
