@@ -265,22 +265,13 @@ static void TK(attention)(const tk_attention *a, const tk_attention_span *spans,
 /// Keys of 16 neighbouring positions of a page, 16 numbers of each: (16, 16) turned over, so that a
 /// cache line is written once and not once a position.
 TK_INLINE void TK(store_turned)(const float *keys, int64_t stride, uint16_t *out) {
-  h16 row[16], next[16];
+  h16 row[16];
   for (int i = 0; i < 16; i++) {
     uint16_t halves[16];
     TK_STORE_HALF16(halves, TK(load)(keys + i * stride));
     memcpy(&row[i], halves, 32);
   }
-  // Rows i and i + 8 are interleaved; after four rounds place (i, j) has come to (j, i).
-  for (int round = 0; round < 4; round++) {
-    for (int i = 0; i < 8; i++) {
-      next[2 * i] = __builtin_shufflevector(row[i], row[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
-                                            5, 21, 6, 22, 7, 23);
-      next[2 * i + 1] = __builtin_shufflevector(row[i], row[i + 8], 8, 24, 9, 25, 10, 26, 11, 27,
-                                                12, 28, 13, 29, 14, 30, 15, 31);
-    }
-    memcpy(row, next, sizeof row);
-  }
+  TK_TURN(h16, row);
   for (int i = 0; i < 16; i++) memcpy(out + i * TK_PAGE_POSITIONS, &row[i], 32);
 }
 

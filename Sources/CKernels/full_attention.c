@@ -40,21 +40,6 @@ TK_INLINE __m512i pairs_of(v16 low, v16 high) {
   return (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
 }
 
-/// (16, 16) of 32 bits turned over, so that a cache line is written once and not once a position.
-TK_INLINE void turn(u16x32 *row) {
-  u16x32 next[16];
-  // Rows i and i + 8 are interleaved; after four rounds place (i, j) has come to (j, i).
-  for (int round = 0; round < 4; round++) {
-    for (int i = 0; i < 8; i++) {
-      next[2 * i] = __builtin_shufflevector(row[i], row[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
-                                            5, 21, 6, 22, 7, 23);
-      next[2 * i + 1] = __builtin_shufflevector(row[i], row[i + 8], 8, 24, 9, 25, 10, 26, 11, 27,
-                                                12, 28, 13, 29, 14, 30, 15, 31);
-    }
-    memcpy(row, next, sizeof next);
-  }
-}
-
 /// Keys of up to 16 positions. `out` is where the first one's first pair lies; pairs follow `stride`
 /// numbers apart.
 static void store_keys(const float *keys, int64_t key_stride, int64_t count, int64_t d,
@@ -65,7 +50,8 @@ static void store_keys(const float *keys, int64_t key_stride, int64_t count, int
       const float *key = keys + p * key_stride + i;
       row[p] = (u16x32)pairs_of(TK(load)(key), TK(load)(key + 16));
     }
-    turn(row);
+    // So that a cache line is written once and not once a position.
+    TK_TURN(u16x32, row);
     for (int k = 0; k < 16; k++) memcpy(out + (i / 2 + k) * stride, &row[k], 64);
   }
 }

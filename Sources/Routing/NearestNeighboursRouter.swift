@@ -64,6 +64,7 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
       losses: set.examples.flatMap { example in
         set.experts.map { example.losses[$0].map(Float.init) ?? .nan }
       }, activity: NeighbourActivity(training: set))
+    guard weighting == nil || activity != nil else { return }
     let trials = LeaveOneOut(router: self, set: set)
     if weighting == nil {
       let losses = trials.losses(Weighting.candidates, activity: activity)

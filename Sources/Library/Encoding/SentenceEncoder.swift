@@ -91,7 +91,7 @@ package final class SentenceEncoder: Sendable {
   }
 
   /// Milliseconds that one text of so many tokens takes, tokenising left out; for benchmarks.
-  package func measure(tokenCount: Int, depth: Int? = nil) throws -> Double {
+  package func measure(tokenCount: Int) throws -> Double {
     let word = tokenizer.encode("model", addSpecial: true, parseSpecial: false)
     let middle = word.count > 2 ? word[1] : 0
     let ids =
@@ -99,7 +99,7 @@ package final class SentenceEncoder: Sendable {
       + [word.last ?? 0]
     return try queue.sync {
       let start = ContinuousClock.now
-      _ = try encoder.embed([ids], depth: depth)
+      _ = try encoder.embed([ids])
       let elapsed = start.duration(to: .now).components
       return Double(elapsed.seconds) * 1e3 + Double(elapsed.attoseconds) / 1e15
     }
