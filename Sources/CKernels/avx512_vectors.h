@@ -31,5 +31,7 @@ TK_INLINE void quants(v16 a, v16 b, int8_t *q, int32_t *sum_a, int32_t *sum_b) {
 #define TK_ROUND(x) \
   (v16) _mm512_roundscale_ps((__m512)(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define TK_SCALEF(p, n) (v16) _mm512_scalef_ps((__m512)(p), (__m512)(n))
+/// To 14 bits.
+#define TK_INVERSE_ESTIMATE(x) (v16) _mm512_rcp14_ps((__m512)(x))
 #define TK_LOAD_HALF16(p) load_half16(p)
 #define TK_STORE_HALF16(p, x) store_half16(p, x)

@@ -1,235 +1,313 @@
-// Attention without a mask, every row of a text to every other, in bfloat16: for sentence encoders.
+// Attention without a mask, every row of a text to every other, in whole numbers: for sentence encoders.
 //
-// A text's keys and values are read once a few rows and then are done with, so they lie as
-// vdpbf16ps wants them: pairs of numbers in one 32-bit lane, of two neighbouring dimensions in a key, of
-// two neighbouring positions in a value. One instruction is 32 products, twice those of a float's, and nothing
-// has to be converted on the way. bfloat16 keeps 8 bits of a number; the int8 activations around it
-// keep 7.
+// Scores are products of int8: a query has a scale, and so has each position's key. Softmax weights
+// are small in number where they matter and many where they don't, so eight bits are too few for them
+// (the least cosine of 100 texts falls from 0.9993 to 0.998); they have twelve, values at least eleven, and
+// vpdpwssd adds up two positions at a time.
+//
+// A value's scale is its position's too. It can't be taken out of a sum over positions, so it goes into
+// the position's weight.
 #include "CKernels.h"
 
 #if defined(__x86_64__)
-#define TK(name) tk_avx512bf16_##name
+#define TK(name) tk_full_##name
 
-#pragma clang attribute push(                                                                 \
-    __attribute__((target(                                                                    \
-        "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c"))),          \
+#pragma clang attribute push(                                                          \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c"))), \
     apply_to = function)
 
 #include "avx512_vectors.h"
 #include "vector_math_template.h"
 
-/// Rows of a unit. Each row's arithmetic is the same in every tile.
-enum { TK_FULL_ROWS = 12 };
+enum {
+  ROWS = 8,          // of a unit: 16 sums of two vectors each
+  POSITIONS = 32,    // positions are padded to
+  MOST_WEIGHT = 4095,
+};
 
-static int64_t padded(int64_t positions) { return (positions + 15) / 16 * 16; }
+static int64_t padded(int64_t positions) {
+  return (positions + POSITIONS - 1) / POSITIONS * POSITIONS;
+}
 
-bool tk_full_attention_available(void) {
-  return tk_kernels_for(TK_AVX512) && __builtin_cpu_supports("avx512bf16");
+/// The largest value in whole numbers whose weighted sum over all positions is below 2^31.
+static float most_value(int64_t width) {
+  int64_t most = INT32_MAX / (MOST_WEIGHT * width);
+  return (float)(most < INT16_MAX ? most : INT16_MAX);
+}
+
+/// A head's keys and values.
+typedef struct {
+  uint8_t *keys;        // (positions / 16, headDim / 4, 16, 4), plus 128
+  int16_t *values;      // (positions / 2, headDim, 2)
+  float *key_scales;    // (positions)
+  float *value_scales;  // (positions)
+} head_memory;
+
+static int64_t head_bytes(int64_t d, int64_t width) { return width * (3 * d + 8); }
+
+static head_memory memory_of(const tk_full_attention *a, int64_t head) {
+  const int64_t d = a->head_dim, width = padded(a->positions);
+  uint8_t *start = (uint8_t *)a->memory + head * head_bytes(d, width);
+  float *scales = (float *)(start + 3 * d * width);
+  return (head_memory){start, (int16_t *)(start + d * width), scales, scales + width};
 }
 
 int64_t tk_full_attention_bytes(int64_t heads, int64_t head_dim, int64_t positions) {
-  return heads * padded(positions) * head_dim * 4;
+  return heads * head_bytes(head_dim, padded(positions));
 }
 
 int64_t tk_full_attention_scratch_bytes(int64_t head_dim, int64_t positions) {
-  // Queries in pairs, scores, weights in pairs, and the result.
-  return TK_FULL_ROWS * (head_dim * 2 + padded(positions) * (4 + 2) + head_dim * 4) + 64;
+  // Queries, scores, weights.
+  return ROWS * (head_dim + padded(positions) * (4 + 2)) + 64;
 }
 
-TK_INLINE __m512i pairs_of(v16 low, v16 high) {
-  return (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+TK_INLINE float largest_of(const float *x, int64_t d) {
+  v16 largest = TK(splat)(0);
+  for (int64_t i = 0; i < d; i += 16) largest = TK(max)(largest, TK(abs)(TK(load)(x + i)));
+  return TK(max_of)(largest);
 }
 
-/// Keys of up to 16 positions. `out` is where the first one's first pair lies; pairs follow `stride`
-/// numbers apart.
-static void store_keys(const float *keys, int64_t key_stride, int64_t count, int64_t d,
-                       uint32_t *out, int64_t stride) {
-  for (int64_t i = 0; i < d; i += 32) {
-    u16x32 row[16] = {0};
-    for (int64_t p = 0; p < count; p++) {
-      const float *key = keys + p * key_stride + i;
-      row[p] = (u16x32)pairs_of(TK(load)(key), TK(load)(key + 16));
-    }
-    // So that a cache line is written once and not once a position.
-    TK_TURN(u16x32, row);
-    for (int k = 0; k < 16; k++) memcpy(out + (i / 2 + k) * stride, &row[k], 64);
+TK_INLINE float inverse_of(float largest, float most) {
+  return largest > 1e-30f ? most / largest : 0;
+}
+
+static void store_key(const float *key, int64_t d, uint8_t *out, float *scale) {
+  const float largest = largest_of(key, d);
+  const v16 inverse = TK(splat)(inverse_of(largest, 127));
+  *scale = largest / 127;
+  for (int64_t i = 0; i < d; i += 16) {
+    uint32_t quants[4];
+    __m128i q = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32((__m512)(TK(load)(key + i) * inverse)));
+    _mm_storeu_si128((__m128i *)quants, _mm_xor_si128(q, _mm_set1_epi8((char)0x80)));
+    for (int k = 0; k < 4; k++) memcpy(out + (i / 4 + k) * 64, quants + k, 4);
   }
 }
 
 /// Values of two positions, of which the second may be missing.
-static void store_values(const float *first, const float *second, int64_t d, uint32_t *out) {
+static void store_values(const float *first, const float *second, int64_t d, float most,
+                         int16_t *out, float *scales) {
+  const float largest[2] = {largest_of(first, d), second ? largest_of(second, d) : 0};
+  const v16 a = TK(splat)(inverse_of(largest[0], most));
+  const v16 b = TK(splat)(inverse_of(largest[1], most));
+  for (int i = 0; i < 2; i++) scales[i] = largest[i] / most;
   for (int64_t j = 0; j < d; j += 16) {
-    v16 none = TK(splat)(0);
-    __m512i both = pairs_of(TK(load)(first + j), second ? TK(load)(second + j) : none);
-    // 16 of the first, then 16 of the second: now side by side.
-    const __m512i order = (__m512i)(u16x32){
-        0x00100000, 0x00110001, 0x00120002, 0x00130003, 0x00140004, 0x00150005,
-        0x00160006, 0x00170007, 0x00180008, 0x00190009, 0x001a000a, 0x001b000b,
-        0x001c000c, 0x001d000d, 0x001e000e, 0x001f000f};
-    _mm512_storeu_si512(out + j, _mm512_permutexvar_epi16(order, both));
+    __m512i even = _mm512_cvtps_epi32((__m512)(TK(load)(first + j) * a));
+    __m512i odd = second ? _mm512_cvtps_epi32((__m512)(TK(load)(second + j) * b))
+                         : _mm512_setzero_si512();
+    _mm512_storeu_si512(out + 2 * j,
+                        _mm512_mask_blend_epi16(0xaaaaaaaa, even, _mm512_slli_epi32(odd, 16)));
   }
 }
 
-void tk_full_attention_store(int64_t heads, int64_t d, int64_t positions, const float *keys,
-                             const float *values, int64_t stride, int64_t first, int64_t last,
-                             void *memory) {
-  const int64_t width = padded(positions);
-  for (int64_t h = 0; h < heads; h++) {
-    uint32_t *k = (uint32_t *)memory + h * width * d, *v = k + width * d / 2;
-    for (int64_t p = first; p < last; p += 16) {
-      int64_t count = last - p < 16 ? last - p : 16;
-      const float *source = values + p * stride + h * d;
-      store_keys(keys + p * stride + h * d, stride, count, d, k + p, width);
-      for (int64_t i = 0; i < count; i += 2)
-        store_values(source + i * stride, i + 1 < count ? source + (i + 1) * stride : 0, d,
-                     v + (p + i) / 2 * d);
+void tk_full_attention_store(const tk_full_attention *a, int64_t first_head, int64_t last_head,
+                             int64_t first, int64_t last, const float *keys, const float *values,
+                             int64_t stride) {
+  const int64_t d = a->head_dim, width = padded(a->positions);
+  const float most = most_value(width);
+  for (int64_t h = first_head; h < last_head; h++) {
+    const head_memory m = memory_of(a, h);
+    for (int64_t p = first; p < last; p++)
+      store_key(keys + p * stride + h * d, d, m.keys + p / 16 * 16 * d + p % 16 * 4,
+                m.key_scales + p);
+    for (int64_t p = first; p < last; p += 2) {
+      const float *value = values + p * stride + h * d;
+      store_values(value, p + 1 < last ? value + stride : NULL, d, most, m.values + p * d,
+                   m.value_scales + p);
+    }
+    if (last == a->positions) {
+      // What lies behind the text weighs nothing, whatever the memory held.
+      for (int64_t p = last; p < width; p++) m.key_scales[p] = m.value_scales[p] = 0;
     }
   }
 }
 
-/// c (rows, 16 * vectors) = a (rows, n) b (n, ...), where each number of a and b is a pair.
-TK_INLINE void tile(int rows, int vectors, const uint32_t *a, int64_t a_stride, int64_t n,
-                    const uint32_t *b, int64_t b_stride, float *c, int64_t c_stride) {
-  __m512 sum[6 * 4];
-#pragma clang loop unroll(full)
-  for (int i = 0; i < rows * vectors; i++) sum[i] = _mm512_setzero_ps();
-  for (int64_t k = 0; k < n; k++) {
-    __m512bh column[4];
-#pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; v++)
-      column[v] = (__m512bh)_mm512_loadu_si512(b + k * b_stride + 16 * v);
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-      __m512bh x = (__m512bh)_mm512_set1_epi32((int)a[r * a_stride + k]);
-#pragma clang loop unroll(full)
-      for (int v = 0; v < vectors; v++)
-        sum[r * vectors + v] = _mm512_dpbf16_ps(sum[r * vectors + v], x, column[v]);
-    }
+TK_INLINE __m512i four_bytes(const void *p) {
+  int32_t value;
+  memcpy(&value, p, 4);
+  return _mm512_set1_epi32(value);
+}
+
+/// Queries in whole numbers; returns what a score of theirs is to be multiplied with.
+TK_INLINE float round_query(const float *query, int64_t d, float scale, int8_t *out,
+                            int32_t *correction) {
+  const float largest = largest_of(query, d);
+  const v16 inverse = TK(splat)(inverse_of(largest, 127));
+  __m512i sum = _mm512_setzero_si512();
+  for (int64_t i = 0; i < d; i += 16) {
+    __m512i q = _mm512_cvtps_epi32((__m512)(TK(load)(query + i) * inverse));
+    _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtsepi32_epi8(q));
+    sum = _mm512_add_epi32(sum, q);
   }
+  *correction = -128 * _mm512_reduce_add_epi32(sum);
+  return largest / 127 * scale;
+}
+
+/// scores[r][p] = the scaled key of p by the query of r in whole numbers. // (rows, width)
+TK_INLINE void score(int rows, const int8_t *q, const int32_t *corrections, int64_t d,
+                     const head_memory *m, int64_t width, float *scores) {
+  for (int64_t j = 0; j < width; j += POSITIONS) {
+    const uint8_t *a = m->keys + j * d, *b = a + 16 * d;
+    __m512i dot[2 * ROWS];
 #pragma clang loop unroll(full)
-  for (int i = 0; i < rows * vectors; i++)
-    _mm512_storeu_ps(c + i / vectors * c_stride + 16 * (i % vectors), sum[i]);
+    for (int i = 0; i < 2 * rows; i++) dot[i] = _mm512_set1_epi32(corrections[i / 2]);
+    for (int64_t k = 0; k < d / 4; k++) {
+      const __m512i low = _mm512_loadu_si512(a + 64 * k), high = _mm512_loadu_si512(b + 64 * k);
+#pragma clang loop unroll(full)
+      for (int r = 0; r < rows; r++) {
+        const __m512i x = four_bytes(q + r * d + 4 * k);
+        dot[2 * r] = _mm512_dpbusd_epi32(dot[2 * r], low, x);
+        dot[2 * r + 1] = _mm512_dpbusd_epi32(dot[2 * r + 1], high, x);
+      }
+    }
+    const __m512 scales[2] = {_mm512_loadu_ps(m->key_scales + j),
+                              _mm512_loadu_ps(m->key_scales + j + 16)};
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 2 * rows; i++)
+      _mm512_storeu_ps(scores + i / 2 * width + j + 16 * (i % 2),
+                       _mm512_mul_ps(_mm512_cvtepi32_ps(dot[i]), scales[i % 2]));
+  }
 }
 
-/// Scores of four or six rows.
-TK_INLINE void score(int rows, const uint32_t *q, int64_t d, const uint32_t *keys, int64_t width,
-                     float *scores) {
-  int64_t j = 0;
-  for (; j + 64 <= width; j += 64)
-    tile(rows, 4, q, d / 2, d / 2, keys + j, width, scores + j, width);
-  for (; j < width; j += 16) tile(rows, 1, q, d / 2, d / 2, keys + j, width, scores + j, width);
+/// 2^x, relative error below 5e-5; 0 far below 0.
+TK_INLINE v16 power_of_two(v16 x) {
+  v16 n = TK_ROUND(x), r = x - n;
+  v16 p = TK(splat)(0x1.3b2ab6p-7f);
+  p = TK(fma)(p, r, TK(splat)(0x1.c6b08ep-5f));
+  p = TK(fma)(p, r, TK(splat)(0x1.ebfbep-3f));
+  p = TK(fma)(p, r, TK(splat)(0x1.62e43p-1f));
+  p = TK(fma)(p, r, TK(splat)(1));
+  return TK_SCALEF(p, n);
 }
 
-static __attribute__((noinline)) void score_6(const uint32_t *q, int64_t d, const uint32_t *keys,
-                                              int64_t width, float *scores) {
-  score(6, q, d, keys, width, scores);
-}
-static __attribute__((noinline)) void score_4(const uint32_t *q, int64_t d, const uint32_t *keys,
-                                              int64_t width, float *scores) {
-  score(4, q, d, keys, width, scores);
-}
-static __attribute__((noinline)) void blend_12(const uint32_t *weights, int64_t width, int64_t n,
-                                               const uint32_t *values, int64_t d, float *out) {
-  for (int64_t j = 0; j < d; j += 32)
-    tile(12, 2, weights, width / 2, n, values + j, d, out + j, d);
-}
-static __attribute__((noinline)) void blend_4(const uint32_t *weights, int64_t width, int64_t n,
-                                              const uint32_t *values, int64_t d, float *out) {
-  for (int64_t j = 0; j < d; j += 32)
-    tile(4, 2, weights, width / 2, n, values + j, d, out + j, d);
+/// The first `count` numbers, zeros behind.
+TK_INLINE v16 first_of(v16 x, int64_t count) {
+  const i16 place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return (v16)((i16)x & (place < (i16)((int32_t)count)));
 }
 
-/// A row's scores become weights in pairs; returns what they are to be divided by.
-TK_INLINE float soften(float *scores, int64_t positions, int64_t width, uint32_t *weights) {
-  for (int64_t i = positions; i < width; i++) scores[i] = -INFINITY;
+/// A row's scores, in units of `unit`, become its positions' weights, times 2^`enlarged` and their
+/// values' scales and in whole numbers; returns the sum of the weights without those scales.
+TK_INLINE float soften(float *scores, int64_t positions, int64_t width, float unit,
+                       const float *value_scales, float enlarged, int16_t *weights) {
+  for (int64_t i = positions; i < width; i++) scores[i] = -1e30f;
   v16 top = TK(load)(scores);
   for (int64_t j = 16; j < width; j += 16) top = TK(max)(top, TK(load)(scores + j));
-  const v16 shift = TK(splat)(TK(max_of)(top));
+  const float to_power = unit * 0x1.715476p0f;
+  const v16 factor = TK(splat)(to_power);
+  const v16 shift = TK(splat)(enlarged - TK(max_of)(top) * to_power);
   v16 sum = TK(splat)(0);
-  for (int64_t j = 0; j < width; j += 32) {
-    v16 low = TK(exp)(TK(load)(scores + j) - shift), high = TK(splat)(0);
-    if (j + 16 < width) high = TK(exp)(TK(load)(scores + j + 16) - shift);
+  for (int64_t j = 0; j < width; j += POSITIONS) {
+    v16 low = power_of_two(TK(fma)(TK(load)(scores + j), factor, shift));
+    v16 high = power_of_two(TK(fma)(TK(load)(scores + j + 16), factor, shift));
+    if (j + POSITIONS > positions) {
+      low = first_of(low, positions - j);
+      high = first_of(high, positions - j - 16);
+    }
     sum += low + high;
-    __m512i pairs = pairs_of(low, high);
-    if (j + 16 < width) _mm512_storeu_si512(weights + j / 2, pairs);
-    else _mm256_storeu_si256((__m256i *)(weights + j / 2), _mm512_castsi512_si256(pairs));
+    __m512i a = _mm512_cvtps_epi32((__m512)(low * TK(load)(value_scales + j)));
+    __m512i b = _mm512_cvtps_epi32((__m512)(high * TK(load)(value_scales + j + 16)));
+    const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+    _mm512_storeu_si512(weights + j,
+                        _mm512_permutexvar_epi64(order, _mm512_packs_epi32(a, b)));
   }
   return TK(sum)(sum);
 }
 
-static void attend(const tk_full_attention *a, int64_t head, int64_t first, uint32_t *scratch) {
-  const int64_t d = a->head_dim, n = a->positions, width = padded(n);
-  const int64_t count = n - first < TK_FULL_ROWS ? n - first : TK_FULL_ROWS;
-  // Fewer rows are computed by fours, the last ones of which may be nobody's.
-  const int64_t computed = count == TK_FULL_ROWS ? count : (count + 3) / 4 * 4;
-  const uint32_t *keys = (const uint32_t *)a->memory + head * width * d;
-  const uint32_t *values = keys + width * d / 2;
-  uint32_t *q = scratch, *weights = q + TK_FULL_ROWS * d / 2;
-  float *scores = (float *)(weights + TK_FULL_ROWS * width / 2);
-  float *out = scores + TK_FULL_ROWS * width;
-  float total[TK_FULL_ROWS];
-  for (int64_t r = 0; r < computed; r++) {
-    int64_t row = a->first_row + first + (r < count ? r : 0);
-    const float *source = a->queries + row * a->query_stride + head * d;
-    for (int64_t k = 0; k < d; k += 32) {
-      v16 low = TK(load)(source + k) * TK(splat)(a->scale);
-      v16 high = TK(load)(source + k + 16) * TK(splat)(a->scale);
-      _mm512_storeu_si512(q + (r * d + k) / 2, pairs_of(low, high));
+/// out[r] = factors[r] times the sum of the weights of r by the values. // (rows, headDim)
+TK_INLINE void blend(int rows, const int16_t *weights, int64_t width, const head_memory *m,
+                     int64_t d, const float *factors, float *out, int64_t stride) {
+  for (int64_t i = 0; i < d; i += 32) {
+    __m512i dot[2 * ROWS];
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 2 * rows; j++) dot[j] = _mm512_setzero_si512();
+    for (int64_t p = 0; p < width; p += 2) {
+      const int16_t *v = m->values + p * d + 2 * i;
+      const __m512i low = _mm512_loadu_si512(v), high = _mm512_loadu_si512(v + 32);
+#pragma clang loop unroll(full)
+      for (int r = 0; r < rows; r++) {
+        const __m512i x = four_bytes(weights + r * width + p);
+        dot[2 * r] = _mm512_dpwssd_epi32(dot[2 * r], low, x);
+        dot[2 * r + 1] = _mm512_dpwssd_epi32(dot[2 * r + 1], high, x);
+      }
     }
-  }
-  if (computed == TK_FULL_ROWS) {
-    score_6(q, d, keys, width, scores);
-    score_6(q + 6 * d / 2, d, keys, width, scores + 6 * width);
-  } else {
-    for (int64_t r = 0; r < computed; r += 4)
-      score_4(q + r * d / 2, d, keys, width, scores + r * width);
-  }
-  for (int64_t r = 0; r < computed; r++)
-    total[r] = soften(scores + r * width, n, width, weights + r * width / 2);
-  if (computed == TK_FULL_ROWS) {
-    blend_12(weights, width, (n + 1) / 2, values, d, out);
-  } else {
-    for (int64_t r = 0; r < computed; r += 4)
-      blend_4(weights + r * width / 2, width, (n + 1) / 2, values, d, out + r * d);
-  }
-  for (int64_t r = 0; r < count; r++) {
-    const v16 factor = TK(splat)(1 / total[r]);
-    for (int64_t b = 0; b < d / 32; b++) {
-      const float *o = out + r * d + 32 * b;
-      TK(quantize_block)
-      (TK(load)(o) * factor, TK(load)(o + 16) * factor,
-       TK(block_at)(a->quantized, a->first_row + first + r, a->quantized_blocks,
-                    head * d / 32 + b));
-    }
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 2 * rows; j++)
+      _mm512_storeu_ps(
+          out + j / 2 * stride + i + 16 * (j % 2),
+          _mm512_mul_ps(_mm512_cvtepi32_ps(dot[j]), _mm512_set1_ps(factors[j / 2])));
   }
 }
 
-void tk_full_attention_run(const tk_full_attention *a, int64_t worker, int64_t workers,
-                           void *scratch) {
-  const int64_t chunks = (a->positions + TK_FULL_ROWS - 1) / TK_FULL_ROWS;
-  // A head's chunks one after the other: its keys and values stay near.
-  const int64_t units = chunks * a->heads;
-  for (int64_t u = units * worker / workers; u < units * (worker + 1) / workers; u++)
-    attend(a, u / chunks, u % chunks * TK_FULL_ROWS, scratch);
+TK_INLINE void attend(int rows, const tk_full_attention *a, int64_t head, int64_t first,
+                      uint8_t *scratch) {
+  const int64_t d = a->head_dim, width = padded(a->positions);
+  const head_memory m = memory_of(a, head);
+  float *scores = (float *)scratch;
+  int16_t *weights = (int16_t *)(scores + ROWS * width);
+  int8_t *q = (int8_t *)(weights + ROWS * width);
+  int32_t corrections[ROWS];
+  float factors[ROWS];
+  for (int r = 0; r < rows; r++)
+    factors[r] = round_query(a->queries + (first + r) * a->query_stride + head * d, d, a->scale,
+                             q + r * d, corrections + r);
+  score(rows, q, corrections, d, &m, width, scores);
+  v16 most = TK(splat)(1e-30f);
+  for (int64_t j = 0; j < width; j += 16) most = TK(max)(TK(load)(m.value_scales + j), most);
+  const float enlarged = log2f(MOST_WEIGHT / TK(max_of)(most));
+  for (int r = 0; r < rows; r++) {
+    float total = soften(scores + r * width, a->positions, width, factors[r], m.value_scales,
+                         enlarged, weights + r * width);
+    factors[r] = 1 / total;
+  }
+  blend(rows, weights, width, &m, d, factors,
+        a->output + first * a->output_stride + head * d, a->output_stride);
+}
+
+#define ROWS_FUNCTION(R)                                                                     \
+  static __attribute__((noinline)) void attend_##R(const tk_full_attention *a, int64_t head, \
+                                                   int64_t first, uint8_t *scratch) {        \
+    attend(R, a, head, first, scratch);                                                      \
+  }
+ROWS_FUNCTION(1)
+ROWS_FUNCTION(2)
+ROWS_FUNCTION(3)
+ROWS_FUNCTION(4)
+ROWS_FUNCTION(5)
+ROWS_FUNCTION(6)
+ROWS_FUNCTION(7)
+ROWS_FUNCTION(8)
+
+void tk_full_attention_run(const tk_full_attention *a, int64_t first_head, int64_t last_head,
+                           int64_t first, int64_t last, void *scratch) {
+  typedef void (*function)(const tk_full_attention *, int64_t, int64_t, uint8_t *);
+  static const function functions[ROWS] = {attend_1, attend_2, attend_3, attend_4,
+                                           attend_5, attend_6, attend_7, attend_8};
+  const int64_t count = last - first, pieces = (count + ROWS - 1) / ROWS;
+  // A head's rows one after the other: its keys and values stay near.
+  for (int64_t h = first_head; h < last_head; h++) {
+    for (int64_t i = 0; i < pieces; i++) {
+      const int64_t begin = count * i / pieces, end = count * (i + 1) / pieces;
+      functions[end - begin - 1](a, h, first + begin, scratch);
+    }
+  }
 }
 
 #pragma clang attribute pop
 #else
-bool tk_full_attention_available(void) { return false; }
 int64_t tk_full_attention_bytes(int64_t heads, int64_t head_dim, int64_t positions) {
   return 0 * heads * head_dim * positions;
 }
 int64_t tk_full_attention_scratch_bytes(int64_t head_dim, int64_t positions) {
   return 0 * head_dim * positions;
 }
-void tk_full_attention_store(int64_t heads, int64_t d, int64_t positions, const float *keys,
-                             const float *values, int64_t stride, int64_t first, int64_t last,
-                             void *memory) {
-  (void)heads, (void)d, (void)positions, (void)keys, (void)values, (void)stride, (void)first,
-      (void)last, (void)memory;
+void tk_full_attention_store(const tk_full_attention *a, int64_t first_head, int64_t last_head,
+                             int64_t first, int64_t last, const float *keys, const float *values,
+                             int64_t stride) {
+  (void)a, (void)first_head, (void)last_head, (void)first, (void)last, (void)keys, (void)values,
+      (void)stride;
 }
-void tk_full_attention_run(const tk_full_attention *a, int64_t worker, int64_t workers,
-                           void *scratch) {
-  (void)a, (void)worker, (void)workers, (void)scratch;
+void tk_full_attention_run(const tk_full_attention *a, int64_t first_head, int64_t last_head,
+                           int64_t first, int64_t last, void *scratch) {
+  (void)a, (void)first_head, (void)last_head, (void)first, (void)last, (void)scratch;
 }
 #endif

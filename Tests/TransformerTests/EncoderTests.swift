@@ -21,6 +21,18 @@ import Transformer
     }
   }
 
+  /// A model whose sizes fit no rotation goes through blocks of 32 on every machine.
+  @Test func tinyModelInInt8() throws {
+    let golden = try Fixture.json("tiny-bert", as: [Fixture.Embedding].self)
+    let encoder = try tiny(.quantized)
+    let together = try encoder.embed(golden.map(\.tokens))
+    for (text, vector) in zip(golden, together) {
+      let product = zip(vector, text.vector).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+      #expect(product > 0.999)
+      #expect(try encoder.embed([text.tokens]).first == vector)
+    }
+  }
+
   @Test func batchEqualsAlone() throws {
     let golden = try Fixture.json("tiny-bert", as: [Fixture.Embedding].self)
     let encoder = try tiny()
@@ -46,6 +58,20 @@ import Transformer
         let product = zip(vector, truth).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
         #expect(product > cosine)
       }
+    }
+  }
+
+  /// However many workers share a pass, and whatever it holds besides.
+  @Test func anEmbeddingDoesNotDependOnWhoComputesIt() throws {
+    let golden = try Fixture.json("minilm-l6-v2", as: [Fixture.Embedding].self)
+    let folder = URL(fileURLWithPath: try Fixture.model("minilm-l6-v2/model.safetensors"))
+      .deletingLastPathComponent().path
+    var first: [[Float]]?
+    for threads in [2, 1, 3] {
+      let encoder = try Encoder(folder: folder, pool: ComputePool(threadCount: threads))
+      let alone = try golden.map { try #require(try encoder.embed([$0.tokens]).first) }
+      #expect(try encoder.embed(golden.map(\.tokens)) == alone)
+      if let first { #expect(first == alone) } else { first = alone }
     }
   }
 

@@ -243,37 +243,6 @@ enum { TK_GENERIC = 0, TK_AVX2 = 1, TK_AVX512 = 2, TK_NEON = 3 };
 const tk_kernels *tk_kernels_for(int32_t instruction_set);
 
 // ---------------------------------------------------------------------------------------------
-// Attention without a mask, in bfloat16
-
-/// One text, whose rows all see each other. Widths of heads are multiples of 32.
-typedef struct {
-  int64_t heads;
-  int64_t head_dim;
-  float scale;
-  const float *queries;  // (rows, heads, headDim), rows `query_stride` floats apart
-  int64_t query_stride;
-  int64_t first_row;     // the text's first row, in `queries` and `quantized`
-  int64_t positions;     // of the text
-  const void *memory;    // what tk_full_attention_store filled
-  tk_activation_block *quantized;  // (rows, heads, headDim)
-  int64_t quantized_blocks;        // blocks of a row of it
-} tk_full_attention;
-
-/// Whether this machine has the instructions.
-bool tk_full_attention_available(void);
-/// What a text's keys and values take.
-int64_t tk_full_attention_bytes(int64_t heads, int64_t head_dim, int64_t positions);
-int64_t tk_full_attention_scratch_bytes(int64_t head_dim, int64_t positions);
-/// Stores positions first..<last of a text of `positions`; `first` is a multiple of 16, `last` too or the
-/// text's end. Row 0 of keys and values is the text's. // (positions, heads, headDim)
-void tk_full_attention_store(int64_t heads, int64_t head_dim, int64_t positions,
-                             const float *keys, const float *values, int64_t stride,
-                             int64_t first, int64_t last, void *memory);
-/// A worker's share of a text's heads and rows.
-void tk_full_attention_run(const tk_full_attention *attention, int64_t worker, int64_t workers,
-                           void *scratch);
-
-// ---------------------------------------------------------------------------------------------
 // Threads
 
 typedef struct tk_pool tk_pool;
@@ -296,3 +265,5 @@ double tk_limit_integer(int64_t rounds);
 double tk_limit_float(int64_t rounds);
 /// Reads memory once.
 int64_t tk_limit_read(const void *memory, int64_t bytes);
+
+#include "Rotated.h"

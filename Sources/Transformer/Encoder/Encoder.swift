@@ -11,21 +11,13 @@ package final class Encoder: @unchecked Sendable {
 
   package let configuration: EncoderConfiguration
   private let pool: ComputePool
-  let words: EmbeddingTable
-  let positions: EmbeddingTable
-  let kinds: EmbeddingTable
-  let embeddingNorm: LayerNormWeights
-  let layers: [EncoderLayer]
-  let attention: Attention
-  /// Instead of the other, where the machine can do it and weights are quantised.
-  let fullAttention: FullAttention?
-  let pass: EncoderPass
+  private let body: any EncoderBody
   private let lock = NSLock()
 
   /// Width of the vectors.
   package var width: Int { configuration.width }
   /// Tokens of one pass at most.
-  package var maximumRows: Int { pass.maximumRows }
+  package var maximumRows: Int { body.batch.maximumRows }
 
   /// - Parameters:
   ///   - configuration: From the model's `config.json`.
@@ -39,39 +31,20 @@ package final class Encoder: @unchecked Sendable {
     let loader = WeightLoader(source: tensors, precision: precision, pool: pool)
     // Some files hold the encoder below a task's head.
     let prefix = loader.contains("bert.embeddings.word_embeddings.weight") ? "bert." : ""
-    let width = configuration.width
-    words = try loader.embeddings(
-      prefix + "embeddings.word_embeddings.weight", rows: configuration.vocabularySize,
-      width: width)
-    positions = try loader.embeddings(
-      prefix + "embeddings.position_embeddings.weight", rows: configuration.maximumPositions,
-      width: width)
-    let kindsName = prefix + "embeddings.token_type_embeddings.weight"
-    let kindsShape = try loader.shape(of: kindsName)
-    kinds = try loader.embeddings(kindsName, rows: max(1, kindsShape.first ?? 1), width: width)
-    embeddingNorm = try LayerNormWeights(
-      prefix: prefix + "embeddings.LayerNorm", width: width, loader)
-    var layers: [EncoderLayer] = []
-    for index in 0..<configuration.layerCount {
-      layers.append(
-        try EncoderLayer(prefix: prefix + "encoder.layer.\(index).", configuration, loader))
-    }
-    self.layers = layers
-    let scale = 1 / Float(configuration.headDim).squareRoot()
+    let embeddings = try EncoderEmbeddings(prefix: prefix + "embeddings.", configuration, loader)
+    let rows = max(maximumRows, configuration.maximumPositions)
     do {
-      pass = try EncoderPass(
-        configuration: configuration, precision: precision,
-        maximumRows: max(maximumRows, configuration.maximumPositions))
-      attention = try Attention(
-        layout: pass.layout, heads: configuration.headCount,
-        scale: scale, workers: pool.threadCount)
-      fullAttention =
-        precision == .quantized && FullAttention.isAvailable(headDim: configuration.headDim)
-        ? try FullAttention(
-          heads: configuration.headCount, headDim: configuration.headDim, scale: scale,
-          room: pass.room, maximumPositions: configuration.maximumPositions,
-          workers: pool.threadCount)
-        : nil
+      if precision == .quantized, let shape = RotatedEncoderBody.Shape(configuration) {
+        body = try RotatedEncoderBody(
+          configuration: configuration, shape: shape, prefix: prefix, embeddings: embeddings,
+          loader: loader, workers: pool.threadCount, maximumRows: rows)
+      } else {
+        body = try PagedEncoderBody(
+          configuration: configuration, prefix: prefix, embeddings: embeddings, loader: loader,
+          workers: pool.threadCount, maximumRows: rows)
+      }
+    } catch let error as ModelError {
+      throw error
     } catch {
       throw .invalidValue(key: "config.json", value: "\(error)", expected: "buildable buffers")
     }
@@ -101,8 +74,8 @@ package final class Encoder: @unchecked Sendable {
     var vectors: [[Float]] = []
     vectors.reserveCapacity(texts.count)
     while vectors.count < texts.count {
-      let count = pass.begin(texts[vectors.count...])
-      pool.run { worker in run(worker, depth: depth) }
+      let count = body.batch.begin(texts[vectors.count...])
+      pool.run { worker in body.run(worker, depth: depth) }
       vectors += pooled()
       // `check` bounds every text, so that at least one always fits.
       if count == 0 { throw .malformedBatch(reason: "a text that fits no pass") }
@@ -117,27 +90,28 @@ package final class Encoder: @unchecked Sendable {
     let depth = try check([text], depth: depth)
     guard lock.try() else { return nil }
     defer { lock.unlock() }
-    _ = pass.begin([text])
-    guard pool.runIfFree({ worker in run(worker, depth: depth) }) else { return nil }
+    _ = body.batch.begin([text])
+    guard pool.runIfFree({ worker in body.run(worker, depth: depth) }) else { return nil }
     return pooled().first
   }
 
   /// The vectors of the texts of the pass that ran.
   private func pooled() -> [[Float]] {
-    pass.texts.map { text in
+    body.batch.texts.map { text in
       [Float](unsafeUninitializedCapacity: width) { buffer, initialized in
         guard let base = buffer.baseAddress else { return }
         VectorOperations.meanPool(
-          pass.hidden.row(text.firstRow), rows: text.count, width: width, into: base)
+          body.hidden(row: text.firstRow), rows: text.count, width: width, into: base)
         initialized = width
       }
     }
   }
 
   private func check(_ texts: [[Int32]], depth: Int?) throws(ModelError) -> Int {
-    let depth = depth ?? layers.count
-    guard (1...layers.count).contains(depth) else {
-      throw .malformedBatch(reason: "depth \(depth) of an encoder of \(layers.count) layers")
+    let depth = depth ?? configuration.layerCount
+    guard (1...configuration.layerCount).contains(depth) else {
+      throw .malformedBatch(
+        reason: "depth \(depth) of an encoder of \(configuration.layerCount) layers")
     }
     for text in texts { try check(text) }
     return depth

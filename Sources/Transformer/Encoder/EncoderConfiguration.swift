@@ -12,6 +12,8 @@ package struct EncoderConfiguration: Sendable, Equatable {
   package var normEpsilon: Float
 
   package var headDim: Int { width / headCount }
+  /// What scores are multiplied with.
+  var attentionScale: Float { 1 / Float(headDim).squareRoot() }
 
   /// Reads and checks `config.json`.
   package init(json: Data) throws(ModelError) {

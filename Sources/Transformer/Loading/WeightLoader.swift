@@ -159,6 +159,39 @@ package struct WeightLoader: Sendable {
       bias: contains(prefix + ".bias") ? try vector(prefix + ".bias", count: outputs) : nil)
   }
 
+  /// Linear maps `prefix.weight`, with `prefix.bias` if the file has one, as one map in rotated int8: the
+  /// first one's outputs come first. `outputs` are of each.
+  func rotatedProjection(
+    _ prefixes: [String], outputs: Int, shape: RotatedShape
+  ) throws(ModelError) -> RotatedProjection {
+    let bias: FloatBuffer
+    var parts: [FloatBuffer] = []
+    do {
+      bias = try FloatBuffer(rows: 1, width: prefixes.count * outputs)
+    } catch {
+      throw .unreadableTensor(prefixes.first ?? "", reason: "\(error)")
+    }
+    for (index, prefix) in prefixes.enumerated() {
+      let name = prefix + ".weight"
+      parts.append(try floatMatrix(name, rows: outputs, width: shape.width))
+      let view = try view(name)
+      // It is copied into the kernels' own layout: nobody reads the file's pages again.
+      view.dropPages(0..<view.bytes.count)
+      if contains(prefix + ".bias") {
+        let values = try vector(prefix + ".bias", count: outputs)
+        (bias.pointer + index * outputs).update(from: values.pointer, count: outputs)
+      }
+    }
+    do {
+      let matrix = try pool.withTurn { threads throws(KernelError) in
+        try RotatedMatrix(parts, shape: shape, pool: threads)
+      }
+      return RotatedProjection(matrix: matrix, bias: bias)
+    } catch {
+      throw .unreadableTensor(prefixes.first ?? "", reason: "\(error)")
+    }
+  }
+
   /// A table whose rows are looked up. // (rows, width)
   func embeddings(_ name: String, rows: Int, width: Int) throws(ModelError) -> EmbeddingTable {
     try EmbeddingTable(try view(name), name: name, rows: rows, width: width)

@@ -1,0 +1,203 @@
+// Activations of an encoder into the rotated form (Rotated.h): norms, GELU, rotation, rounding.
+#include "CKernels.h"
+
+#if defined(__x86_64__)
+#define TK(name) tk_rotated_rows_##name
+
+#pragma clang attribute push(                                                          \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c"))), \
+    apply_to = function)
+
+#include "avx512_vectors.h"
+#include "vector_math_template.h"
+
+enum { VECTORS = TK_ROTATED_GROUP / 16, MOST_GROUPS = 4 };
+
+/// Sums and differences of neighbours: one number from each of two places, of which the second is
+/// subtracted.
+TK_INLINE v16 neighbours(v16 x) {
+  const v16 sign = {1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1};
+  return TK(fma)(x, sign, (v16)_mm512_permute_ps((__m512)x, 0xb1));
+}
+TK_INLINE v16 next_neighbours(v16 x) {
+  const v16 sign = {1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1};
+  return TK(fma)(x, sign, (v16)_mm512_permute_ps((__m512)x, 0x4e));
+}
+
+/// The Hadamard transform of a group, times sqrt(32).
+TK_INLINE void rotate_group(v16 *x) {
+#pragma clang loop unroll(full)
+  for (int distance = 4; distance > 0; distance /= 2) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < VECTORS; i++) {
+      if (i & distance) continue;
+      v16 a = x[i], b = x[i + distance];
+      x[i] = a + b;
+      x[i + distance] = a - b;
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < VECTORS; i++) x[i] = next_neighbours(neighbours(x[i]));
+}
+
+/// A chunk, in place; returns its largest magnitude.
+TK_INLINE float rotate(int groups, v16 *x) {
+  for (int g = 0; g < groups; g++) {
+    v16 group[VECTORS];
+    memcpy(group, x + g * VECTORS, sizeof group);
+    rotate_group(group);
+    memcpy(x + g * VECTORS, group, sizeof group);
+  }
+  // Without their signs, floats are ordered as integers are; NaN is above all.
+  i16 largest = (i16)TK(splat)(0);
+  const v16 factor = TK(splat)(-2 / (float)groups);
+  for (int i = 0; i < VECTORS; i++) {
+    v16 sum = x[i];
+    for (int g = 1; g < groups; g++) sum += x[g * VECTORS + i];
+    for (int g = 0; g < groups; g++) {
+      v16 y = TK(fma)(sum, factor, x[g * VECTORS + i]);
+      x[g * VECTORS + i] = y;
+      largest = __builtin_elementwise_max(largest, (i16)TK(abs)(y));
+    }
+  }
+  return tk_bits_to_float((uint32_t)__builtin_reduce_max(largest));
+}
+
+/// Rounds a chunk; what that leaves of it, times `step`, stays in x where `keep_rest`.
+TK_INLINE void round_chunk(int groups, v16 *x, float largest, bool keep_rest, int8_t *quants,
+                           float *scale, int32_t *corrections) {
+  const v16 inverse = TK(splat)(largest > 1e-35f ? 127 / largest : 0);
+  const v16 step = TK(splat)(-largest / 127);
+  // Rotated twice a number would be 32 times itself.
+  *scale = largest * (1.0f / 127 / 32);
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  for (int g = 0; g < groups; g++) {
+    __m512i sums = _mm512_setzero_si512();
+    for (int half = 0; half < 2; half++) {
+      v16 *y = x + g * VECTORS + 4 * half;
+      __m512i whole[4];
+      for (int i = 0; i < 4; i++) {
+        whole[i] = _mm512_cvtps_epi32((__m512)(y[i] * inverse));
+        if (keep_rest) y[i] = TK(fma)((v16)_mm512_cvtepi32_ps(whole[i]), step, y[i]);
+      }
+      // Packing goes by quarters of a register; the permutation puts them in order.
+      __m512i bytes = _mm512_permutexvar_epi32(
+          order, _mm512_packs_epi16(_mm512_packs_epi32(whole[0], whole[1]),
+                                    _mm512_packs_epi32(whole[2], whole[3])));
+      _mm512_storeu_si512(quants + g * TK_ROTATED_GROUP + 64 * half, bytes);
+      sums = _mm512_dpbusd_epi32(sums, _mm512_set1_epi8(1), bytes);
+    }
+    corrections[g] = -128 * _mm512_reduce_add_epi32(sums);
+  }
+}
+
+TK_INLINE void write_chunk(int groups, v16 *x, const tk_rotated_rows *out,
+                           const tk_rotated_rows *rest, int64_t place) {
+  const float largest = rotate(groups, x);
+  const int64_t width = groups * TK_ROTATED_GROUP;
+  round_chunk(groups, x, largest, rest != NULL, out->quants + place * width,
+              out->scales + place, out->corrections + place * 4);
+  if (rest) {
+    // Rounding leaves at most half a step.
+    round_chunk(groups, x, largest / 254, false, rest->quants + place * width,
+                rest->scales + place, rest->corrections + place * 4);
+  }
+}
+
+/// x times the normal distribution's share below x, as exactly as rounding to int8 leaves room for:
+/// within 1e-4 of the larger of x and 1. erf(x / sqrt(2)) is x P(x^2) / Q(x^2), fitted to |x| < 4.2.
+TK_INLINE v16 rough_gelu(v16 x) {
+  const v16 end = TK(splat)(4.2f), half = TK(splat)(0.5f) * x;
+  v16 a = TK(min)(TK(max)(x, -end), end), u = a * a;
+  v16 p = TK(fma)(u, TK(splat)(6.7615642e-5f), TK(splat)(7.6820517e-3f));
+  p = TK(fma)(p, u, TK(splat)(5.4112421e-2f));
+  p = TK(fma)(p, u, TK(splat)(0.79789029f));
+  v16 q = TK(fma)(u, TK(splat)(1.1767884e-3f), TK(splat)(2.3662025e-2f));
+  q = TK(fma)(q, u, TK(splat)(0.23452314f));
+  q = TK(fma)(q, u, TK(splat)(1));
+  return TK(fma)(half * (a * p), TK_INVERSE_ESTIMATE(q), half);
+}
+
+TK_INLINE void layer_norm_rows(int groups, const float *x, int64_t x_stride, int64_t count,
+                               const float *weight, const float *bias, float epsilon,
+                               float *hidden, int64_t hidden_stride, const tk_rotated_rows *out,
+                               const tk_rotated_rows *rest, int64_t row) {
+  const int64_t width = groups * TK_ROTATED_GROUP, n = out->chunks * width;
+  for (int64_t r = 0; r < count; r++) {
+    const float *in = x + r * x_stride;
+    float *h = hidden + r * hidden_stride;
+    v16 total[2] = {TK(splat)(0), TK(splat)(0)}, squares[2] = {TK(splat)(0), TK(splat)(0)};
+    for (int64_t i = 0; i < n; i += 32)
+      total[0] += TK(load)(in + i), total[1] += TK(load)(in + i + 16);
+    const v16 mean = TK(splat)(TK(sum)(total[0] + total[1]) / (float)n);
+    for (int64_t i = 0; i < n; i += 32) {
+      v16 a = TK(load)(in + i) - mean, b = TK(load)(in + i + 16) - mean;
+      squares[0] = TK(fma)(a, a, squares[0]);
+      squares[1] = TK(fma)(b, b, squares[1]);
+    }
+    const v16 factor =
+        TK(splat)(1 / sqrtf(TK(sum)(squares[0] + squares[1]) / (float)n + epsilon));
+    for (int64_t c = 0; c < out->chunks; c++) {
+      v16 chunk[MOST_GROUPS * VECTORS];
+      for (int64_t i = 0; i < groups * VECTORS; i++) {
+        const int64_t k = c * width + 16 * i;
+        chunk[i] = TK(fma)((TK(load)(in + k) - mean) * factor, TK(load)(weight + k),
+                           TK(load)(bias + k));
+        TK(store)(h + k, chunk[i]);
+      }
+      write_chunk(groups, chunk, out, rest, c * out->rows + row + r);
+    }
+  }
+}
+
+TK_INLINE void quantize_rows(int groups, const float *x, int64_t x_stride, int64_t count,
+                             int64_t first, int64_t last, bool gelu, const tk_rotated_rows *out,
+                             int64_t row) {
+  const int64_t width = groups * TK_ROTATED_GROUP;
+  for (int64_t r = 0; r < count; r++) {
+    for (int64_t c = first; c < last; c++) {
+      const float *in = x + r * x_stride + c * width;
+      v16 chunk[MOST_GROUPS * VECTORS];
+      if (gelu) {
+        for (int i = 0; i < groups * VECTORS; i++)
+          chunk[i] = rough_gelu(TK(load)(in + 16 * i));
+      } else {
+        memcpy(chunk, in, (size_t)width * sizeof(float));
+      }
+      write_chunk(groups, chunk, out, NULL, c * out->rows + row + r);
+    }
+  }
+}
+
+void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, const float *weight,
+                           const float *bias, float epsilon, float *hidden,
+                           int64_t hidden_stride, const tk_rotated_rows *out,
+                           const tk_rotated_rows *rest, int64_t row) {
+  if (out->groups == 3)
+    layer_norm_rows(3, x, x_stride, count, weight, bias, epsilon, hidden, hidden_stride, out,
+                    rest, row);
+  else
+    layer_norm_rows(4, x, x_stride, count, weight, bias, epsilon, hidden, hidden_stride, out,
+                    rest, row);
+}
+
+void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_t first,
+                         int64_t last, bool gelu, const tk_rotated_rows *out, int64_t row) {
+  if (out->groups == 3) quantize_rows(3, x, x_stride, count, first, last, gelu, out, row);
+  else quantize_rows(4, x, x_stride, count, first, last, gelu, out, row);
+}
+
+#pragma clang attribute pop
+#else
+void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, const float *weight,
+                           const float *bias, float epsilon, float *hidden,
+                           int64_t hidden_stride, const tk_rotated_rows *out,
+                           const tk_rotated_rows *rest, int64_t row) {
+  (void)x, (void)x_stride, (void)count, (void)weight, (void)bias, (void)epsilon, (void)hidden,
+      (void)hidden_stride, (void)out, (void)rest, (void)row;
+}
+void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_t first,
+                         int64_t last, bool gelu, const tk_rotated_rows *out, int64_t row) {
+  (void)x, (void)x_stride, (void)count, (void)first, (void)last, (void)gelu, (void)out, (void)row;
+}
+#endif

@@ -1,0 +1,128 @@
+import Kernels
+
+/// An encoder's layers in rotated int8, for machines with VNNI and models whose sizes fit.
+final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
+  // Unchecked: one pass at a time, and its barriers order the workers.
+
+  /// The sizes of a model that fits.
+  struct Shape {
+    let width: RotatedShape
+    let inner: RotatedShape
+
+    /// Nil where the model's sizes don't fit, or the machine lacks the instructions.
+    init?(_ configuration: EncoderConfiguration) {
+      guard
+        FullAttention.isAvailable(
+          headDim: configuration.headDim, maximumPositions: configuration.maximumPositions),
+        let width = RotatedShape(width: configuration.width),
+        let inner = RotatedShape(width: configuration.feedForwardWidth)
+      else { return nil }
+      self.width = width
+      self.inner = inner
+    }
+  }
+
+  /// Rows a worker from which on each takes its own rows through whole layers. With fewer, workers
+  /// share the outputs of every product instead, so that each reads only its part of the weights.
+  static let rowsAWorker = 24
+  /// Rows that go through the feed-forward block at once, so that what is between its two products
+  /// stays in the second-level cache.
+  static let panel = 96
+
+  let configuration: EncoderConfiguration
+  let embeddings: EncoderEmbeddings
+  let layers: [RotatedEncoderLayer]
+  let attention: FullAttention
+  let batch: EncoderBatch
+
+  /// The residual stream. // (rows, width)
+  let hidden: FloatBuffer
+  /// The same for workers other than the first where all take the same rows. // (workers x fewRows, width)
+  let copies: FloatBuffer
+  /// Queries, keys and values; the result of attention takes the queries' place. // (rows, 3 x width)
+  let queryKeyValue: FloatBuffer
+  /// What a norm takes. // (rows, width)
+  let sum: FloatBuffer
+  /// The inputs of products, each worker's in its own part, and what rounding left of them.
+  /// // (workers x ownRows, width)
+  let normed: RotatedActivations
+  let rest: RotatedActivations
+  /// // (workers x panel, inner width)
+  let inner: FloatBuffer
+  let activated: RotatedActivations
+  /// Rows in each worker's part of `normed`.
+  let ownRows: Int
+  /// Rows that workers at most share the outputs of.
+  let fewRows: Int
+
+  init(
+    configuration: EncoderConfiguration, shape: Shape, prefix: String,
+    embeddings: EncoderEmbeddings, loader: WeightLoader, workers: Int, maximumRows: Int
+  ) throws {
+    self.configuration = configuration
+    self.embeddings = embeddings
+    var layers: [RotatedEncoderLayer] = []
+    for index in 0..<configuration.layerCount {
+      layers.append(
+        try RotatedEncoderLayer(
+          prefix: prefix + "encoder.layer.\(index).", configuration, shape, loader))
+    }
+    self.layers = layers
+    batch = EncoderBatch(
+      maximumRows: maximumRows, roomUnit: FullAttention.room(positions: 1))
+    attention = try FullAttention(
+      heads: configuration.headCount, headDim: configuration.headDim,
+      scale: configuration.attentionScale, room: batch.room, workers: workers)
+    let rows = batch.maximumRows
+    let width = configuration.width
+    fewRows = min(rows, Self.rowsAWorker * workers)
+    // A worker's share is cut at even rows.
+    ownRows = max(fewRows, (rows / 2 + workers - 1) / workers * 2)
+    hidden = try FloatBuffer(rows: rows, width: width)
+    copies = try FloatBuffer(rows: workers * fewRows, width: width)
+    queryKeyValue = try FloatBuffer(rows: rows, width: 3 * width)
+    sum = try FloatBuffer(rows: rows, width: width)
+    normed = try RotatedActivations(rows: workers * ownRows, shape: shape.width)
+    rest = try RotatedActivations(rows: workers * ownRows, shape: shape.width)
+    inner = try FloatBuffer(rows: workers * Self.panel, width: configuration.feedForwardWidth)
+    activated = try RotatedActivations(rows: workers * Self.panel, shape: shape.inner)
+  }
+
+  func hidden(row: Int) -> UnsafePointer<Float> { UnsafePointer(hidden.row(row)) }
+}
+
+/// The weights of one BERT layer, rotated.
+struct RotatedEncoderLayer: Sendable {
+  let queryKeyValue: RotatedProjection
+  let output: RotatedProjection
+  let attentionNorm: LayerNormWeights
+  let intermediate: RotatedProjection
+  let contraction: RotatedProjection
+  let outputNorm: LayerNormWeights
+
+  init(
+    prefix: String, _ configuration: EncoderConfiguration, _ shape: RotatedEncoderBody.Shape,
+    _ loader: WeightLoader
+  ) throws(ModelError) {
+    let width = configuration.width
+    queryKeyValue = try loader.rotatedProjection(
+      ["query", "key", "value"].map { prefix + "attention.self." + $0 }, outputs: width,
+      shape: shape.width)
+    output = try loader.rotatedProjection(
+      [prefix + "attention.output.dense"], outputs: width, shape: shape.width)
+    attentionNorm = try LayerNormWeights(
+      prefix: prefix + "attention.output.LayerNorm", width: width, loader)
+    intermediate = try loader.rotatedProjection(
+      [prefix + "intermediate.dense"], outputs: configuration.feedForwardWidth,
+      shape: shape.width)
+    contraction = try loader.rotatedProjection(
+      [prefix + "output.dense"], outputs: width, shape: shape.inner)
+    outputNorm = try LayerNormWeights(prefix: prefix + "output.LayerNorm", width: width, loader)
+  }
+}
+
+/// A linear map in rotated int8.
+struct RotatedProjection: Sendable {
+  let matrix: RotatedMatrix
+  let bias: FloatBuffer  // (outputs)
+}

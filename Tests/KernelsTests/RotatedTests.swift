@@ -1,0 +1,190 @@
+import Foundation
+import Kernels
+import Testing
+
+/// Only where the machine has VNNI; elsewhere encoders take ``WeightMatrix``.
+@Suite(.enabled(if: RotatedShape(width: 384) != nil))
+struct RotatedTests {
+  private func buffer(
+    _ rows: Int, _ width: Int, _ random: inout Random, outlier: Float = 1
+  ) throws -> FloatBuffer {
+    let buffer = try FloatBuffer(rows: rows, width: width)
+    for index in 0..<buffer.count { buffer.pointer[index] = random.float() }
+    // One large number a row, as activations of transformers have them.
+    for row in 0..<rows { buffer[row, (row * 37) % width] *= outlier }
+    return buffer
+  }
+
+  private func activations(_ x: FloatBuffer, gelu: Bool = false) throws -> RotatedActivations {
+    let shape = try #require(RotatedShape(width: x.width))
+    let out = try RotatedActivations(rows: x.rows + 1, shape: shape)
+    // From row 1 on, chunk by chunk.
+    for chunk in 0..<out.chunks {
+      out.quantize(
+        x.pointer, stride: x.width, count: x.rows, chunks: chunk..<chunk + 1, gelu: gelu, row: 1)
+    }
+    return out
+  }
+
+  /// The relative error of a product, against double precision. // x (rows, width), w (outputs, width)
+  private func error(
+    _ found: FloatBuffer, x: [[Double]], w: FloatBuffer, bias: FloatBuffer?, addend: FloatBuffer?
+  ) -> Double {
+    var wrong = 0.0
+    var all = 0.0
+    for (row, numbers) in x.enumerated() {
+      for output in 0..<w.rows {
+        var sum = 0.0
+        for k in 0..<w.width { sum += numbers[k] * Double(w[output, k]) }
+        all += sum * sum
+        sum += Double(bias?[0, output] ?? 0) + Double(addend?[row, output] ?? 0)
+        let difference = Double(found[row, output]) - sum
+        wrong += difference * difference
+      }
+    }
+    return (wrong / all).squareRoot()
+  }
+
+  private func rows(_ x: FloatBuffer) -> [[Double]] {
+    (0..<x.rows).map { row in (0..<x.width).map { Double(x[row, $0]) } }
+  }
+
+  @Test(arguments: [384, 512, 768, 1536], [1, 2, 3, 7, 8, 9, 17])
+  func productEqualsTheDefinition(width: Int, count: Int) throws {
+    var random = Random(41)
+    let x = try buffer(count, width, &random, outlier: 10)
+    let w = try buffer(96, width, &random)
+    let bias = try buffer(1, 96, &random)
+    let addend = try buffer(count, 96, &random)
+    let matrix = try RotatedMatrix([w], shape: #require(RotatedShape(width: width)))
+    let input = try activations(x)
+    let out = try FloatBuffer(rows: count, width: 96)
+    // In two parts, the second first.
+    for outputs in [64..<96, 0..<64] {
+      matrix.multiply(
+        input, row: 1, count: count, outputs: outputs, into: out.pointer, stride: 96,
+        bias: bias.pointer, addend: addend.pointer, addendStride: 96)
+    }
+    #expect(error(out, x: rows(x), w: w, bias: bias, addend: addend) < 0.02)
+  }
+
+  @Test func severalMatricesAreOne() throws {
+    var random = Random(42)
+    let parts = try [buffer(32, 384, &random), buffer(64, 384, &random)]
+    let shape = try #require(RotatedShape(width: 384))
+    let pool = try ThreadPool(threadCount: 2)
+    let input = try activations(buffer(5, 384, &random))
+    let whole = try RotatedMatrix(parts, shape: shape, pool: pool)
+    let together = try FloatBuffer(rows: 5, width: 96)
+    whole.multiply(
+      input, row: 1, count: 5, outputs: 0..<96, into: together.pointer, stride: 96)
+    var start = 0
+    for part in parts {
+      let alone = try FloatBuffer(rows: 5, width: part.rows)
+      try RotatedMatrix([part], shape: shape).multiply(
+        input, row: 1, count: 5, outputs: 0..<part.rows, into: alone.pointer, stride: part.rows)
+      for row in 0..<5 {
+        for output in 0..<part.rows {
+          #expect(alone[row, output] == together[row, start + output])
+        }
+      }
+      start += part.rows
+    }
+  }
+
+  @Test(arguments: [384, 512])
+  func layerNormAndItsRest(width: Int) throws {
+    var random = Random(43)
+    let x = try buffer(9, width, &random, outlier: 20)
+    let weight = try buffer(1, width, &random)
+    let bias = try buffer(1, width, &random)
+    let w = try buffer(64, width, &random)
+    let shape = try #require(RotatedShape(width: width))
+    let normed = try RotatedActivations(rows: 12, shape: shape)
+    let rest = try RotatedActivations(rows: 12, shape: shape)
+    let hidden = try FloatBuffer(rows: 9, width: width)
+    normed.layerNorm(
+      x.pointer, count: 9, weight: weight.pointer, bias: bias.pointer, epsilon: 1e-5,
+      hidden: hidden.pointer, rest: rest, row: 3)
+    var wanted: [[Double]] = []
+    for row in rows(x) {
+      let mean = row.reduce(0, +) / Double(width)
+      let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(width)
+      wanted.append(
+        row.enumerated().map { index, value in
+          (value - mean) / (variance + 1e-5).squareRoot() * Double(weight[0, index])
+            + Double(bias[0, index])
+        })
+    }
+    for (row, numbers) in wanted.enumerated() {
+      for (index, value) in numbers.enumerated() {
+        #expect(abs(Double(hidden[row, index]) - value) < 1e-5)
+      }
+    }
+    let matrix = try RotatedMatrix([w], shape: shape)
+    let out = try FloatBuffer(rows: 9, width: 64)
+    matrix.multiply(normed, row: 3, count: 9, outputs: 0..<64, into: out.pointer, stride: 64)
+    let before = error(out, x: wanted, w: w, bias: nil, addend: nil)
+    matrix.multiply(
+      rest, row: 3, count: 9, outputs: 0..<64, into: out.pointer, stride: 64,
+      addend: out.pointer, addendStride: 64)
+    let after = error(out, x: wanted, w: w, bias: nil, addend: nil)
+    // What is left then is what rounding the weights costs.
+    #expect(before < 0.02)
+    #expect(after < before * 0.85)
+    // In place.
+    normed.layerNorm(
+      x.pointer, count: 9, weight: weight.pointer, bias: bias.pointer, epsilon: 1e-5,
+      hidden: x.pointer, row: 3)
+    for index in 0..<x.count { #expect(x.pointer[index] == hidden.pointer[index]) }
+  }
+
+  @Test func gelu() throws {
+    var random = Random(44)
+    let x = try buffer(6, 384, &random)
+    for index in 0..<x.count { x.pointer[index] *= 6 }
+    let w = try buffer(32, 384, &random)
+    let out = try FloatBuffer(rows: 6, width: 32)
+    try RotatedMatrix([w], shape: #require(RotatedShape(width: 384))).multiply(
+      activations(x, gelu: true), row: 1, count: 6, outputs: 0..<32, into: out.pointer, stride: 32)
+    let wanted = rows(x).map { $0.map { $0 / 2 * (1 + erf($0 / 2.0.squareRoot())) } }
+    #expect(error(out, x: wanted, w: w, bias: nil, addend: nil) < 0.02)
+  }
+
+  /// Numbers that no model should have end in numbers or NaN, not in a crash, and only in their row.
+  @Test func oddNumbersStayInTheirRow() throws {
+    var random = Random(45)
+    let x = try buffer(4, 384, &random)
+    for (row, odd) in [(0, Float.nan), (1, .infinity), (2, 0)] {
+      for k in 0..<(row == 2 ? 384 : 3) { x[row, k] = odd }
+    }
+    let w = try buffer(32, 384, &random)
+    let matrix = try RotatedMatrix([w], shape: #require(RotatedShape(width: 384)))
+    let out = try FloatBuffer(rows: 4, width: 32)
+    matrix.multiply(
+      try activations(x), row: 1, count: 4, outputs: 0..<32, into: out.pointer, stride: 32)
+    for output in 0..<32 {
+      #expect(out[2, output] == 0)
+      #expect(out[3, output].isFinite)
+    }
+    let alone = try FloatBuffer(rows: 1, width: 384)
+    alone.pointer.update(from: x.row(3), count: 384)
+    let same = try FloatBuffer(rows: 1, width: 32)
+    matrix.multiply(
+      try activations(alone), row: 1, count: 1, outputs: 0..<32, into: same.pointer, stride: 32)
+    for output in 0..<32 { #expect(same[0, output] == out[3, output]) }
+  }
+
+  @Test func sizesThatCannotBe() throws {
+    for width in [0, -384, 32, 383, 256, 640] { #expect(RotatedShape(width: width) == nil) }
+    let shape = try #require(RotatedShape(width: 384))
+    #expect(throws: KernelError.self) { try RotatedActivations(rows: 0, shape: shape) }
+    #expect(throws: KernelError.self) { try RotatedMatrix([], shape: shape) }
+    #expect(throws: KernelError.self) {
+      try RotatedMatrix([FloatBuffer(rows: 33, width: 384)], shape: shape)
+    }
+    #expect(throws: KernelError.self) {
+      try RotatedMatrix([FloatBuffer(rows: 32, width: 512)], shape: shape)
+    }
+  }
+}
