@@ -56,8 +56,8 @@ INLINE void multiply_rows(int rows, int groups, const product *p) {
 #pragma clang loop unroll(disable)
     for (int k = 0; k < STEPS; k++, w += 128, x += 4) {
       if (next) {
-        _mm_prefetch((const char *)next, _MM_HINT_T1);
-        _mm_prefetch((const char *)next + 64, _MM_HINT_T1);
+        _mm_prefetch((const char *)next, _MM_HINT_T0);
+        _mm_prefetch((const char *)next + 64, _MM_HINT_T0);
         next += 128;
       }
       const __m512i a = _mm512_loadu_si512(w), b = _mm512_loadu_si512(w + 64);

@@ -40,14 +40,8 @@ TK_INLINE void rotate_group(v16 *x) {
   for (int i = 0; i < VECTORS; i++) x[i] = next_neighbours(neighbours(x[i]));
 }
 
-/// A chunk, in place; returns its largest magnitude.
-TK_INLINE float rotate(int groups, v16 *x) {
-  for (int g = 0; g < groups; g++) {
-    v16 group[VECTORS];
-    memcpy(group, x + g * VECTORS, sizeof group);
-    rotate_group(group);
-    memcpy(x + g * VECTORS, group, sizeof group);
-  }
+/// What is left of a chunk's rotation once its groups are rotated; returns the largest magnitude.
+TK_INLINE float join_groups(int groups, v16 *x) {
   // Without their signs, floats are ordered as integers are; NaN is above all.
   i16 largest = (i16)TK(splat)(0);
   const v16 factor = TK(splat)(-2 / (float)groups);
@@ -91,9 +85,10 @@ TK_INLINE void round_chunk(int groups, v16 *x, float largest, bool keep_rest, in
   }
 }
 
+/// Writes a chunk whose groups are rotated.
 TK_INLINE void write_chunk(int groups, v16 *x, const tk_rotated_rows *out,
                            const tk_rotated_rows *rest, int64_t place) {
-  const float largest = rotate(groups, x);
+  const float largest = join_groups(groups, x);
   const int64_t width = groups * TK_ROTATED_GROUP;
   round_chunk(groups, x, largest, rest != NULL, out->quants + place * width,
               out->scales + place, out->corrections + place * 4);
@@ -105,17 +100,15 @@ TK_INLINE void write_chunk(int groups, v16 *x, const tk_rotated_rows *out,
 }
 
 /// x times the normal distribution's share below x, as exactly as rounding to int8 leaves room for:
-/// within 1e-4 of the larger of x and 1. erf(x / sqrt(2)) is x P(x^2) / Q(x^2), fitted to |x| < 4.2.
+/// within 1e-4 of the larger of |x| and 1. erf(x / sqrt(2)) is a polynomial fitted to |x| < 3.8.
 TK_INLINE v16 rough_gelu(v16 x) {
-  const v16 end = TK(splat)(4.2f), half = TK(splat)(0.5f) * x;
-  v16 a = TK(min)(TK(max)(x, -end), end), u = a * a;
-  v16 p = TK(fma)(u, TK(splat)(6.7615642e-5f), TK(splat)(7.6820517e-3f));
-  p = TK(fma)(p, u, TK(splat)(5.4112421e-2f));
-  p = TK(fma)(p, u, TK(splat)(0.79789029f));
-  v16 q = TK(fma)(u, TK(splat)(1.1767884e-3f), TK(splat)(2.3662025e-2f));
-  q = TK(fma)(q, u, TK(splat)(0.23452314f));
-  q = TK(fma)(q, u, TK(splat)(1));
-  return TK(fma)(half * (a * p), TK_INVERSE_ESTIMATE(q), half);
+  static const float factors[] = {2.96473523e-7f,  -9.30747198e-6f, 1.72979594e-4f, -2.16144696e-3f,
+                                  1.95139362e-2f, -0.132577123f,   0.797773815f};
+  const v16 end = TK(splat)(3.8f), half = TK(splat)(0.5f) * x;
+  v16 a = TK(min)(TK(max)(x, -end), end), u = a * a, p = TK(splat)(-4.17315575e-9f);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 7; i++) p = TK(fma)(p, u, TK(splat)(factors[i]));
+  return TK(fma)(half * a, p, half);
 }
 
 TK_INLINE void layer_norm_rows(int groups, const float *x, int64_t x_stride, int64_t count,
@@ -139,11 +132,17 @@ TK_INLINE void layer_norm_rows(int groups, const float *x, int64_t x_stride, int
         TK(splat)(1 / sqrtf(TK(sum)(squares[0] + squares[1]) / (float)n + epsilon));
     for (int64_t c = 0; c < out->chunks; c++) {
       v16 chunk[MOST_GROUPS * VECTORS];
-      for (int64_t i = 0; i < groups * VECTORS; i++) {
-        const int64_t k = c * width + 16 * i;
-        chunk[i] = TK(fma)((TK(load)(in + k) - mean) * factor, TK(load)(weight + k),
-                           TK(load)(bias + k));
-        TK(store)(h + k, chunk[i]);
+      for (int g = 0; g < groups; g++) {
+        v16 group[VECTORS];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < VECTORS; i++) {
+          const int64_t k = c * width + 16 * (g * VECTORS + i);
+          group[i] = TK(fma)((TK(load)(in + k) - mean) * factor, TK(load)(weight + k),
+                             TK(load)(bias + k));
+          TK(store)(h + k, group[i]);
+        }
+        rotate_group(group);
+        memcpy(chunk + g * VECTORS, group, sizeof group);
       }
       write_chunk(groups, chunk, out, rest, c * out->rows + row + r);
     }
@@ -158,11 +157,16 @@ TK_INLINE void quantize_rows(int groups, const float *x, int64_t x_stride, int64
     for (int64_t c = first; c < last; c++) {
       const float *in = x + r * x_stride + c * width;
       v16 chunk[MOST_GROUPS * VECTORS];
+      // In a loop of its own: with its factors beside it a whole group doesn't fit the registers.
       if (gelu) {
-        for (int i = 0; i < groups * VECTORS; i++)
-          chunk[i] = rough_gelu(TK(load)(in + 16 * i));
-      } else {
-        memcpy(chunk, in, (size_t)width * sizeof(float));
+        for (int i = 0; i < groups * VECTORS; i++) chunk[i] = rough_gelu(TK(load)(in + 16 * i));
+        in = (const float *)chunk;
+      }
+      for (int g = 0; g < groups; g++) {
+        v16 group[VECTORS];
+        memcpy(group, in + g * TK_ROTATED_GROUP, sizeof group);
+        rotate_group(group);
+        memcpy(chunk + g * VECTORS, group, sizeof group);
       }
       write_chunk(groups, chunk, out, NULL, c * out->rows + row + r);
     }

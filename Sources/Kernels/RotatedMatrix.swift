@@ -30,14 +30,20 @@ package final class RotatedMatrix: @unchecked Sendable {
   /// Outputs that are computed together: ranges of outputs begin and end at multiples of it.
   package static let outputStep = Int(TK_ROTATED_PAIR)
 
-  private let memory: UnsafeMutableRawPointer
-  private let byteCount: Int
+  private let arena: WeightArena
   private let packed: tk_rotated_matrix
+
+  /// Bytes that a matrix takes of an arena.
+  package static func byteCount(outputs: Int, shape: RotatedShape) -> Int {
+    Int(tk_rotated_matrix_bytes(Int64(outputs), Int64(shape.chunks), Int64(shape.groups)))
+  }
 
   /// - Parameter parts: Matrices of which one is made, the first one's outputs first; all are of
   ///   `shape`'s width, and their outputs multiples of ``outputStep``. // each (outputs, inputs)
+  /// - Parameter arena: Has room for it; where nil, the matrix has memory of its own.
   package init(
-    _ parts: [FloatBuffer], shape: RotatedShape, pool: ThreadPool? = nil
+    _ parts: [FloatBuffer], shape: RotatedShape, arena: WeightArena? = nil,
+    pool: ThreadPool? = nil
   ) throws(KernelError) {
     outputs = parts.reduce(0) { $0 + $1.rows }
     self.shape = shape
@@ -51,9 +57,9 @@ package final class RotatedMatrix: @unchecked Sendable {
     }
     // A weight and its share of the scales take less than two bytes.
     _ = try checkedByteCount(rows: outputs, width: shape.width, bytesPerElement: 2)
-    byteCount = Int(
-      tk_rotated_matrix_bytes(Int64(outputs), Int64(shape.chunks), Int64(shape.groups)))
-    memory = try allocate(byteCount)
+    let byteCount = Self.byteCount(outputs: outputs, shape: shape)
+    if let arena { self.arena = arena } else { self.arena = try WeightArena(sizes: [byteCount]) }
+    let memory = try self.arena.reserve(byteCount)
     packed = tk_rotated_matrix(
       tiles: memory.assumingMemoryBound(to: UInt8.self), outputs: Int64(outputs),
       chunks: Int64(shape.chunks), groups: Int64(shape.groups))
@@ -74,8 +80,6 @@ package final class RotatedMatrix: @unchecked Sendable {
       firstPair += pairs
     }
   }
-
-  deinit { tk_free(memory, byteCount) }
 
   /// `output` = the products of some outputs with `count` rows of `x` from `row` on, and `bias` and
   /// `addend` where there are. A row's result does not depend on the others.

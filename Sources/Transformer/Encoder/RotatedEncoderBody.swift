@@ -24,7 +24,7 @@ final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
 
   /// Rows a worker from which on each takes its own rows through whole layers. With fewer, workers
   /// share the outputs of every product instead, so that each reads only its part of the weights.
-  static let rowsAWorker = 24
+  static let rowsAWorker = 8
   /// Rows that go through the feed-forward block at once, so that what is between its two products
   /// stays in the second-level cache.
   static let panel = 96
@@ -61,11 +61,14 @@ final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
   ) throws {
     self.configuration = configuration
     self.embeddings = embeddings
+    let sizes = RotatedEncoderLayer.byteCounts(configuration, shape)
+    let arena = try WeightArena(
+      sizes: Array(repeating: sizes, count: configuration.layerCount).flatMap { $0 })
     var layers: [RotatedEncoderLayer] = []
     for index in 0..<configuration.layerCount {
       layers.append(
         try RotatedEncoderLayer(
-          prefix: prefix + "encoder.layer.\(index).", configuration, shape, loader))
+          prefix: prefix + "encoder.layer.\(index).", configuration, shape, loader, arena))
     }
     self.layers = layers
     batch = EncoderBatch(
@@ -100,23 +103,38 @@ struct RotatedEncoderLayer: Sendable {
   let contraction: RotatedProjection
   let outputNorm: LayerNormWeights
 
+  /// What its matrices take of an arena.
+  static func byteCounts(
+    _ configuration: EncoderConfiguration, _ shape: RotatedEncoderBody.Shape
+  ) -> [Int] {
+    let width = configuration.width
+    return [
+      RotatedMatrix.byteCount(outputs: 3 * width, shape: shape.width),
+      RotatedMatrix.byteCount(outputs: width, shape: shape.width),
+      RotatedMatrix.byteCount(outputs: configuration.feedForwardWidth, shape: shape.width),
+      RotatedMatrix.byteCount(outputs: width, shape: shape.inner),
+    ]
+  }
+
   init(
     prefix: String, _ configuration: EncoderConfiguration, _ shape: RotatedEncoderBody.Shape,
-    _ loader: WeightLoader
+    _ loader: WeightLoader, _ arena: WeightArena
   ) throws(ModelError) {
     let width = configuration.width
-    queryKeyValue = try loader.rotatedProjection(
-      ["query", "key", "value"].map { prefix + "attention.self." + $0 }, outputs: width,
-      shape: shape.width)
-    output = try loader.rotatedProjection(
-      [prefix + "attention.output.dense"], outputs: width, shape: shape.width)
+    func projection(
+      _ names: [String], _ outputs: Int, _ shape: RotatedShape
+    ) throws(ModelError) -> RotatedProjection {
+      try loader.rotatedProjection(
+        names.map { prefix + $0 }, outputs: outputs, shape: shape, arena: arena)
+    }
+    queryKeyValue = try projection(
+      ["attention.self.query", "attention.self.key", "attention.self.value"], width, shape.width)
+    output = try projection(["attention.output.dense"], width, shape.width)
     attentionNorm = try LayerNormWeights(
       prefix: prefix + "attention.output.LayerNorm", width: width, loader)
-    intermediate = try loader.rotatedProjection(
-      [prefix + "intermediate.dense"], outputs: configuration.feedForwardWidth,
-      shape: shape.width)
-    contraction = try loader.rotatedProjection(
-      [prefix + "output.dense"], outputs: width, shape: shape.inner)
+    intermediate = try projection(
+      ["intermediate.dense"], configuration.feedForwardWidth, shape.width)
+    contraction = try projection(["output.dense"], width, shape.inner)
     outputNorm = try LayerNormWeights(prefix: prefix + "output.LayerNorm", width: width, loader)
   }
 }

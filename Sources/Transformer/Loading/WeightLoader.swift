@@ -162,7 +162,7 @@ package struct WeightLoader: Sendable {
   /// Linear maps `prefix.weight`, with `prefix.bias` if the file has one, as one map in rotated int8: the
   /// first one's outputs come first. `outputs` are of each.
   func rotatedProjection(
-    _ prefixes: [String], outputs: Int, shape: RotatedShape
+    _ prefixes: [String], outputs: Int, shape: RotatedShape, arena: WeightArena
   ) throws(ModelError) -> RotatedProjection {
     let bias: FloatBuffer
     var parts: [FloatBuffer] = []
@@ -184,7 +184,7 @@ package struct WeightLoader: Sendable {
     }
     do {
       let matrix = try pool.withTurn { threads throws(KernelError) in
-        try RotatedMatrix(parts, shape: shape, pool: threads)
+        try RotatedMatrix(parts, shape: shape, arena: arena, pool: threads)
       }
       return RotatedProjection(matrix: matrix, bias: bias)
     } catch {
