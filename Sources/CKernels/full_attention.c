@@ -25,6 +25,9 @@ enum {
   MOST_WEIGHT = 4095,
 };
 
+/// A score that gives no weight.
+#define NOWHERE -1e30f
+
 static int64_t padded(int64_t positions) {
   return (positions + POSITIONS - 1) / POSITIONS * POSITIONS;
 }
@@ -142,9 +145,20 @@ TK_INLINE float round_query(const float *query, int64_t d, float scale, int8_t *
   return largest / 127 * scale;
 }
 
-/// scores[r][p] = the scaled key of p by the query of r in whole numbers. // (rows, width)
+/// The first `count` numbers of x, `other` behind.
+TK_INLINE v16 first_of(v16 x, int64_t count, float other) {
+  const i16 place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return tk_choose(x, TK(splat)(other), place < (i16)((int32_t)count));
+}
+
+/// scores[r][p] = the scaled key of p by the query of r in whole numbers, and far below all others
+/// behind the text; tops[r] has the largest in one of its lanes. // (rows, width)
 TK_INLINE void score(int rows, const int8_t *q, const int32_t *corrections, int64_t d,
-                     const head_memory *m, int64_t width, float *scores) {
+                     const head_memory *m, int64_t positions, int64_t width, float *scores,
+                     v16 *tops) {
+  v16 top[ROWS];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) top[r] = TK(splat)(NOWHERE);
   for (int64_t j = 0; j < width; j += POSITIONS) {
     const uint8_t *a = m->keys + j * d, *b = a + 16 * d;
     __m512i dot[2 * ROWS];
@@ -161,11 +175,17 @@ TK_INLINE void score(int rows, const int8_t *q, const int32_t *corrections, int6
     }
     const __m512 scales[2] = {_mm512_loadu_ps(m->key_scales + j),
                               _mm512_loadu_ps(m->key_scales + j + 16)};
+    const bool is_whole = j + POSITIONS <= positions;
 #pragma clang loop unroll(full)
-    for (int i = 0; i < 2 * rows; i++)
-      _mm512_storeu_ps(scores + i / 2 * width + j + 16 * (i % 2),
-                       _mm512_mul_ps(_mm512_cvtepi32_ps(dot[i]), scales[i % 2]));
+    for (int i = 0; i < 2 * rows; i++) {
+      const int64_t p = j + 16 * (i % 2);
+      v16 x = (v16)_mm512_mul_ps(_mm512_cvtepi32_ps(dot[i]), scales[i % 2]);
+      if (!is_whole) x = first_of(x, positions - p, NOWHERE);
+      top[i / 2] = TK(max)(x, top[i / 2]);
+      TK(store)(scores + i / 2 * width + p, x);
+    }
   }
+  memcpy(tops, top, (size_t)rows * sizeof *top);
 }
 
 /// 2^x, relative error below 5e-5; 0 far below 0.
@@ -179,29 +199,21 @@ TK_INLINE v16 power_of_two(v16 x) {
   return TK_SCALEF(p, n);
 }
 
-/// The first `count` numbers, zeros behind.
-TK_INLINE v16 first_of(v16 x, int64_t count) {
-  const i16 place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return (v16)((i16)x & (place < (i16)((int32_t)count)));
-}
-
 /// A row's scores, in units of `unit`, become its positions' weights, times 2^`enlarged` and their
 /// values' scales and in whole numbers; returns the sum of the weights without those scales.
-TK_INLINE float soften(float *scores, int64_t positions, int64_t width, float unit,
-                       const float *value_scales, float enlarged, int16_t *weights) {
-  for (int64_t i = positions; i < width; i++) scores[i] = -1e30f;
-  v16 top = TK(load)(scores);
-  for (int64_t j = 16; j < width; j += 16) top = TK(max)(top, TK(load)(scores + j));
+TK_INLINE float soften(const float *scores, float top, int64_t positions, int64_t width,
+                       float unit, const float *value_scales, float enlarged,
+                       int16_t *weights) {
   const float to_power = unit * 0x1.715476p0f;
   const v16 factor = TK(splat)(to_power);
-  const v16 shift = TK(splat)(enlarged - TK(max_of)(top) * to_power);
+  const v16 shift = TK(splat)(enlarged - top * to_power);
   v16 sum = TK(splat)(0);
   for (int64_t j = 0; j < width; j += POSITIONS) {
     v16 low = power_of_two(TK(fma)(TK(load)(scores + j), factor, shift));
     v16 high = power_of_two(TK(fma)(TK(load)(scores + j + 16), factor, shift));
     if (j + POSITIONS > positions) {
-      low = first_of(low, positions - j);
-      high = first_of(high, positions - j - 16);
+      low = first_of(low, positions - j, 0);
+      high = first_of(high, positions - j - 16, 0);
     }
     sum += low + high;
     __m512i a = _mm512_cvtps_epi32((__m512)(low * TK(load)(value_scales + j)));
@@ -257,13 +269,14 @@ TK_INLINE void attend(int rows, const tk_full_attention *a, int64_t head, int64_
   for (int r = 0; r < rows; r++)
     factors[r] = round_query(a->queries + (first + r) * a->query_stride + head * d, d, a->scale,
                              q + r * d, corrections + r);
-  score(rows, q, corrections, d, &m, width, scores);
+  v16 tops[ROWS];
+  score(rows, q, corrections, d, &m, a->positions, width, scores, tops);
   v16 most = TK(splat)(1e-30f);
   for (int64_t j = 0; j < width; j += 16) most = TK(max)(TK(load)(m.value_scales + j), most);
   const float enlarged = log2f(MOST_WEIGHT / TK(max_of)(most));
   for (int r = 0; r < rows; r++) {
-    float total = soften(scores + r * width, a->positions, width, factors[r], m.value_scales,
-                         enlarged, weights + r * width);
+    float total = soften(scores + r * width, TK(max_of)(tops[r]), a->positions, width, factors[r],
+                         m.value_scales, enlarged, weights + r * width);
     factors[r] = 1 / total;
   }
   blend(rows, weights, width, &m, d, factors,

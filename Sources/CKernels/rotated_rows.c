@@ -57,23 +57,21 @@ TK_INLINE float join_groups(int groups, v16 *x) {
   return tk_bits_to_float((uint32_t)__builtin_reduce_max(largest));
 }
 
-/// Rounds a chunk; what that leaves of it, times `step`, stays in x where `keep_rest`.
-TK_INLINE void round_chunk(int groups, v16 *x, float largest, bool keep_rest, int8_t *quants,
-                           float *scale, int32_t *corrections) {
+/// Rounds a chunk whose groups are rotated, and writes it.
+TK_INLINE void write_chunk(int groups, v16 *x, const tk_rotated_rows *out, int64_t place) {
+  int8_t *quants = out->quants + place * groups * TK_ROTATED_GROUP;
+  int32_t *corrections = out->corrections + place * 4;
+  const float largest = join_groups(groups, x);
   const v16 inverse = TK(splat)(largest > 1e-35f ? 127 / largest : 0);
-  const v16 step = TK(splat)(-largest / 127);
   // Rotated twice a number would be 32 times itself.
-  *scale = largest * (1.0f / 127 / 32);
+  out->scales[place] = largest * (1.0f / 127 / 32);
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   for (int g = 0; g < groups; g++) {
     __m512i sums = _mm512_setzero_si512();
     for (int half = 0; half < 2; half++) {
-      v16 *y = x + g * VECTORS + 4 * half;
+      const v16 *y = x + g * VECTORS + 4 * half;
       __m512i whole[4];
-      for (int i = 0; i < 4; i++) {
-        whole[i] = _mm512_cvtps_epi32((__m512)(y[i] * inverse));
-        if (keep_rest) y[i] = TK(fma)((v16)_mm512_cvtepi32_ps(whole[i]), step, y[i]);
-      }
+      for (int i = 0; i < 4; i++) whole[i] = _mm512_cvtps_epi32((__m512)(y[i] * inverse));
       // Packing goes by quarters of a register; the permutation puts them in order.
       __m512i bytes = _mm512_permutexvar_epi32(
           order, _mm512_packs_epi16(_mm512_packs_epi32(whole[0], whole[1]),
@@ -82,20 +80,6 @@ TK_INLINE void round_chunk(int groups, v16 *x, float largest, bool keep_rest, in
       sums = _mm512_dpbusd_epi32(sums, _mm512_set1_epi8(1), bytes);
     }
     corrections[g] = -128 * _mm512_reduce_add_epi32(sums);
-  }
-}
-
-/// Writes a chunk whose groups are rotated.
-TK_INLINE void write_chunk(int groups, v16 *x, const tk_rotated_rows *out,
-                           const tk_rotated_rows *rest, int64_t place) {
-  const float largest = join_groups(groups, x);
-  const int64_t width = groups * TK_ROTATED_GROUP;
-  round_chunk(groups, x, largest, rest != NULL, out->quants + place * width,
-              out->scales + place, out->corrections + place * 4);
-  if (rest) {
-    // Rounding leaves at most half a step.
-    round_chunk(groups, x, largest / 254, false, rest->quants + place * width,
-                rest->scales + place, rest->corrections + place * 4);
   }
 }
 
@@ -114,7 +98,7 @@ TK_INLINE v16 rough_gelu(v16 x) {
 TK_INLINE void layer_norm_rows(int groups, const float *x, int64_t x_stride, int64_t count,
                                const float *weight, const float *bias, float epsilon,
                                float *hidden, int64_t hidden_stride, const tk_rotated_rows *out,
-                               const tk_rotated_rows *rest, int64_t row) {
+                               int64_t row) {
   const int64_t width = groups * TK_ROTATED_GROUP, n = out->chunks * width;
   for (int64_t r = 0; r < count; r++) {
     const float *in = x + r * x_stride;
@@ -144,7 +128,7 @@ TK_INLINE void layer_norm_rows(int groups, const float *x, int64_t x_stride, int
         rotate_group(group);
         memcpy(chunk + g * VECTORS, group, sizeof group);
       }
-      write_chunk(groups, chunk, out, rest, c * out->rows + row + r);
+      write_chunk(groups, chunk, out, c * out->rows + row + r);
     }
   }
 }
@@ -168,21 +152,20 @@ TK_INLINE void quantize_rows(int groups, const float *x, int64_t x_stride, int64
         rotate_group(group);
         memcpy(chunk + g * VECTORS, group, sizeof group);
       }
-      write_chunk(groups, chunk, out, NULL, c * out->rows + row + r);
+      write_chunk(groups, chunk, out, c * out->rows + row + r);
     }
   }
 }
 
 void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, const float *weight,
                            const float *bias, float epsilon, float *hidden,
-                           int64_t hidden_stride, const tk_rotated_rows *out,
-                           const tk_rotated_rows *rest, int64_t row) {
+                           int64_t hidden_stride, const tk_rotated_rows *out, int64_t row) {
   if (out->groups == 3)
     layer_norm_rows(3, x, x_stride, count, weight, bias, epsilon, hidden, hidden_stride, out,
-                    rest, row);
+                    row);
   else
     layer_norm_rows(4, x, x_stride, count, weight, bias, epsilon, hidden, hidden_stride, out,
-                    rest, row);
+                    row);
 }
 
 void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_t first,
@@ -195,10 +178,9 @@ void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_
 #else
 void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, const float *weight,
                            const float *bias, float epsilon, float *hidden,
-                           int64_t hidden_stride, const tk_rotated_rows *out,
-                           const tk_rotated_rows *rest, int64_t row) {
+                           int64_t hidden_stride, const tk_rotated_rows *out, int64_t row) {
   (void)x, (void)x_stride, (void)count, (void)weight, (void)bias, (void)epsilon, (void)hidden,
-      (void)hidden_stride, (void)out, (void)rest, (void)row;
+      (void)hidden_stride, (void)out, (void)row;
 }
 void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_t first,
                          int64_t last, bool gelu, const tk_rotated_rows *out, int64_t row) {

@@ -34,24 +34,15 @@ package final class RotatedActivations: @unchecked Sendable {
 
   /// Layer norms of `count` rows of `source`, each to `hidden` as it is and to this one's rows from `row`
   /// on. `hidden` may be `source`. // source, hidden (count, width), weight, bias (width)
-  ///
-  /// - Parameter rest: Where what rounding left of a row goes, to the same row; nowhere where nil.
   package func layerNorm(
     _ source: UnsafePointer<Float>, count: Int, weight: UnsafePointer<Float>,
-    bias: UnsafePointer<Float>, epsilon: Float, hidden: UnsafeMutablePointer<Float>,
-    rest: RotatedActivations? = nil, row: Int
+    bias: UnsafePointer<Float>, epsilon: Float, hidden: UnsafeMutablePointer<Float>, row: Int
   ) {
-    precondition(row + count <= min(rows, rest?.rows ?? rows) && rest?.shape ?? shape == shape)
+    precondition(row + count <= rows)
     var out = packed
-    guard var left = rest?.packed else {
-      tk_rotated_layer_norm(
-        source, Int64(width), Int64(count), weight, bias, epsilon, hidden, Int64(width), &out,
-        nil, Int64(row))
-      return
-    }
     tk_rotated_layer_norm(
       source, Int64(width), Int64(count), weight, bias, epsilon, hidden, Int64(width), &out,
-      &left, Int64(row))
+      Int64(row))
   }
 
   /// Some chunks of `count` rows of `source`, or of its GELU, to this one's rows from `row` on.

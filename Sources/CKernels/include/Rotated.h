@@ -53,11 +53,10 @@ typedef struct {
 } tk_rotated_rows;
 
 /// Layer norms of `count` rows of `x`; each goes to `hidden` as it is, and rotated to a row of `out` from
-/// `row` on. What rounding leaves of it goes to the same row of `rest`, which may be NULL.
+/// `row` on.
 void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, const float *weight,
                            const float *bias, float epsilon, float *hidden,
-                           int64_t hidden_stride, const tk_rotated_rows *out,
-                           const tk_rotated_rows *rest, int64_t row);
+                           int64_t hidden_stride, const tk_rotated_rows *out, int64_t row);
 /// Rotates chunks [first, last) of `count` rows of `x`, or of their GELU, to rows of `out` from `row` on.
 void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_t first,
                          int64_t last, bool gelu, const tk_rotated_rows *out, int64_t row);

@@ -3,24 +3,25 @@ import ModelFiles
 
 /// Rows of floats that are looked up: read from the mapped file where it has float32, so that only
 /// the rows that are used take memory.
-struct EmbeddingTable: Sendable {
-  private enum Storage: Sendable {
-    case mapped(TensorView)
-    case copied(FloatBuffer)
-  }
+struct EmbeddingTable: @unchecked Sendable {
+  // Unchecked: nobody writes where `start` points.
 
-  private let storage: Storage
-  private let width: Int
+  /// Keeps what `start` points to.
+  private let owner: any Sendable
+  /// The first row, on no particular boundary. Held apart from its owner: a token looks up three rows.
+  private let start: UnsafeRawPointer
+  private let rowBytes: Int
   let rows: Int
 
   init(_ view: TensorView, name: String, rows: Int, width: Int) throws(ModelError) {
     guard view.info.shape == [rows, width] else {
       throw .wrongShape(tensor: name, shape: view.info.shape, expected: [rows, width])
     }
-    self.width = width
     self.rows = rows
-    if view.info.elementType == .f32 {
-      storage = .mapped(view)
+    rowBytes = width * MemoryLayout<Float>.size
+    if view.info.elementType == .f32, let address = view.bytes.baseAddress {
+      owner = view
+      start = address
       return
     }
     do {
@@ -31,7 +32,8 @@ struct EmbeddingTable: Sendable {
           buffer.pointer.update(from: base, count: values.count)
         }
       }
-      storage = .copied(buffer)
+      owner = buffer
+      start = UnsafeRawPointer(buffer.pointer)
     } catch {
       throw .unreadableTensor(name, reason: "\(error)")
     }
@@ -39,14 +41,8 @@ struct EmbeddingTable: Sendable {
 
   /// Copies a row. `row` is below `rows`.
   func copyRow(_ row: Int, into destination: UnsafeMutablePointer<Float>) {
-    switch storage {
-    case .mapped(let view):
-      // Safetensors promises no alignment, so the bytes are copied.
-      let bytes = width * MemoryLayout<Float>.size
-      UnsafeMutableRawBufferPointer(start: destination, count: bytes).copyMemory(
-        from: UnsafeRawBufferPointer(rebasing: view.bytes[row * bytes..<(row + 1) * bytes]))
-    case .copied(let buffer):
-      destination.update(from: buffer.row(row), count: width)
-    }
+    assert((0..<rows).contains(row))
+    UnsafeMutableRawPointer(destination).copyMemory(
+      from: start + row * rowBytes, byteCount: rowBytes)
   }
 }

@@ -2,10 +2,10 @@ import Kernels
 
 // One pass, run by every worker.
 //
-// With many rows each worker takes its own rows through whole layers and waits for the others once a layer,
-// when keys and values are there. With few, all take all rows: products are shared out by outputs,
-// attention by heads, and what lies between, norms and rotations, each does for itself, which takes less
-// time than waiting for another to do it.
+// With enough rows each worker takes its own through whole layers, panel by panel, and waits for the others
+// once a layer, when keys and values are there. With few, all take all rows: products are shared out by
+// outputs, attention by heads, and what lies between, norms and rotations, each does for itself,
+// which takes less time than waiting for another to do it.
 extension RotatedEncoderBody {
   /// What one worker does of a pass.
   private struct Part {
@@ -16,9 +16,9 @@ extension RotatedEncoderBody {
     let heads: Range<Int>
     /// Its rows of the residual stream.
     let hidden: UnsafeMutablePointer<Float>
-    /// The first of its rows of `normed` and `rest`, and of `inner` and `activated`.
-    let normedRow: Int
-    let innerRow: Int
+    /// The first of its rows of `normed`, and of what holds a panel.
+    let firstNormed: Int
+    let panelRow: Int
 
     /// Waits for what the others did of the same rows.
     func shared() { if !byRows { worker.barrier() } }
@@ -27,6 +27,25 @@ extension RotatedEncoderBody {
     func outputs(of count: Int) -> Range<Int> {
       byRows ? 0..<count : worker.range(of: count, multipleOf: RotatedMatrix.outputStep)
     }
+
+    /// Its rows, those of a panel at a time. Where workers share rows these are fewer than one panel of each.
+    var panels: [Panel] {
+      let step = byRows ? RotatedEncoderBody.panel : max(1, rows.count)
+      return stride(from: 0, to: rows.count, by: step).map { offset in
+        let first = rows.lowerBound + offset
+        return Panel(
+          rows: first..<min(first + step, rows.upperBound), offset: offset,
+          normedRow: firstNormed + offset)
+      }
+    }
+  }
+
+  private struct Panel {
+    let rows: Range<Int>
+    /// Of its first row among the worker's.
+    let offset: Int
+    let normedRow: Int
+    var count: Int { rows.count }
   }
 
   private var width: Int { configuration.width }
@@ -34,7 +53,20 @@ extension RotatedEncoderBody {
   func run(_ worker: Worker, depth: Int) {
     let part = part(of: worker)
     embed(part)
-    for index in 0..<depth { apply(layers[index], index: index, part) }
+    let panels = part.panels
+    for index in 0..<depth {
+      let layer = layers[index]
+      for panel in panels {
+        project(layer.queryKeyValue, panel, part)
+        storeKeysValues(layer: index, panel, part)
+      }
+      if part.byRows { worker.barrier() }
+      for panel in panels {
+        attend(layer: index, panel, part)
+        applyOutput(layer, panel, part)
+        feedForward(layer, panel, part)
+      }
+    }
   }
 
   private func part(of worker: Worker) -> Part {
@@ -46,149 +78,120 @@ extension RotatedEncoderBody {
         ? 0..<configuration.headCount : worker.range(of: configuration.headCount),
       hidden: byRows || worker.index == 0
         ? hidden.pointer + rows.lowerBound * width : copies.row(worker.index * fewRows),
-      normedRow: worker.index * ownRows,
-      innerRow: byRows ? worker.index * Self.panel : 0)
+      firstNormed: worker.index * ownRows,
+      panelRow: byRows ? worker.index * Self.panel : 0)
   }
 
   private func embed(_ part: Part) {
     for (offset, row) in part.rows.enumerated() {
-      // The worker's own rows of the feed-forward block are free yet: the addends go through one.
+      // The worker's own panel is free yet: the addends go through a row of it.
       embeddings.add(
         row: row, of: batch, into: part.hidden + offset * width,
         scratch: inner.row(part.worker.index * Self.panel))
     }
-    normalise(UnsafePointer(part.hidden), embeddings.norm, rest: rest, part)
+    normed.layerNorm(
+      part.hidden, count: part.rows.count, weight: embeddings.norm.weight.pointer,
+      bias: embeddings.norm.bias.pointer, epsilon: configuration.normEpsilon,
+      hidden: part.hidden, row: part.firstNormed)
   }
 
-  private func apply(_ layer: RotatedEncoderLayer, index: Int, _ part: Part) {
-    project(layer.queryKeyValue, part)
-    attend(layer: index, part)
-    part.shared()
-    let rows = part.rows
-    let attended = queryKeyValue.pointer + rows.lowerBound * 3 * width
-    normed.quantize(
-      attended, stride: 3 * width, count: rows.count, chunks: 0..<normed.chunks, gelu: false,
-      row: part.normedRow)
-    let sums = sum.pointer + rows.lowerBound * width
-    layer.output.matrix.multiply(
-      normed, row: part.normedRow, count: rows.count, outputs: part.outputs(of: width),
-      into: sums, stride: width, bias: layer.output.bias.pointer, addend: part.hidden,
-      addendStride: width)
-    part.shared()
-    normalise(sums, layer.attentionNorm, rest: nil, part)
-    if part.byRows {
-      feedForwardOwnRows(layer, part)
-    } else {
-      feedForwardOwnOutputs(layer, part)
-    }
-    normalise(sums, layer.outputNorm, rest: rest, part)
-  }
-
-  /// Queries, keys and values of this worker's rows and heads. Those of a head lie together in each
-  /// third of the outputs.
-  private func project(_ projection: RotatedProjection, _ part: Part) {
-    let output = queryKeyValue.pointer + part.rows.lowerBound * 3 * width
+  /// Queries, keys and values of this worker's heads. Those of a head lie together in each third of the
+  /// outputs.
+  private func project(_ projection: RotatedProjection, _ panel: Panel, _ part: Part) {
     let headDim = configuration.headDim
-    func multiply(_ x: RotatedActivations, _ outputs: Range<Int>, isRest: Bool = false) {
-      projection.matrix.multiply(
-        x, row: part.normedRow, count: part.rows.count, outputs: outputs, into: output,
-        stride: 3 * width, bias: isRest ? nil : projection.bias.pointer,
-        addend: isRest ? output : nil, addendStride: 3 * width)
-    }
-    func outputs(third: Int) -> Range<Int> {
+    for third in 0..<3 {
       let start = third * width
-      return start + part.heads.lowerBound * headDim..<start + part.heads.upperBound * headDim
+      // Where output 0 of the panel's first row would be.
+      let output =
+        third == 0
+        ? queries.row(panel.rows.lowerBound) : keysValues.row(part.panelRow) - width
+      projection.matrix.multiply(
+        normed, row: panel.normedRow, count: panel.count,
+        outputs: start + part.heads.lowerBound * headDim..<start + part.heads.upperBound * headDim,
+        into: output, stride: third == 0 ? width : 2 * width, bias: projection.bias.pointer)
     }
-    if part.byRows {
-      multiply(normed, 0..<3 * width)
-    } else {
-      for third in 0..<3 { multiply(normed, outputs(third: third)) }
-    }
-    // int8 activations cost more here than all other roundings together.
-    multiply(rest, outputs(third: 2), isRest: true)
   }
 
-  private func attend(layer: Int, _ part: Part) {
-    let stride = 3 * width
-    func each(_ body: (EncoderBatch.Text, UnsafeMutablePointer<Float>, Range<Int>) -> Void) {
-      for text in batch.texts {
-        let mine = part.rows.clamped(to: text.rows)
-        guard !mine.isEmpty else { continue }
-        let positions = mine.lowerBound - text.firstRow..<mine.upperBound - text.firstRow
-        body(text, queryKeyValue.row(text.firstRow), positions)
-      }
+  /// The texts of a panel, and the places in them that are its own.
+  private func each(
+    _ panel: Panel, _ body: (EncoderBatch.Text, Range<Int>) -> Void
+  ) {
+    for text in batch.texts {
+      let mine = panel.rows.clamped(to: text.rows)
+      guard !mine.isEmpty else { continue }
+      body(text, mine.lowerBound - text.firstRow..<mine.upperBound - text.firstRow)
     }
-    each { text, rows, positions in
+  }
+
+  private func storeKeysValues(layer: Int, _ panel: Panel, _ part: Part) {
+    each(panel) { text, positions in
+      // Where the text's first position would be.
+      let keys =
+        keysValues.pointer
+        + (part.panelRow + text.firstRow - panel.rows.lowerBound) * 2 * width
       attention.store(
-        keys: rows + width, values: rows + 2 * width, stride: stride, count: text.count,
+        keys: keys, values: keys + width, stride: 2 * width, count: text.count,
         positions: positions, heads: part.heads, place: .init(position: text.place, layer: layer))
     }
-    if part.byRows { part.worker.barrier() }
-    each { text, rows, positions in
+  }
+
+  private func attend(layer: Int, _ panel: Panel, _ part: Part) {
+    each(panel) { text, rows in
+      let queries = queries.row(text.firstRow)
       attention.run(
-        queries: rows, output: rows, stride: stride, count: text.count, rows: positions,
+        queries: queries, output: queries, stride: width, count: text.count, rows: rows,
         heads: part.heads, place: .init(position: text.place, layer: layer), worker: part.worker)
     }
+    part.shared()
   }
 
-  private func feedForwardOwnRows(_ layer: RotatedEncoderLayer, _ part: Part) {
-    let innerWidth = configuration.feedForwardWidth
-    var offset = 0
-    while offset < part.rows.count {
-      let count = min(Self.panel, part.rows.count - offset)
-      layer.intermediate.matrix.multiply(
-        normed, row: part.normedRow + offset, count: count, outputs: 0..<innerWidth,
-        into: inner.row(part.innerRow), stride: innerWidth, bias: layer.intermediate.bias.pointer)
-      activated.quantize(
-        inner.row(part.innerRow), stride: innerWidth, count: count, chunks: 0..<activated.chunks,
-        gelu: true, row: part.innerRow)
-      layer.contraction.matrix.multiply(
-        activated, row: part.innerRow, count: count, outputs: 0..<width,
-        into: sum.row(part.rows.lowerBound + offset), stride: width,
-        bias: layer.contraction.bias.pointer, addend: part.hidden + offset * width,
-        addendStride: width)
-      offset += count
-    }
+  private func applyOutput(_ layer: RotatedEncoderLayer, _ panel: Panel, _ part: Part) {
+    normed.quantize(
+      queries.row(panel.rows.lowerBound), stride: width, count: panel.count,
+      chunks: 0..<normed.chunks, gelu: false, row: panel.normedRow)
+    layer.output.matrix.multiply(
+      normed, row: panel.normedRow, count: panel.count, outputs: part.outputs(of: width),
+      into: sum.row(part.panelRow), stride: width, bias: layer.output.bias.pointer,
+      addend: part.hidden + panel.offset * width, addendStride: width)
+    part.shared()
+    normalise(layer.attentionNorm, panel, part)
   }
 
-  private func feedForwardOwnOutputs(_ layer: RotatedEncoderLayer, _ part: Part) {
+  private func feedForward(_ layer: RotatedEncoderLayer, _ panel: Panel, _ part: Part) {
     let innerWidth = configuration.feedForwardWidth
-    let count = part.rows.count
     let worker = part.worker
     // Where chunks can be shared out evenly, each worker rounds what it multiplied itself.
-    let byChunks = activated.chunks.isMultiple(of: worker.count)
-    let chunks = byChunks ? worker.range(of: activated.chunks) : 0..<activated.chunks
+    let byChunks = part.byRows || activated.chunks.isMultiple(of: worker.count)
+    let chunks =
+      part.byRows || !byChunks ? 0..<activated.chunks : worker.range(of: activated.chunks)
     let outputs =
       byChunks
       ? chunks.lowerBound * activated.chunkWidth..<chunks.upperBound * activated.chunkWidth
       : part.outputs(of: innerWidth)
     layer.intermediate.matrix.multiply(
-      normed, row: part.normedRow, count: count, outputs: outputs, into: inner.pointer,
-      stride: innerWidth, bias: layer.intermediate.bias.pointer)
+      normed, row: panel.normedRow, count: panel.count, outputs: outputs,
+      into: inner.row(part.panelRow), stride: innerWidth, bias: layer.intermediate.bias.pointer)
     if !byChunks { worker.barrier() }
-    let rounded = byChunks ? 0..<count : worker.range(of: count)
+    let rounded = byChunks ? 0..<panel.count : worker.range(of: panel.count)
     if !rounded.isEmpty {
       activated.quantize(
-        inner.row(rounded.lowerBound), stride: innerWidth, count: rounded.count, chunks: chunks,
-        gelu: true, row: rounded.lowerBound)
+        inner.row(part.panelRow + rounded.lowerBound), stride: innerWidth, count: rounded.count,
+        chunks: chunks, gelu: true, row: part.panelRow + rounded.lowerBound)
     }
-    worker.barrier()
+    part.shared()
     layer.contraction.matrix.multiply(
-      activated, row: 0, count: count, outputs: part.outputs(of: width), into: sum.pointer,
-      stride: width, bias: layer.contraction.bias.pointer, addend: part.hidden,
-      addendStride: width)
-    worker.barrier()
+      activated, row: part.panelRow, count: panel.count, outputs: part.outputs(of: width),
+      into: sum.row(part.panelRow), stride: width, bias: layer.contraction.bias.pointer,
+      addend: part.hidden + panel.offset * width, addendStride: width)
+    part.shared()
+    normalise(layer.outputNorm, panel, part)
   }
 
-  /// Layer norm of this worker's rows of `source`: the residual stream, and its form for the products
-  /// behind.
-  private func normalise(
-    _ source: UnsafePointer<Float>, _ weights: LayerNormWeights, rest: RotatedActivations?,
-    _ part: Part
-  ) {
+  /// Layer norm of the panel's sums: its residual stream, and its form for the products behind.
+  private func normalise(_ weights: LayerNormWeights, _ panel: Panel, _ part: Part) {
     normed.layerNorm(
-      source, count: part.rows.count, weight: weights.weight.pointer,
-      bias: weights.bias.pointer, epsilon: configuration.normEpsilon, hidden: part.hidden,
-      rest: rest, row: part.normedRow)
+      sum.row(part.panelRow), count: panel.count, weight: weights.weight.pointer,
+      bias: weights.bias.pointer, epsilon: configuration.normEpsilon,
+      hidden: part.hidden + panel.offset * width, row: panel.normedRow)
   }
 }

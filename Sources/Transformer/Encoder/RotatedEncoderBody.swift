@@ -25,9 +25,9 @@ final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
   /// Rows a worker from which on each takes its own rows through whole layers. With fewer, workers
   /// share the outputs of every product instead, so that each reads only its part of the weights.
   static let rowsAWorker = 8
-  /// Rows that go through the feed-forward block at once, so that what is between its two products
-  /// stays in the second-level cache.
-  static let panel = 96
+  /// Rows that go through a layer at once, so that what they become on the way stays in the second-level
+  /// cache. Even, as kernels store values by twos.
+  static let panel = 64
 
   let configuration: EncoderConfiguration
   let embeddings: EncoderEmbeddings
@@ -39,16 +39,14 @@ final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
   let hidden: FloatBuffer
   /// The same for workers other than the first where all take the same rows. // (workers x fewRows, width)
   let copies: FloatBuffer
-  /// Queries, keys and values; the result of attention takes the queries' place. // (rows, 3 x width)
-  let queryKeyValue: FloatBuffer
-  /// What a norm takes. // (rows, width)
-  let sum: FloatBuffer
-  /// The inputs of products, each worker's in its own part, and what rounding left of them.
-  /// // (workers x ownRows, width)
+  /// The result of attention takes the queries' place. // (rows, width)
+  let queries: FloatBuffer
+  /// The inputs of products, each worker's in its own part. // (workers x ownRows, width)
   let normed: RotatedActivations
-  let rest: RotatedActivations
-  /// // (workers x panel, inner width)
-  let inner: FloatBuffer
+  /// What a panel's rows become, each worker's in its own part. // (workers x panel, ...)
+  let keysValues: FloatBuffer  // 2 x width
+  let sum: FloatBuffer  // width, what a norm takes
+  let inner: FloatBuffer  // inner width
   let activated: RotatedActivations
   /// Rows in each worker's part of `normed`.
   let ownRows: Int
@@ -83,12 +81,13 @@ final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
     ownRows = max(fewRows, (rows / 2 + workers - 1) / workers * 2)
     hidden = try FloatBuffer(rows: rows, width: width)
     copies = try FloatBuffer(rows: workers * fewRows, width: width)
-    queryKeyValue = try FloatBuffer(rows: rows, width: 3 * width)
-    sum = try FloatBuffer(rows: rows, width: width)
+    queries = try FloatBuffer(rows: rows, width: width)
     normed = try RotatedActivations(rows: workers * ownRows, shape: shape.width)
-    rest = try RotatedActivations(rows: workers * ownRows, shape: shape.width)
-    inner = try FloatBuffer(rows: workers * Self.panel, width: configuration.feedForwardWidth)
-    activated = try RotatedActivations(rows: workers * Self.panel, shape: shape.inner)
+    let panels = workers * Self.panel
+    keysValues = try FloatBuffer(rows: panels, width: 2 * width)
+    sum = try FloatBuffer(rows: panels, width: width)
+    inner = try FloatBuffer(rows: panels, width: configuration.feedForwardWidth)
+    activated = try RotatedActivations(rows: panels, shape: shape.inner)
   }
 
   func hidden(row: Int) -> UnsafePointer<Float> { UnsafePointer(hidden.row(row)) }
