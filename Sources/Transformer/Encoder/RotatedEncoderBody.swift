@@ -24,7 +24,7 @@ final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
 
   /// Rows a worker from which on each takes its own rows through whole layers. With fewer, workers
   /// share the outputs of every product instead, so that each reads only its part of the weights.
-  static let rowsAWorker = 8
+  static let rowsAWorker = 5
   /// Rows that go through a layer at once, so that what they become on the way stays in the second-level
   /// cache. Even, as kernels store values by twos.
   static let panel = 64
