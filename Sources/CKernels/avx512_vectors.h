@@ -15,6 +15,12 @@ TK_INLINE v16 load_half16(const uint16_t *p) {
 TK_INLINE void store_half16(uint16_t *p, v16 x) {
   _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
 }
+/// Four bytes in every lane.
+TK_INLINE __m512i four_bytes(const void *p) {
+  int32_t value;
+  memcpy(&value, p, 4);
+  return _mm512_set1_epi32(value);
+}
 /// Rounds to nearest, stores, and sums each half by the sum-of-absolute-differences instruction.
 TK_INLINE void quants(v16 a, v16 b, int8_t *q, int32_t *sum_a, int32_t *sum_b) {
   __m128i low = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32((__m512)a));
@@ -31,7 +37,5 @@ TK_INLINE void quants(v16 a, v16 b, int8_t *q, int32_t *sum_a, int32_t *sum_b) {
 #define TK_ROUND(x) \
   (v16) _mm512_roundscale_ps((__m512)(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 #define TK_SCALEF(p, n) (v16) _mm512_scalef_ps((__m512)(p), (__m512)(n))
-/// To 14 bits.
-#define TK_INVERSE_ESTIMATE(x) (v16) _mm512_rcp14_ps((__m512)(x))
 #define TK_LOAD_HALF16(p) load_half16(p)
 #define TK_STORE_HALF16(p, x) store_half16(p, x)

@@ -124,12 +124,6 @@ void tk_full_attention_store(const tk_full_attention *a, int64_t first_head, int
   }
 }
 
-TK_INLINE __m512i four_bytes(const void *p) {
-  int32_t value;
-  memcpy(&value, p, 4);
-  return _mm512_set1_epi32(value);
-}
-
 /// Queries in whole numbers; returns what a score of theirs is to be multiplied with.
 TK_INLINE float round_query(const float *query, int64_t d, float scale, int8_t *out,
                             int32_t *correction) {

@@ -2,19 +2,16 @@
 // one tile of 16 outputs: the block's weights are unpacked to 8 registers once and met by each
 // row, whose four int8 at a time are broadcast from memory. One vpdpbusd is 64 products.
 #if defined(__x86_64__)
-#include <immintrin.h>
-
-#include "half.h"
 #include "matmul_x86.h"
 
 #pragma clang attribute push(                                                               \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), \
     apply_to = function)
 
-#define INLINE static inline __attribute__((always_inline))
+#include "avx512_vectors.h"
 
 /// A block's weights as vpdpbusd wants them: left-aligned quants, 4 inputs of 16 outputs each.
-INLINE void unpack(const uint8_t *block, int bits, __m512i *w) {
+TK_INLINE void unpack(const uint8_t *block, int bits, __m512i *w) {
   if (bits == 8) {
     for (int v = 0; v < 8; v++) w[v] = _mm512_loadu_si512(block + 64 * v);
     return;
@@ -54,18 +51,12 @@ INLINE void unpack(const uint8_t *block, int bits, __m512i *w) {
   }
 }
 
-INLINE __m512 half_vector(const uint8_t *p) {
+TK_INLINE __m512 half_vector(const uint8_t *p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 
-INLINE int32_t four_bytes(const int8_t *p) {
-  int32_t value;
-  memcpy(&value, p, 4);
-  return value;
-}
-
 /// `rows` rows by one tile. Each row's arithmetic is the same for every `rows`.
-INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
+TK_INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
   const int groups = 32 / group, per_group = group / 4;
   const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
   __m512 sum[TK_ROW_GROUP];
@@ -96,15 +87,15 @@ INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_t
           __m512i odd = _mm512_setzero_si512();
 #pragma clang loop unroll(full)
           for (int v = g * per_group; v < (g + 1) * per_group; v += 2) {
-            dot = _mm512_dpbusd_epi32(dot, w[v], _mm512_set1_epi32(four_bytes(a->q + 4 * v)));
+            dot = _mm512_dpbusd_epi32(dot, w[v], four_bytes(a->q + 4 * v));
             odd = _mm512_dpbusd_epi32(odd, w[v + 1],
-                                      _mm512_set1_epi32(four_bytes(a->q + 4 * v + 4)));
+                                      four_bytes(a->q + 4 * v + 4));
           }
           dot = _mm512_add_epi32(dot, odd);
         } else {
 #pragma clang loop unroll(full)
           for (int v = g * per_group; v < (g + 1) * per_group; v++)
-            dot = _mm512_dpbusd_epi32(dot, w[v], _mm512_set1_epi32(four_bytes(a->q + 4 * v)));
+            dot = _mm512_dpbusd_epi32(dot, w[v], four_bytes(a->q + 4 * v));
         }
         __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(a->scale));
         sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), both, sum[r]);

@@ -6,10 +6,8 @@
 
 enum { GROUP = TK_ROTATED_GROUP, PAIR = TK_ROTATED_PAIR };
 
-static int64_t group_bytes(void) { return PAIR * GROUP + PAIR * (int64_t)sizeof(float); }
-
 int64_t tk_rotated_matrix_bytes(int64_t outputs, int64_t chunks, int64_t groups) {
-  return outputs / PAIR * chunks * groups * group_bytes();
+  return outputs / PAIR * chunks * groups * TK_ROTATED_GROUP_BYTES;
 }
 
 /// Sums and differences of numbers `distance` apart, throughout a group.
@@ -46,8 +44,8 @@ void tk_rotated_pack(const tk_rotated_matrix *m, const float *weights, int64_t f
       for (int64_t c = 0; c < m->chunks; c++) {
         memcpy(chunk, row + c * width, (size_t)width * sizeof(float));
         rotate(chunk, m->groups);
-        uint8_t *group = tiles + (c * pairs + pair) * m->groups * group_bytes();
-        for (int64_t g = 0; g < m->groups; g++, group += group_bytes()) {
+        uint8_t *group = tiles + (c * pairs + pair) * m->groups * TK_ROTATED_GROUP_BYTES;
+        for (int64_t g = 0; g < m->groups; g++, group += TK_ROTATED_GROUP_BYTES) {
           const float *x = chunk + GROUP * g;
           float largest = 0;
           for (int i = 0; i < GROUP; i++) largest = fmaxf(largest, fabsf(x[i]));

@@ -2,21 +2,17 @@
 #include "CKernels.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
-#include <string.h>
-
-#pragma clang attribute push(                                                     \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma"))), \
+#pragma clang attribute push(                                                          \
+    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c"))), \
     apply_to = function)
 
-#define INLINE static inline __attribute__((always_inline))
+#include "avx512_vectors.h"
 
 enum {
   /// Rows of a register tile: with two vectors of outputs 16 sums, which is enough to hide an instruction's
   /// latency, and as many sums of what earlier groups gave stay in registers too.
   ROWS = 8,
   STEPS = TK_ROTATED_GROUP / 4,
-  GROUP_BYTES = TK_ROTATED_PAIR * (TK_ROTATED_GROUP + 4),
 };
 
 bool tk_rotated_available(void) { return tk_kernels_for(TK_AVX512) != NULL; }
@@ -35,13 +31,7 @@ typedef struct {
   int64_t addend_stride;
 } product;
 
-INLINE __m512i four_quants(const int8_t *p) {
-  int32_t value;
-  memcpy(&value, p, 4);
-  return _mm512_set1_epi32(value);
-}
-
-INLINE void multiply_rows(int rows, int groups, const product *p) {
+TK_INLINE void multiply_rows(int rows, int groups, const product *p) {
   __m512 sum[2 * ROWS];
 #pragma clang loop unroll(full)
   for (int i = 0; i < 2 * rows; i++) sum[i] = _mm512_setzero_ps();
@@ -63,7 +53,7 @@ INLINE void multiply_rows(int rows, int groups, const product *p) {
       const __m512i a = _mm512_loadu_si512(w), b = _mm512_loadu_si512(w + 64);
 #pragma clang loop unroll(full)
       for (int r = 0; r < rows; r++) {
-        const __m512i quants = four_quants(x + r * groups * TK_ROTATED_GROUP);
+        const __m512i quants = four_bytes(x + r * groups * TK_ROTATED_GROUP);
         dot[2 * r] = _mm512_dpbusd_epi32(dot[2 * r], a, quants);
         dot[2 * r + 1] = _mm512_dpbusd_epi32(dot[2 * r + 1], b, quants);
       }
@@ -112,7 +102,7 @@ void tk_rotated_multiply(const tk_rotated_matrix *m, int64_t first, int64_t last
                          int64_t stride, const float *bias, const float *addend,
                          int64_t addend_stride) {
   const int64_t pairs = m->outputs / TK_ROTATED_PAIR, width = TK_ROTATED_GROUP * m->groups;
-  const int64_t pair_bytes = m->groups * GROUP_BYTES;
+  const int64_t pair_bytes = m->groups * TK_ROTATED_GROUP_BYTES;
   const int64_t pieces = (count + ROWS - 1) / ROWS;
   for (int64_t c = 0; c < m->chunks; c++) {
     for (int64_t t = first; t < last; t++) {

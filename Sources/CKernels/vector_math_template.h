@@ -5,16 +5,6 @@ TK_INLINE v16 TK(load)(const float *p) { return *(const v16_unaligned *)p; }
 TK_INLINE void TK(store)(float *p, v16 x) { *(v16_unaligned *)p = x; }
 TK_INLINE v16 TK(splat)(float x) { return (v16)(x); }
 
-/// 1 / x of a number that is neither 0 nor infinite, to a float's precision or nearly.
-TK_INLINE v16 TK(inverse)(v16 x) {
-#ifdef TK_INVERSE_ESTIMATE
-  v16 y = TK_INVERSE_ESTIMATE(x);
-  return y * TK_FMA(-x, y, TK(splat)(2));
-#else
-  return TK(splat)(1) / x;
-#endif
-}
-
 TK_INLINE v16 TK(load_some)(const float *p, int64_t n, float fill) {
   v16 x = TK(splat)(fill);
   memcpy(&x, p, (size_t)n * 4);
@@ -107,8 +97,7 @@ TK_INLINE v16 TK(erf)(v16 x) {
   q = TK(fma)(q, u, TK(splat)(1));
   // At the end exactly 1, for GELU multiplies what is missing there with its x.
   const i16 ended = TK(abs)(a) >= end;
-  v16 inside = a * p * TK(inverse)(q);
-  return (v16)(((i16)(a * TK(splat)(1 / 3.92f)) & ended) | ((i16)inside & ~ended));
+  return (v16)(((i16)(a * TK(splat)(1 / 3.92f)) & ended) | ((i16)(a * p / q) & ~ended));
 }
 
 TK_INLINE v16 TK(activate)(v16 x, int32_t kind) {

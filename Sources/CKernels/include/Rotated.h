@@ -25,6 +25,8 @@
 
 #define TK_ROTATED_GROUP 128
 #define TK_ROTATED_PAIR 32
+/// Of a group of a pair: the weights and their scales.
+#define TK_ROTATED_GROUP_BYTES (TK_ROTATED_PAIR * (TK_ROTATED_GROUP + 4))
 
 /// Whether this machine has the instructions.
 bool tk_rotated_available(void);
@@ -34,7 +36,7 @@ typedef struct {
   int64_t outputs;  // a multiple of 32
   int64_t chunks;
   int64_t groups;   // of 128 inputs, in a chunk: 3 or 4
-} __attribute__((swift_attr("@Sendable"))) tk_rotated_matrix;
+} TK_SENDABLE tk_rotated_matrix;
 
 int64_t tk_rotated_matrix_bytes(int64_t outputs, int64_t chunks, int64_t groups);
 /// Rotates and packs outputs [32 * first_pair, 32 * last_pair) of `weights` (outputs, inputs) into

@@ -101,7 +101,7 @@ package final class Encoder: @unchecked Sendable {
       [Float](unsafeUninitializedCapacity: width) { buffer, initialized in
         guard let base = buffer.baseAddress else { return }
         VectorOperations.meanPool(
-          body.hidden(row: text.firstRow), rows: text.count, width: width, into: base)
+          body.hidden.row(text.firstRow), rows: text.count, width: width, into: base)
         initialized = width
       }
     }

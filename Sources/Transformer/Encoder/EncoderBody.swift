@@ -6,8 +6,8 @@ protocol EncoderBody: AnyObject, Sendable {
   var batch: EncoderBatch { get }
   /// Takes the batch through the first `depth` layers. Every worker calls it.
   func run(_ worker: Worker, depth: Int)
-  /// A row of what the last pass gave. // (width)
-  func hidden(row: Int) -> UnsafePointer<Float>
+  /// What the last pass gave. // (rows, width)
+  var hidden: FloatBuffer { get }
 }
 
 /// What a token is before the first layer: its word, its position and the first of the kinds of text,

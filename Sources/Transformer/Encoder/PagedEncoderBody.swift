@@ -71,8 +71,6 @@ final class PagedEncoderBody: EncoderBody, @unchecked Sendable {
 
   deinit { pages.deallocate() }
 
-  func hidden(row: Int) -> UnsafePointer<Float> { UnsafePointer(hidden.row(row)) }
-
   func pages(of text: EncoderBatch.Text) -> UnsafePointer<UnsafeMutableRawPointer> {
     UnsafePointer(pages + text.place / KVLayout.positions)
   }

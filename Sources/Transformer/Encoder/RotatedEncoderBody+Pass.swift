@@ -149,12 +149,7 @@ extension RotatedEncoderBody {
     normed.quantize(
       queries.row(panel.rows.lowerBound), stride: width, count: panel.count,
       chunks: 0..<normed.chunks, gelu: false, row: panel.normedRow)
-    layer.output.matrix.multiply(
-      normed, row: panel.normedRow, count: panel.count, outputs: part.outputs(of: width),
-      into: sum.row(part.panelRow), stride: width, bias: layer.output.bias.pointer,
-      addend: part.hidden + panel.offset * width, addendStride: width)
-    part.shared()
-    normalise(layer.attentionNorm, panel, part)
+    close(layer.output, of: normed, row: panel.normedRow, norm: layer.attentionNorm, panel, part)
   }
 
   private func feedForward(_ layer: RotatedEncoderLayer, _ panel: Panel, _ part: Part) {
@@ -179,19 +174,25 @@ extension RotatedEncoderBody {
         chunks: chunks, gelu: true, row: part.panelRow + rounded.lowerBound)
     }
     part.shared()
-    layer.contraction.matrix.multiply(
-      activated, row: part.panelRow, count: panel.count, outputs: part.outputs(of: width),
-      into: sum.row(part.panelRow), stride: width, bias: layer.contraction.bias.pointer,
-      addend: part.hidden + panel.offset * width, addendStride: width)
-    part.shared()
-    normalise(layer.outputNorm, panel, part)
+    close(
+      layer.contraction, of: activated, row: part.panelRow, norm: layer.outputNorm, panel, part)
   }
 
-  /// Layer norm of the panel's sums: its residual stream, and its form for the products behind.
-  private func normalise(_ weights: LayerNormWeights, _ panel: Panel, _ part: Part) {
+  /// The end of a block: its last product is added to the residual stream, whose layer norm is the new one,
+  /// also in its form for the products behind.
+  private func close(
+    _ projection: RotatedProjection, of x: RotatedActivations, row: Int, norm: LayerNormWeights,
+    _ panel: Panel, _ part: Part
+  ) {
+    let hidden = part.hidden + panel.offset * width
+    projection.matrix.multiply(
+      x, row: row, count: panel.count, outputs: part.outputs(of: width),
+      into: sum.row(part.panelRow), stride: width, bias: projection.bias.pointer, addend: hidden,
+      addendStride: width)
+    part.shared()
     normed.layerNorm(
-      sum.row(part.panelRow), count: panel.count, weight: weights.weight.pointer,
-      bias: weights.bias.pointer, epsilon: configuration.normEpsilon,
-      hidden: part.hidden + panel.offset * width, row: panel.normedRow)
+      sum.row(part.panelRow), count: panel.count, weight: norm.weight.pointer,
+      bias: norm.bias.pointer, epsilon: configuration.normEpsilon, hidden: hidden,
+      row: panel.normedRow)
   }
 }

@@ -90,7 +90,6 @@ final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
     activated = try RotatedActivations(rows: panels, shape: shape.inner)
   }
 
-  func hidden(row: Int) -> UnsafePointer<Float> { UnsafePointer(hidden.row(row)) }
 }
 
 /// The weights of one BERT layer, rotated.
