@@ -7,6 +7,10 @@
 //   8 bits  as |w| times x with w's sign, |w| <= 128: a pair is at most 2 * 128 * 127 = 32512
 //
 // The sums so far are widened to int32 by vpmaddwd before they could overflow.
+//
+// A block of a tile is two halves of 8 outputs. Its weights are unpacked once for all rows of the job, to
+// memory in the first-level cache, and met by three rows at a time (12 sums of int16 and their operands fill
+// the registers). One row alone, as in decoding, takes them as they are unpacked.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>
@@ -17,7 +21,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { ROWS_AT_ONCE = 4 };
+enum { HALVES = 2, STEPS = 8, ROWS_AT_ONCE = 3 };
 
 /// Half a vector (8 outputs) of right-aligned quants; of 8 bits, signed.
 INLINE __m256i half_weights(const uint8_t *block, int bits, int v, int half) {
@@ -45,82 +49,160 @@ INLINE __m256i four_inputs(const int8_t *p) {
   return _mm256_set1_epi32(value);
 }
 
-INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
-  const int groups = 32 / group, per_group = group / 4;
-  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+INLINE __m256 half_scales(const uint8_t *p, int half) {
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16 * half)));
+}
+
+/// A block, unpacked.
+typedef struct {
+  __m256i weights[STEPS][HALVES];
+  __m256i sizes[STEPS][HALVES];  // their magnitudes, of 8 bits
+  __m256 scales[2][HALVES];      // of left-aligned quants
+  __m256 offsets[2][HALVES];
+} unpacked_block;
+
+INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int groups,
+                   unpacked_block *out) {
+#pragma clang loop unroll(full)
+  for (int v = 0; v < STEPS; v++) {
+#pragma clang loop unroll(full)
+    for (int h = 0; h < HALVES; h++) {
+      out->weights[v][h] = half_weights(block, bits, v, h);
+      if (bits == 8) out->sizes[v][h] = _mm256_abs_epi8(out->weights[v][h]);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int g = 0; g < groups; g++) {
+    const uint8_t *scales = block + 64 * bits + 32 * g;
+#pragma clang loop unroll(full)
+    for (int h = 0; h < HALVES; h++) {
+      out->scales[g][h] = half_scales(scales, h);
+      if (has_offset) out->offsets[g][h] = half_scales(scales + 32 * groups, h);
+    }
+  }
+}
+
+/// sums[r][h] += `rows` rows by a block. Each row's arithmetic is the same for every `rows`.
+INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unpacked_block *w,
+                      const tk_activation_block *x, __m256 (*sums)[HALVES]) {
+  const int per_group = STEPS / groups;
   // Vectors whose int16 sums can be added up before widening.
   const int run = bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
-  const __m256i ones = _mm256_set1_epi16(1);
-  for (int half = 0; half < 2 && 8 * half < job->columns; half++) {
-    __m256 sum[ROWS_AT_ONCE];
-    for (int r = 0; r < rows; r++) sum[r] = _mm256_setzero_ps();
-    const uint8_t *block = job->tile;
-    const tk_activation_block *x = job->x;
-    for (int64_t b = 0; b < job->blocks; b++, block += block_bytes, x += TK_ROW_GROUP) {
-      for (int g = 0; g < groups; g++) {
-        const uint8_t *scales = block + 64 * bits + 32 * g + 16 * half;
-        __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales));
-        __m256i dot[ROWS_AT_ONCE], wide[ROWS_AT_ONCE];
-        for (int r = 0; r < rows; r++) wide[r] = _mm256_setzero_si256();
-        for (int v = g * per_group, n = 0; n < per_group; v++, n++) {
-          __m256i w = half_weights(block, bits, v, half);
-          __m256i absolute = bits == 8 ? _mm256_abs_epi8(w) : w;
-          for (int r = 0; r < rows; r++) {
-            __m256i q = four_inputs(x[r].q + 4 * v);
-            if (bits == 8) q = _mm256_sign_epi8(q, w);
-            __m256i pairs = _mm256_maddubs_epi16(absolute, q);
-            dot[r] = n % run == 0 ? pairs : _mm256_add_epi16(dot[r], pairs);
-            if (n % run == run - 1 || n == per_group - 1)
-              wide[r] = _mm256_add_epi32(wide[r], _mm256_madd_epi16(dot[r], ones));
+  // Left-aligns while it widens.
+  const __m256i ones = _mm256_set1_epi16((short)(1 << (8 - bits)));
+#pragma clang loop unroll(full)
+  for (int g = 0; g < groups; g++) {
+    __m256i dot[ROWS_AT_ONCE][HALVES], wide[ROWS_AT_ONCE][HALVES];
+#pragma clang loop unroll(full)
+    for (int n = 0; n < per_group; n++) {
+      const int v = g * per_group + n;
+#pragma clang loop unroll(full)
+      for (int r = 0; r < rows; r++) {
+        const __m256i q = four_inputs(x[r].q + 4 * v);
+#pragma clang loop unroll(full)
+        for (int h = 0; h < HALVES; h++) {
+          const __m256i weights = w->weights[v][h];
+          const __m256i pairs =
+              bits == 8 ? _mm256_maddubs_epi16(w->sizes[v][h], _mm256_sign_epi8(q, weights))
+                        : _mm256_maddubs_epi16(weights, q);
+          dot[r][h] = n % run == 0 ? pairs : _mm256_add_epi16(dot[r][h], pairs);
+          if (n % run == run - 1 || n == per_group - 1) {
+            const __m256i sum = _mm256_madd_epi16(dot[r][h], ones);
+            wide[r][h] = n < run ? sum : _mm256_add_epi32(wide[r][h], sum);
           }
-        }
-        __m256 offset = _mm256_setzero_ps();
-        if (has_offset)
-          offset = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(scales + 32 * groups)));
-        for (int r = 0; r < rows; r++) {
-          // The scales are for left-aligned quants about 128.
-          __m256i aligned = _mm256_slli_epi32(wide[r], 8 - bits);
-          if (!has_offset && bits != 8)
-            aligned = _mm256_add_epi32(
-                aligned,
-                _mm256_set1_epi32(groups == 1 ? x[r].correction : x[r].correction16[g]));
-          __m256 both = _mm256_mul_ps(scale, _mm256_set1_ps(x[r].scale));
-          sum[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(aligned), both, sum[r]);
-          if (has_offset)
-            sum[r] = _mm256_fmadd_ps(
-                offset, _mm256_set1_ps(groups == 1 ? x[r].scaled_sum : x[r].scaled_sum16[g]),
-                sum[r]);
         }
       }
     }
-    int64_t columns = job->columns - 8 * half;
+#pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      float *o = job->out + r * job->stride + 8 * half;
-      __m256 y = _mm256_mul_ps(sum[r], _mm256_set1_ps(job->factor));
-      const float *bias = job->bias ? job->bias + 8 * half : 0;
-      if (columns >= 8) {
-        if (bias) y = _mm256_add_ps(y, _mm256_loadu_ps(bias));
-        if (job->accumulate) y = _mm256_add_ps(_mm256_loadu_ps(o), y);
-        _mm256_storeu_ps(o, y);
-      } else {
-        float values[8];
-        _mm256_storeu_ps(values, y);
-        for (int64_t c = 0; c < columns; c++) {
-          float value = bias ? values[c] + bias[c] : values[c];
-          o[c] = job->accumulate ? o[c] + value : value;
-        }
+      const __m256 row_scale = _mm256_set1_ps(x[r].scale);
+#pragma clang loop unroll(full)
+      for (int h = 0; h < HALVES; h++) {
+        __m256i sum = wide[r][h];
+        if (!has_offset && bits != 8)
+          // Left-aligned quants are about 128.
+          sum = _mm256_add_epi32(
+              sum, _mm256_set1_epi32(groups == 1 ? x[r].correction : x[r].correction16[g]));
+        __m256 both = _mm256_mul_ps(w->scales[g][h], row_scale);
+        sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), both, sums[r][h]);
+        if (has_offset)
+          sums[r][h] = _mm256_fmadd_ps(
+              w->offsets[g][h],
+              _mm256_set1_ps(groups == 1 ? x[r].scaled_sum : x[r].scaled_sum16[g]), sums[r][h]);
       }
     }
   }
 }
 
+/// A row's sums to its outputs.
+INLINE void finish(const tk_tile_job *job, int64_t row, const __m256 *sums) {
+  float *out = job->out + row * job->stride;
+  float values[TK_TILE];
+  const bool is_whole = job->columns == TK_TILE;
+  for (int h = 0; h < HALVES; h++) {
+    __m256 y = _mm256_mul_ps(sums[h], _mm256_set1_ps(job->factor));
+    if (!is_whole) {
+      _mm256_storeu_ps(values + 8 * h, y);
+      continue;
+    }
+    if (job->bias) y = _mm256_add_ps(y, _mm256_loadu_ps(job->bias + 8 * h));
+    if (job->accumulate) y = _mm256_add_ps(_mm256_loadu_ps(out + 8 * h), y);
+    _mm256_storeu_ps(out + 8 * h, y);
+  }
+  if (is_whole) return;
+#pragma clang loop vectorize(disable)
+  for (int64_t c = 0; c < job->columns; c++) {
+    const float value = job->bias ? values[c] + job->bias[c] : values[c];
+    out[c] = job->accumulate ? out[c] + value : value;
+  }
+}
+
+INLINE void tile_rows(int64_t rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
+  const int groups = 32 / group;
+  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+  __m256 sums[TK_ROW_GROUP][HALVES];
+  for (int64_t r = 0; r < rows; r++)
+    for (int h = 0; h < HALVES; h++) sums[r][h] = _mm256_setzero_ps();
+  const uint8_t *block = job->tile;
+  const tk_activation_block *x = job->x;
+  unpacked_block w;
+  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes, x += TK_ROW_GROUP) {
+    unpack(block, bits, has_offset, groups, &w);
+    int64_t r = 0;
+    for (; r + 3 <= rows; r += 3) add_block(3, bits, has_offset, groups, &w, x + r, sums + r);
+    if (rows - r == 2) add_block(2, bits, has_offset, groups, &w, x + r, sums + r);
+    if (rows - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sums + r);
+  }
+  for (int64_t r = 0; r < rows; r++) finish(job, r, sums[r]);
+}
+
+/// Few rows: memory is the limit, so what comes next is fetched, and sums stay in registers.
+INLINE void tile_few(int rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
+  const int groups = 32 / group;
+  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+  __m256 sums[ROWS_AT_ONCE][HALVES];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
+  const uint8_t *block = job->tile;
+  const tk_activation_block *x = job->x;
+  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes, x += TK_ROW_GROUP) {
+#pragma clang loop unroll(full)
+    for (int64_t i = 0; i < block_bytes; i += 64)
+      _mm_prefetch((const char *)block + TK_PREFETCH_BYTES + i, _MM_HINT_T0);
+    unpacked_block w;
+    unpack(block, bits, has_offset, groups, &w);
+    add_block(rows, bits, has_offset, groups, &w, x, sums);
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) finish(job, r, sums[r]);
+}
+
 #define FORMAT(NAME, BITS, OFFSET, GROUP)                                            \
   static __attribute__((noinline)) void NAME(int64_t rows, const tk_tile_job *job) { \
     switch (rows) {                                                                  \
-      case 1: tile_rows(1, BITS, OFFSET, GROUP, job); break;                         \
-      case 2: tile_rows(2, BITS, OFFSET, GROUP, job); break;                         \
-      case 3: tile_rows(3, BITS, OFFSET, GROUP, job); break;                         \
-      case 4: tile_rows(4, BITS, OFFSET, GROUP, job); break;                         \
+      case 1: tile_few(1, BITS, OFFSET, GROUP, job); break;                          \
+      case 2: tile_few(2, BITS, OFFSET, GROUP, job); break;                          \
+      default: tile_rows(rows, BITS, OFFSET, GROUP, job); break;                     \
     }                                                                                \
   }
 
@@ -131,7 +213,7 @@ INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_t
 void tk_avx2_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
                       const tk_activation_block *x, int64_t first_row, int64_t row_count,
                       float *out, int64_t stride, bool accumulate) {
-  tk_multiply_tiles(function_for(m->format), ROWS_AT_ONCE, m, first_tile, last_tile, x, first_row,
+  tk_multiply_tiles(function_for(m->format), TK_ROW_GROUP, m, first_tile, last_tile, x, first_row,
                     row_count, out, stride, accumulate);
 }
 #endif

@@ -1,7 +1,6 @@
 import CKernels
 
-/// Attention without a mask, every row of a text to every other, in whole numbers: for sentence encoders on
-/// machines with VNNI.
+/// Attention without a mask, every row of a text to every other, in whole numbers: for sentence encoders.
 ///
 /// Unlike ``Attention`` it keeps no pages: a text's keys and values are stored, used once and gone.
 package final class FullAttention: @unchecked Sendable {
@@ -17,13 +16,16 @@ package final class FullAttention: @unchecked Sendable {
   private let memoryBytes: Int
   private let scratch: UnsafeMutableRawPointer
   private let scratchBytes: Int
+  private let functions: tk_rotated_kernels
 
   /// Positions of a text at most: sums of more might not fit 32 bits.
   package static let mostPositions = Int(TK_FULL_POSITIONS)
 
-  /// Whether this machine can, and is not told to use other instructions.
-  package static func isAvailable(headDim: Int, maximumPositions: Int) -> Bool {
-    InstructionSet.current == .avx512 && tk_rotated_available() && headDim % 32 == 0
+  /// Whether there are kernels for the instructions, and for these sizes.
+  package static func isAvailable(
+    headDim: Int, maximumPositions: Int, instructionSet: InstructionSet = .current
+  ) -> Bool {
+    instructionSet.rotatedFunctions != nil && headDim % 32 == 0
       && maximumPositions <= mostPositions
   }
 
@@ -45,9 +47,15 @@ package final class FullAttention: @unchecked Sendable {
   }
 
   /// - Parameter room: Positions there is memory for, as ``room(positions:)`` counts them.
+  /// - Parameter instructionSet: One for which ``isAvailable(headDim:maximumPositions:instructionSet:)``.
   package init(
-    heads: Int, headDim: Int, scale: Float, room: Int, workers: Int
+    heads: Int, headDim: Int, scale: Float, room: Int, workers: Int,
+    instructionSet: InstructionSet = .current
   ) throws(KernelError) {
+    guard let functions = instructionSet.rotatedFunctions else {
+      throw .instructionsUnavailable(name: instructionSet.name)
+    }
+    self.functions = functions
     guard heads > 0 else { throw .invalidDimension(field: "heads", value: heads) }
     guard headDim > 0, headDim % 32 == 0, headDim <= 4096 else {
       throw .invalidDimension(field: "headDim", value: headDim)
@@ -90,7 +98,7 @@ package final class FullAttention: @unchecked Sendable {
     precondition(positions.upperBound % 2 == 0 || positions.upperBound == count)
     guard !positions.isEmpty else { return }
     var request = request(count: count, place: place)
-    tk_full_attention_store(
+    functions.attention_store(
       &request, Int64(heads.lowerBound), Int64(heads.upperBound), Int64(positions.lowerBound),
       Int64(positions.upperBound), keys, values, Int64(stride))
   }
@@ -109,7 +117,7 @@ package final class FullAttention: @unchecked Sendable {
     request.query_stride = Int64(stride)
     request.output = output
     request.output_stride = Int64(stride)
-    tk_full_attention_run(
+    functions.attention_run(
       &request, Int64(heads.lowerBound), Int64(heads.upperBound), Int64(rows.lowerBound),
       Int64(rows.upperBound), scratch + worker.index * scratchBytes)
   }

@@ -39,6 +39,9 @@ package enum InstructionSet: Int32, Sendable, CaseIterable {
     if let table = tk_kernels_for(rawValue) { return table.pointee }
     return genericFunctions
   }
+
+  /// The kernels of sentence encoders (`Rotated.h`), where there are any.
+  var rotatedFunctions: tk_rotated_kernels? { tk_rotated_kernels_for(rawValue)?.pointee }
 }
 
 private let genericFunctions: tk_kernels = {

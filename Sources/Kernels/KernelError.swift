@@ -9,6 +9,8 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
   /// A folder has no room for a file of so many bytes, or none can be made there.
   case noSpace(folder: String, bytes: Int)
   case threadsUnavailable(count: Int)
+  /// An instruction set that has no such kernels, or that this machine lacks.
+  case instructionsUnavailable(name: String)
 
   package var description: String {
     switch self {
@@ -20,6 +22,7 @@ package enum KernelError: Error, Equatable, CustomStringConvertible {
     case .outOfMemory(let bytes): "no memory for \(bytes) bytes"
     case .noSpace(let folder, let bytes): "no room for \(bytes) bytes in \(folder)"
     case .threadsUnavailable(let count): "cannot start \(count) threads"
+    case .instructionsUnavailable(let name): "no kernels for \(name) here"
     }
   }
 }

@@ -1,6 +1,6 @@
 import CKernels
 
-/// Rows of activations in int8, rotated as a ``RotatedMatrix`` is. // (rows, width)
+/// Rows of activations rounded to 8 bits, rotated as a ``RotatedMatrix`` is. // (rows, width)
 package final class RotatedActivations: @unchecked Sendable {
   // Unchecked: whoever runs a pass decides which worker writes which rows and chunks.
   package let rows: Int
@@ -11,20 +11,23 @@ package final class RotatedActivations: @unchecked Sendable {
   package var chunkWidth: Int { shape.chunkWidth }
 
   let packed: tk_rotated_rows
+  private let functions: tk_rotated_kernels
   private let memory: UnsafeMutableRawPointer
   private let byteCount: Int
 
   package init(rows: Int, shape: RotatedShape) throws(KernelError) {
     self.rows = rows
     self.shape = shape
+    functions = shape.functions
     let places = try checkedByteCount(rows: rows, width: shape.chunks, bytesPerElement: 1)
     // The quants of a row's chunk, its scale, and four corrections.
-    let each = shape.chunkWidth + 4 + 16
+    let quantBytes = shape.chunkWidth * Int(functions.quant_bytes)
+    let each = quantBytes + 4 + 16
     byteCount = try checkedByteCount(rows: places, width: each, bytesPerElement: 1)
     memory = try allocate(byteCount)
-    let scales = memory + places * shape.chunkWidth
+    let scales = memory + places * quantBytes
     packed = tk_rotated_rows(
-      quants: memory.assumingMemoryBound(to: Int8.self),
+      quants: memory,
       scales: scales.assumingMemoryBound(to: Float.self),
       corrections: (scales + places * 4).assumingMemoryBound(to: Int32.self),
       rows: Int64(rows), chunks: Int64(shape.chunks), groups: Int64(shape.groups))
@@ -40,7 +43,7 @@ package final class RotatedActivations: @unchecked Sendable {
   ) {
     precondition(row + count <= rows)
     var out = packed
-    tk_rotated_layer_norm(
+    functions.layer_norm(
       source, Int64(width), Int64(count), weight, bias, epsilon, hidden, Int64(width), &out,
       Int64(row))
   }
@@ -53,7 +56,7 @@ package final class RotatedActivations: @unchecked Sendable {
   ) {
     precondition(row + count <= rows && chunks.upperBound <= self.chunks)
     var out = packed
-    tk_rotated_quantize(
+    functions.quantize(
       source, Int64(stride), Int64(count), Int64(chunks.lowerBound), Int64(chunks.upperBound),
       gelu, &out, Int64(row))
   }

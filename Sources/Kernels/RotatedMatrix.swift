@@ -1,24 +1,29 @@
 import CKernels
 
 /// How inputs are taken apart for ``RotatedMatrix`` and ``RotatedActivations``: in groups of 128 that share a
-/// scale, and in chunks of three or four groups that are rotated together.
+/// scale, and in chunks of three or four groups that are rotated together; and by which instructions.
 package struct RotatedShape: Equatable, Sendable {
   package let width: Int
+  package let instructionSet: InstructionSet
   /// Groups of a chunk.
   let groups: Int
   let chunks: Int
   var chunkWidth: Int { groups * Int(TK_ROTATED_GROUP) }
 
-  /// Nil where no chunks fit, or the machine lacks the instructions or is told to use others.
-  package init?(width: Int) {
-    guard InstructionSet.current == .avx512, tk_rotated_available(), width > 0 else { return nil }
+  /// Nil where no chunks fit, or there are no such kernels for the instructions.
+  package init?(width: Int, instructionSet: InstructionSet = .current) {
+    guard instructionSet.rotatedFunctions != nil, width > 0 else { return nil }
     guard let groups = [3, 4].first(where: { width % ($0 * Int(TK_ROTATED_GROUP)) == 0 }) else {
       return nil
     }
     self.width = width
+    self.instructionSet = instructionSet
     self.groups = groups
     chunks = width / (groups * Int(TK_ROTATED_GROUP))
   }
+
+  /// The kernels, which `init` saw.
+  var functions: tk_rotated_kernels { instructionSet.rotatedFunctions ?? tk_rotated_kernels() }
 }
 
 /// Weights of a linear layer in int8, rotated so that 128 inputs share a scale with little loss
@@ -32,6 +37,7 @@ package final class RotatedMatrix: @unchecked Sendable {
 
   private let arena: WeightArena
   private let packed: tk_rotated_matrix
+  private let functions: tk_rotated_kernels
 
   /// Bytes that a matrix takes of an arena.
   package static func byteCount(outputs: Int, shape: RotatedShape) -> Int {
@@ -47,6 +53,7 @@ package final class RotatedMatrix: @unchecked Sendable {
   ) throws(KernelError) {
     outputs = parts.reduce(0) { $0 + $1.rows }
     self.shape = shape
+    functions = shape.functions
     for part in parts {
       guard part.width == shape.width else {
         throw .invalidDimension(field: "inputs", value: part.width)
@@ -97,7 +104,7 @@ package final class RotatedMatrix: @unchecked Sendable {
     guard count > 0, !outputs.isEmpty else { return }
     var matrix = packed
     var rows = x.packed
-    tk_rotated_multiply(
+    functions.multiply(
       &matrix, Int64(outputs.lowerBound / Self.outputStep),
       Int64(outputs.upperBound / Self.outputStep), &rows, Int64(row), Int64(count), output,
       Int64(stride), bias, addend, Int64(addendStride))

@@ -2,9 +2,12 @@ import Foundation
 import Kernels
 import Testing
 
-/// Only where the machine has VNNI; elsewhere encoders take ``Attention``.
+/// Only where there are such kernels; elsewhere encoders take ``Attention``.
 @Suite(.enabled(if: FullAttention.isAvailable(headDim: 32, maximumPositions: 512)))
 struct FullAttentionTests {
+  static let sets = InstructionSet.available.filter {
+    FullAttention.isAvailable(headDim: 32, maximumPositions: 512, instructionSet: $0)
+  }
   static let lengths = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 100, 131]
 
   /// Some texts one after the other, through the kernel.
@@ -88,16 +91,26 @@ struct FullAttentionTests {
     }
   }
 
-  private func attention(_ heads: Int, _ headDim: Int, workers: Int) throws -> FullAttention {
-    try FullAttention(heads: heads, headDim: headDim, scale: 0.2, room: 1536, workers: workers)
+  private func attention(
+    _ heads: Int, _ headDim: Int, workers: Int, _ set: InstructionSet = .current
+  ) throws -> FullAttention {
+    try FullAttention(
+      heads: heads, headDim: headDim, scale: 0.2, room: 1536, workers: workers,
+      instructionSet: set)
   }
 
-  @Test(arguments: [(3, 32), (2, 64), (1, 96)], [(1, true), (2, true), (3, true), (2, false)])
-  func equalsTheDefinition(
-    shape: (heads: Int, headDim: Int), split: (workers: Int, byRows: Bool)
+  @Test(arguments: [(3, 32), (2, 64), (1, 96)], sets)
+  func equalsTheDefinition(shape: (heads: Int, headDim: Int), set: InstructionSet) throws {
+    for split in [(1, true), (2, true), (3, true), (2, false)] {
+      try equalsTheDefinition(shape: shape, split: split, set: set)
+    }
+  }
+
+  private func equalsTheDefinition(
+    shape: (heads: Int, headDim: Int), split: (workers: Int, byRows: Bool), set: InstructionSet
   ) throws {
     var random = Random(31)
-    let attention = try attention(shape.heads, shape.headDim, workers: split.workers)
+    let attention = try attention(shape.heads, shape.headDim, workers: split.workers, set)
     let pool = try ThreadPool(threadCount: split.workers)
     // What lies there from before must not show.
     let before = try Batch([512, 500], heads: shape.heads, headDim: shape.headDim)
@@ -125,9 +138,10 @@ struct FullAttentionTests {
     #expect(worst < 0.04)
   }
 
-  @Test func theLongestText() throws {
+  @Test(arguments: sets)
+  func theLongestText(set: InstructionSet) throws {
     // The largest values there are, at every position, with one weight: the sum must fit its 32 bits.
-    let attention = try attention(1, 32, workers: 1)
+    let attention = try attention(1, 32, workers: 1, set)
     let pool = try ThreadPool(threadCount: 1)
     let batch = try Batch([512], heads: 1, headDim: 32)
     for index in 0..<batch.values.count { batch.values.pointer[index] = index % 2 == 0 ? 3 : -3 }
@@ -137,6 +151,18 @@ struct FullAttentionTests {
       worst = max(worst, abs(result.pointer[index] - batch.values.pointer[index]))
     }
     #expect(worst < 0.005)
+  }
+
+  @Test func instructionSetsAgreeToTheBit() throws {
+    var random = Random(33)
+    let pool = try ThreadPool(threadCount: 1)
+    let batch = try Batch(Self.lengths, heads: 2, headDim: 64)
+    batch.fill(&random)
+    let results = try Self.sets.map { set in
+      let result = try batch.run(attention(2, 64, workers: 1, set), pool, byRows: true)
+      return (0..<result.count).map { result.pointer[$0] }
+    }
+    for result in results { #expect(result == results[0]) }
   }
 
   @Test func aTextIsTheSameAloneAndAmongOthers() throws {
@@ -172,6 +198,10 @@ struct FullAttentionTests {
       { try make(headDim: 8192) }, { try make(room: 63) }, { try make(room: 0) },
       { try make(workers: 0) },
     ] { #expect(throws: KernelError.self) { try wrong() } }
+    #expect(throws: KernelError.instructionsUnavailable(name: "generic")) {
+      try FullAttention(
+        heads: 2, headDim: 32, scale: 1, room: 64, workers: 1, instructionSet: .generic)
+    }
     #expect(!FullAttention.isAvailable(headDim: 40, maximumPositions: 512))
     #expect(!FullAttention.isAvailable(headDim: 32, maximumPositions: 513))
   }

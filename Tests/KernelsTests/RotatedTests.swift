@@ -2,9 +2,13 @@ import Foundation
 import Kernels
 import Testing
 
-/// Only where the machine has VNNI; elsewhere encoders take ``WeightMatrix``.
+/// Only where there are such kernels; elsewhere encoders take ``WeightMatrix``.
 @Suite(.enabled(if: RotatedShape(width: 384) != nil))
 struct RotatedTests {
+  static let sets = InstructionSet.available.filter {
+    RotatedShape(width: 384, instructionSet: $0) != nil
+  }
+
   private func buffer(
     _ rows: Int, _ width: Int, _ random: inout Random, outlier: Float = 1
   ) throws -> FloatBuffer {
@@ -15,8 +19,10 @@ struct RotatedTests {
     return buffer
   }
 
-  private func activations(_ x: FloatBuffer, gelu: Bool = false) throws -> RotatedActivations {
-    let shape = try #require(RotatedShape(width: x.width))
+  private func activations(
+    _ x: FloatBuffer, _ set: InstructionSet = .current, gelu: Bool = false
+  ) throws -> RotatedActivations {
+    let shape = try #require(RotatedShape(width: x.width, instructionSet: set))
     let out = try RotatedActivations(rows: x.rows + 1, shape: shape)
     // From row 1 on, chunk by chunk.
     for chunk in 0..<out.chunks {
@@ -49,15 +55,22 @@ struct RotatedTests {
     (0..<x.rows).map { row in (0..<x.width).map { Double(x[row, $0]) } }
   }
 
-  @Test(arguments: [384, 512, 768, 1536], [1, 2, 3, 7, 8, 9, 17])
-  func productEqualsTheDefinition(width: Int, count: Int) throws {
+  @Test(arguments: [384, 512, 768, 1536], sets)
+  func productEqualsTheDefinition(width: Int, set: InstructionSet) throws {
+    for count in [1, 2, 3, 4, 5, 7, 8, 9, 17] {
+      try productEqualsTheDefinition(width: width, count: count, set: set)
+    }
+  }
+
+  private func productEqualsTheDefinition(width: Int, count: Int, set: InstructionSet) throws {
     var random = Random(41)
     let x = try buffer(count, width, &random, outlier: 10)
     let w = try buffer(96, width, &random)
     let bias = try buffer(1, 96, &random)
     let addend = try buffer(count, 96, &random)
-    let matrix = try RotatedMatrix([w], shape: #require(RotatedShape(width: width)))
-    let input = try activations(x)
+    let matrix = try RotatedMatrix(
+      [w], shape: #require(RotatedShape(width: width, instructionSet: set)))
+    let input = try activations(x, set)
     let out = try FloatBuffer(rows: count, width: 96)
     // In two parts, the second first.
     for outputs in [64..<96, 0..<64] {
@@ -92,14 +105,14 @@ struct RotatedTests {
     }
   }
 
-  @Test(arguments: [384, 512])
-  func layerNorm(width: Int) throws {
+  @Test(arguments: [384, 512], sets)
+  func layerNorm(width: Int, set: InstructionSet) throws {
     var random = Random(43)
     let x = try buffer(9, width, &random, outlier: 20)
     let weight = try buffer(1, width, &random)
     let bias = try buffer(1, width, &random)
     let w = try buffer(64, width, &random)
-    let shape = try #require(RotatedShape(width: width))
+    let shape = try #require(RotatedShape(width: width, instructionSet: set))
     let normed = try RotatedActivations(rows: 12, shape: shape)
     let hidden = try FloatBuffer(rows: 9, width: width)
     normed.layerNorm(
@@ -131,30 +144,63 @@ struct RotatedTests {
     for index in 0..<x.count { #expect(x.pointer[index] == hidden.pointer[index]) }
   }
 
-  @Test func gelu() throws {
+  @Test(arguments: sets)
+  func gelu(set: InstructionSet) throws {
     var random = Random(44)
     let x = try buffer(6, 384, &random)
     for index in 0..<x.count { x.pointer[index] *= 6 }
     let w = try buffer(32, 384, &random)
     let out = try FloatBuffer(rows: 6, width: 32)
-    try RotatedMatrix([w], shape: #require(RotatedShape(width: 384))).multiply(
-      activations(x, gelu: true), row: 1, count: 6, outputs: 0..<32, into: out.pointer, stride: 32)
+    let shape = try #require(RotatedShape(width: 384, instructionSet: set))
+    try RotatedMatrix([w], shape: shape).multiply(
+      activations(x, set, gelu: true), row: 1, count: 6, outputs: 0..<32, into: out.pointer,
+      stride: 32)
     let wanted = rows(x).map { $0.map { $0 / 2 * (1 + erf($0 / 2.0.squareRoot())) } }
     #expect(error(out, x: wanted, w: w, bias: nil, addend: nil) < 0.02)
   }
 
+  /// An embedding is the same on every machine, where there are these kernels.
+  @Test func instructionSetsAgreeToTheBit() throws {
+    var random = Random(46)
+    let x = try buffer(13, 384, &random, outlier: 20)
+    let w = try buffer(96, 384, &random)
+    let factors = try buffer(2, 384, &random)
+    var results: [[Float]] = []
+    for set in Self.sets {
+      let shape = try #require(RotatedShape(width: 384, instructionSet: set))
+      let matrix = try RotatedMatrix([w], shape: shape)
+      let normed = try RotatedActivations(rows: 13, shape: shape)
+      let hidden = try FloatBuffer(rows: 13, width: 384)
+      normed.layerNorm(
+        x.pointer, count: 13, weight: factors.row(0), bias: factors.row(1), epsilon: 1e-12,
+        hidden: hidden.pointer, row: 0)
+      let out = try FloatBuffer(rows: 26, width: 96)
+      matrix.multiply(normed, row: 0, count: 13, outputs: 0..<96, into: out.pointer, stride: 96)
+      matrix.multiply(
+        try activations(x, set, gelu: true), row: 1, count: 13, outputs: 0..<96,
+        into: out.row(13), stride: 96, bias: factors.pointer)
+      results.append(
+        [hidden, out].flatMap { buffer in
+          (0..<buffer.count).map { buffer.pointer[$0] }
+        })
+    }
+    for result in results { #expect(result == results[0]) }
+  }
+
   /// Numbers that no model should have end in numbers or NaN, not in a crash, and only in their row.
-  @Test func oddNumbersStayInTheirRow() throws {
+  @Test(arguments: sets)
+  func oddNumbersStayInTheirRow(set: InstructionSet) throws {
     var random = Random(45)
     let x = try buffer(4, 384, &random)
     for (row, odd) in [(0, Float.nan), (1, .infinity), (2, 0)] {
       for k in 0..<(row == 2 ? 384 : 3) { x[row, k] = odd }
     }
     let w = try buffer(32, 384, &random)
-    let matrix = try RotatedMatrix([w], shape: #require(RotatedShape(width: 384)))
+    let shape = try #require(RotatedShape(width: 384, instructionSet: set))
+    let matrix = try RotatedMatrix([w], shape: shape)
     let out = try FloatBuffer(rows: 4, width: 32)
     matrix.multiply(
-      try activations(x), row: 1, count: 4, outputs: 0..<32, into: out.pointer, stride: 32)
+      try activations(x, set), row: 1, count: 4, outputs: 0..<32, into: out.pointer, stride: 32)
     for output in 0..<32 {
       #expect(out[2, output] == 0)
       #expect(out[3, output].isFinite)
@@ -163,12 +209,14 @@ struct RotatedTests {
     alone.pointer.update(from: x.row(3), count: 384)
     let same = try FloatBuffer(rows: 1, width: 32)
     matrix.multiply(
-      try activations(alone), row: 1, count: 1, outputs: 0..<32, into: same.pointer, stride: 32)
+      try activations(alone, set), row: 1, count: 1, outputs: 0..<32, into: same.pointer, stride: 32
+    )
     for output in 0..<32 { #expect(same[0, output] == out[3, output]) }
   }
 
   @Test func sizesThatCannotBe() throws {
     for width in [0, -384, 32, 383, 256, 640] { #expect(RotatedShape(width: width) == nil) }
+    #expect(RotatedShape(width: 384, instructionSet: .generic) == nil)
     let shape = try #require(RotatedShape(width: 384))
     #expect(throws: KernelError.self) { try RotatedActivations(rows: 0, shape: shape) }
     #expect(throws: KernelError.self) { try RotatedMatrix([], shape: shape) }

@@ -28,9 +28,6 @@
 /// Of a group of a pair: the weights and their scales.
 #define TK_ROTATED_GROUP_BYTES (TK_ROTATED_PAIR * (TK_ROTATED_GROUP + 4))
 
-/// Whether this machine has the instructions.
-bool tk_rotated_available(void);
-
 typedef struct {
   const uint8_t *tiles;
   int64_t outputs;  // a multiple of 32
@@ -46,30 +43,13 @@ void tk_rotated_pack(const tk_rotated_matrix *matrix, const float *weights, int6
 
 /// Activations, rotated.
 typedef struct {
-  int8_t *quants;        // (chunks, rows, 128 * groups)
+  void *quants;          // (chunks, rows, 128 * groups), each of the kernels' quant_bytes
   float *scales;         // (chunks, rows)
   int32_t *corrections;  // (chunks, rows, 4): -128 times a group's sum
   int64_t rows;          // that there is room for
   int64_t chunks;
   int64_t groups;
 } tk_rotated_rows;
-
-/// Layer norms of `count` rows of `x`; each goes to `hidden` as it is, and rotated to a row of `out` from
-/// `row` on.
-void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, const float *weight,
-                           const float *bias, float epsilon, float *hidden,
-                           int64_t hidden_stride, const tk_rotated_rows *out, int64_t row);
-/// Rotates chunks [first, last) of `count` rows of `x`, or of their GELU, to rows of `out` from `row` on.
-void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_t first,
-                         int64_t last, bool gelu, const tk_rotated_rows *out, int64_t row);
-
-/// out[r][o] = sum of rows [row, row + count) of x with outputs of pairs [first, last), plus `bias` (outputs)
-/// and `addend` (rows, outputs), each of which may be NULL; `addend` may be `out`. A row's arithmetic is the
-/// same whatever the others.
-void tk_rotated_multiply(const tk_rotated_matrix *matrix, int64_t first, int64_t last,
-                         const tk_rotated_rows *x, int64_t row, int64_t count, float *out,
-                         int64_t stride, const float *bias, const float *addend,
-                         int64_t addend_stride);
 
 // ---------------------------------------------------------------------------------------------
 // Attention without a mask
@@ -91,11 +71,38 @@ typedef struct {
 /// What a text's keys and values take.
 int64_t tk_full_attention_bytes(int64_t heads, int64_t head_dim, int64_t positions);
 int64_t tk_full_attention_scratch_bytes(int64_t head_dim, int64_t positions);
-/// Stores positions [first, last) of some heads. `first` is even, `last` too or the text's end. Keys and
-/// values are those of position 0, head 0.
-void tk_full_attention_store(const tk_full_attention *attention, int64_t first_head,
-                             int64_t last_head, int64_t first, int64_t last, const float *keys,
-                             const float *values, int64_t stride);
-/// Rows [first, last) of some heads.
-void tk_full_attention_run(const tk_full_attention *attention, int64_t first_head,
-                           int64_t last_head, int64_t first, int64_t last, void *scratch);
+// ---------------------------------------------------------------------------------------------
+// Kernels
+
+/// The functions of one instruction set. Their results are the same to the bit in each.
+typedef struct {
+  /// Bytes of a rounded activation. AVX2 has nothing for signed bytes that is faster than words.
+  int64_t quant_bytes;
+
+  /// Layer norms of `count` rows of `x`; each goes to `hidden` as it is, and rotated to a row of `out`
+  /// from `row` on.
+  void (*layer_norm)(const float *x, int64_t x_stride, int64_t count, const float *weight,
+                     const float *bias, float epsilon, float *hidden, int64_t hidden_stride,
+                     const tk_rotated_rows *out, int64_t row);
+  /// Rotates chunks [first, last) of `count` rows of `x`, or of their GELU, to rows of `out` from `row` on.
+  void (*quantize)(const float *x, int64_t x_stride, int64_t count, int64_t first, int64_t last,
+                   bool gelu, const tk_rotated_rows *out, int64_t row);
+  /// out[r][o] = sum of rows [row, row + count) of x with outputs of pairs [first, last), plus `bias`
+  /// (outputs) and `addend` (rows, outputs), each of which may be NULL; `addend` may be `out`. A row's
+  /// arithmetic is the same whatever the others.
+  void (*multiply)(const tk_rotated_matrix *matrix, int64_t first, int64_t last,
+                   const tk_rotated_rows *x, int64_t row, int64_t count, float *out,
+                   int64_t stride, const float *bias, const float *addend, int64_t addend_stride);
+
+  /// Stores positions [first, last) of some heads. `first` is even, `last` too or the text's end. Keys and
+  /// values are those of position 0, head 0.
+  void (*attention_store)(const tk_full_attention *attention, int64_t first_head,
+                          int64_t last_head, int64_t first, int64_t last, const float *keys,
+                          const float *values, int64_t stride);
+  /// Rows [first, last) of some heads.
+  void (*attention_run)(const tk_full_attention *attention, int64_t first_head, int64_t last_head,
+                        int64_t first, int64_t last, void *scratch);
+} TK_SENDABLE tk_rotated_kernels;
+
+/// NULL where the machine, or this build, has none for the set.
+const tk_rotated_kernels *tk_rotated_kernels_for(int32_t set);

@@ -1,15 +1,5 @@
-// Activations of an encoder into the rotated form (Rotated.h): norms, GELU, rotation, rounding.
-#include "CKernels.h"
-
-#if defined(__x86_64__)
-#define TK(name) tk_rotated_rows_##name
-
-#pragma clang attribute push(                                                          \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma,f16c"))), \
-    apply_to = function)
-
-#include "avx512_vectors.h"
-#include "vector_math_template.h"
+// Activations of an encoder into the rotated form (Rotated.h): norms, GELU, rotation, rounding. Included once an
+// instruction set, with the functions of its rotated_*.c defined.
 
 enum { VECTORS = TK_ROTATED_GROUP / 16, MOST_GROUPS = 4 };
 
@@ -17,11 +7,11 @@ enum { VECTORS = TK_ROTATED_GROUP / 16, MOST_GROUPS = 4 };
 /// subtracted.
 TK_INLINE v16 neighbours(v16 x) {
   const v16 sign = {1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1};
-  return TK(fma)(x, sign, (v16)_mm512_permute_ps((__m512)x, 0xb1));
+  return TK(fma)(x, sign, x.s1032547698badcfe);
 }
 TK_INLINE v16 next_neighbours(v16 x) {
   const v16 sign = {1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1};
-  return TK(fma)(x, sign, (v16)_mm512_permute_ps((__m512)x, 0x4e));
+  return TK(fma)(x, sign, x.s23016745ab89efcd);
 }
 
 /// The Hadamard transform of a group, times sqrt(32).
@@ -59,27 +49,16 @@ TK_INLINE float join_groups(int groups, v16 *x) {
 
 /// Rounds a chunk whose groups are rotated, and writes it.
 TK_INLINE void write_chunk(int groups, v16 *x, const tk_rotated_rows *out, int64_t place) {
-  int8_t *quants = out->quants + place * groups * TK_ROTATED_GROUP;
+  tk_quant *quants = (tk_quant *)out->quants + place * groups * TK_ROTATED_GROUP;
   int32_t *corrections = out->corrections + place * 4;
   const float largest = join_groups(groups, x);
   const v16 inverse = TK(splat)(largest > 1e-35f ? 127 / largest : 0);
   // Rotated twice a number would be 32 times itself.
   out->scales[place] = largest * (1.0f / 127 / 32);
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   for (int g = 0; g < groups; g++) {
-    __m512i sums = _mm512_setzero_si512();
-    for (int half = 0; half < 2; half++) {
-      const v16 *y = x + g * VECTORS + 4 * half;
-      __m512i whole[4];
-      for (int i = 0; i < 4; i++) whole[i] = _mm512_cvtps_epi32((__m512)(y[i] * inverse));
-      // Packing goes by quarters of a register; the permutation puts them in order.
-      __m512i bytes = _mm512_permutexvar_epi32(
-          order, _mm512_packs_epi16(_mm512_packs_epi32(whole[0], whole[1]),
-                                    _mm512_packs_epi32(whole[2], whole[3])));
-      _mm512_storeu_si512(quants + g * TK_ROTATED_GROUP + 64 * half, bytes);
-      sums = _mm512_dpbusd_epi32(sums, _mm512_set1_epi8(1), bytes);
-    }
-    corrections[g] = -128 * _mm512_reduce_add_epi32(sums);
+    v16 *y = x + g * VECTORS;
+    for (int i = 0; i < VECTORS; i++) y[i] *= inverse;
+    corrections[g] = -128 * store_quants(y, quants + g * TK_ROTATED_GROUP);
   }
 }
 
@@ -157,9 +136,10 @@ TK_INLINE void quantize_rows(int groups, const float *x, int64_t x_stride, int64
   }
 }
 
-void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, const float *weight,
-                           const float *bias, float epsilon, float *hidden,
-                           int64_t hidden_stride, const tk_rotated_rows *out, int64_t row) {
+static void TK(rotated_layer_norm)(const float *x, int64_t x_stride, int64_t count,
+                                   const float *weight, const float *bias, float epsilon,
+                                   float *hidden, int64_t hidden_stride,
+                                   const tk_rotated_rows *out, int64_t row) {
   if (out->groups == 3)
     layer_norm_rows(3, x, x_stride, count, weight, bias, epsilon, hidden, hidden_stride, out,
                     row);
@@ -168,22 +148,9 @@ void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, cons
                     row);
 }
 
-void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_t first,
-                         int64_t last, bool gelu, const tk_rotated_rows *out, int64_t row) {
+static void TK(rotated_quantize)(const float *x, int64_t x_stride, int64_t count, int64_t first,
+                                 int64_t last, bool gelu, const tk_rotated_rows *out,
+                                 int64_t row) {
   if (out->groups == 3) quantize_rows(3, x, x_stride, count, first, last, gelu, out, row);
   else quantize_rows(4, x, x_stride, count, first, last, gelu, out, row);
 }
-
-#pragma clang attribute pop
-#else
-void tk_rotated_layer_norm(const float *x, int64_t x_stride, int64_t count, const float *weight,
-                           const float *bias, float epsilon, float *hidden,
-                           int64_t hidden_stride, const tk_rotated_rows *out, int64_t row) {
-  (void)x, (void)x_stride, (void)count, (void)weight, (void)bias, (void)epsilon, (void)hidden,
-      (void)hidden_stride, (void)out, (void)row;
-}
-void tk_rotated_quantize(const float *x, int64_t x_stride, int64_t count, int64_t first,
-                         int64_t last, bool gelu, const tk_rotated_rows *out, int64_t row) {
-  (void)x, (void)x_stride, (void)count, (void)first, (void)last, (void)gelu, (void)out, (void)row;
-}
-#endif

@@ -1,0 +1,27 @@
+// What the instruction sets' kernels of sentence encoders share.
+#pragma once
+
+#include "CKernels.h"
+
+enum {
+  TK_ATTENTION_ROWS = 8,    // that attend together at most
+  TK_POSITION_GROUP = 32,   // positions are padded to
+  MOST_WEIGHT = 4095,
+};
+
+/// A score that gives no weight.
+#define NOWHERE -1e30f
+
+static inline int64_t tk_padded_positions(int64_t positions) {
+  return (positions + TK_POSITION_GROUP - 1) / TK_POSITION_GROUP * TK_POSITION_GROUP;
+}
+
+/// A head's keys, values and their scales.
+static inline int64_t tk_head_bytes(int64_t head_dim, int64_t width) {
+  return width * (3 * head_dim + 8);
+}
+
+#if defined(__x86_64__)
+const tk_rotated_kernels *tk_rotated_avx2(void);
+const tk_rotated_kernels *tk_rotated_avx512(void);
+#endif
