@@ -69,6 +69,29 @@ static void *work(void *argument) {
     if (rate > result->operations) result->operations = rate;
     for (int i = 0; i < 12; i++) result->sink += (uint64_t)_mm512_reduce_add_epi32(s[i]);
   }
+#elif defined(__AVX2__)
+  // Bytes of eight bits by bytes of seven, whose sums of two products fit 16 bits.
+  __m256i x = _mm256_set1_epi8(3), y = _mm256_set1_epi8(2), ones = _mm256_set1_epi16(1);
+  for (int round = 0; round < 5; round++) {
+    __m256i s0 = x, s1 = x, s2 = x, s3 = x, s4 = x, s5 = x;
+    pthread_barrier_wait(&barrier);
+    const int loops = 20000000;
+    double start = now();
+#define STEP(s)                                                                          \
+  {                                                                                      \
+    __m256i w = x;                                                                       \
+    __asm__ volatile("" : "+x"(w));                                                      \
+    s = _mm256_add_epi32(s, _mm256_madd_epi16(_mm256_maddubs_epi16(w, y), ones));        \
+  }
+    for (int k = 0; k < loops; k++) {
+      STEP(s0) STEP(s1) STEP(s2) STEP(s3) STEP(s4) STEP(s5)
+    }
+    double rate = (double)loops * 6 * 32 * 2 / (now() - start);
+    if (rate > result->operations) result->operations = rate;
+    __m256i all = _mm256_add_epi32(_mm256_add_epi32(_mm256_add_epi32(s0, s1), s2),
+                                   _mm256_add_epi32(_mm256_add_epi32(s3, s4), s5));
+    result->sink += (uint64_t)_mm256_extract_epi32(all, 0);
+  }
 #endif
   return NULL;
 }

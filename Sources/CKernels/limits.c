@@ -4,9 +4,10 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define TARGET __attribute__((target("avx512f,avx512vnni"), noinline))
+#define AVX512 __attribute__((target("avx512f,avx512vnni"), noinline))
+#define AVX2 __attribute__((target("avx2,fma"), noinline))
 
-TARGET static int32_t integer_loop(int64_t rounds) {
+AVX512 static int32_t integer_loop(int64_t rounds) {
   __m512i a[12], x = _mm512_set1_epi8(3);
   for (int i = 0; i < 12; i++) a[i] = _mm512_set1_epi32(i);
   for (int64_t r = 0; r < rounds; r++) {
@@ -17,7 +18,7 @@ TARGET static int32_t integer_loop(int64_t rounds) {
   return _mm512_reduce_add_epi32(a[0]);
 }
 
-TARGET static float float_loop(int64_t rounds) {
+AVX512 static float float_loop(int64_t rounds) {
   __m512 a[12], x = _mm512_set1_ps(0.5f);
   for (int i = 0; i < 12; i++) a[i] = _mm512_set1_ps((float)i);
   for (int64_t r = 0; r < rounds; r++) {
@@ -28,16 +29,49 @@ TARGET static float float_loop(int64_t rounds) {
   return _mm512_reduce_add_ps(a[0]);
 }
 
+/// Bytes of which the sums of two products fit 16 bits: one of eight bits, one of seven.
+AVX2 static int32_t integer_loop_avx2(int64_t rounds) {
+  __m256i a[12], x = _mm256_set1_epi8(3);
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (int i = 0; i < 12; i++) a[i] = _mm256_set1_epi32(i);
+  for (int64_t r = 0; r < rounds; r++) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 12; i++) {
+      // Without this the products of all sums would be found to be one.
+      __m256i y = x;
+      __asm__ volatile("" : "+x"(y));
+      a[i] = _mm256_add_epi32(a[i], _mm256_madd_epi16(_mm256_maddubs_epi16(y, x), ones));
+    }
+  }
+  for (int i = 1; i < 12; i++) a[0] = _mm256_add_epi32(a[0], a[i]);
+  return _mm256_extract_epi32(a[0], 0);
+}
+
+AVX2 static float float_loop_avx2(int64_t rounds) {
+  __m256 a[12], x = _mm256_set1_ps(0.5f);
+  for (int i = 0; i < 12; i++) a[i] = _mm256_set1_ps((float)i);
+  for (int64_t r = 0; r < rounds; r++) {
+    for (int i = 0; i < 12; i++) a[i] = _mm256_fmadd_ps(a[i], x, x);
+    __asm__ volatile("" : "+x"(x));
+  }
+  for (int i = 1; i < 12; i++) a[0] = _mm256_add_ps(a[0], a[i]);
+  return _mm256_cvtss_f32(a[0]);
+}
+
 static volatile float sink;
 
 double tk_limit_integer(int64_t rounds) {
-  if (rounds > 0 && tk_kernels_for(TK_AVX512)) sink = (float)integer_loop(rounds);
-  return 12 * 64 * 2;
+  const bool wide = tk_kernels_for(TK_AVX512) != NULL;
+  if (rounds > 0 && wide) sink = (float)integer_loop(rounds);
+  else if (rounds > 0 && tk_kernels_for(TK_AVX2)) sink = (float)integer_loop_avx2(rounds);
+  return 12 * (wide ? 64 : 32) * 2;
 }
 
 double tk_limit_float(int64_t rounds) {
-  if (rounds > 0 && tk_kernels_for(TK_AVX512)) sink = float_loop(rounds);
-  return 12 * 16 * 2;
+  const bool wide = tk_kernels_for(TK_AVX512) != NULL;
+  if (rounds > 0 && wide) sink = float_loop(rounds);
+  else if (rounds > 0 && tk_kernels_for(TK_AVX2)) sink = float_loop_avx2(rounds);
+  return 12 * (wide ? 16 : 8) * 2;
 }
 #else
 double tk_limit_integer(int64_t rounds) { return (double)(rounds * 0) + 1; }

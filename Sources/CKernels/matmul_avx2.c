@@ -8,9 +8,9 @@
 //
 // The sums so far are widened to int32 by vpmaddwd before they could overflow.
 //
-// A block of a tile is two halves of 8 outputs. Its weights are unpacked once for all rows of the job, to
-// memory in the first-level cache, and met by three rows at a time (12 sums of int16 and their operands fill
-// the registers). One row alone, as in decoding, takes them as they are unpacked.
+// A block of a tile is two halves of 8 outputs. Its weights are unpacked once for all rows of the job, up to
+// four groups of them, to memory in the first-level cache, and met by three rows at a time (6 sums of int16
+// and what they need fill the registers). One or two rows alone, as in decoding, take them as they are unpacked.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { HALVES = 2, STEPS = 8, ROWS_AT_ONCE = 3 };
+enum { HALVES = 2, STEPS = 8, ROWS_AT_ONCE = 3, MOST_ROWS = 4 * TK_ROW_GROUP };
 
 /// Half a vector (8 outputs) of right-aligned quants; of 8 bits, signed.
 INLINE __m256i half_weights(const uint8_t *block, int bits, int v, int half) {
@@ -160,18 +160,22 @@ INLINE void finish(const tk_tile_job *job, int64_t row, const __m256 *sums) {
 INLINE void tile_rows(int64_t rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
   const int groups = 32 / group;
   const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
-  __m256 sums[TK_ROW_GROUP][HALVES];
+  __m256 sums[MOST_ROWS][HALVES];
   for (int64_t r = 0; r < rows; r++)
     for (int h = 0; h < HALVES; h++) sums[r][h] = _mm256_setzero_ps();
   const uint8_t *block = job->tile;
-  const tk_activation_block *x = job->x;
   unpacked_block w;
-  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes, x += TK_ROW_GROUP) {
+  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes) {
     unpack(block, bits, has_offset, groups, &w);
-    int64_t r = 0;
-    for (; r + 3 <= rows; r += 3) add_block(3, bits, has_offset, groups, &w, x + r, sums + r);
-    if (rows - r == 2) add_block(2, bits, has_offset, groups, &w, x + r, sums + r);
-    if (rows - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sums + r);
+    const tk_activation_block *x = job->x + b * TK_ROW_GROUP;
+    for (int64_t first = 0; first < rows; first += TK_ROW_GROUP, x += job->blocks * TK_ROW_GROUP) {
+      const int64_t count = rows - first < TK_ROW_GROUP ? rows - first : TK_ROW_GROUP;
+      __m256(*sum)[HALVES] = sums + first;
+      int64_t r = 0;
+      for (; r + 3 <= count; r += 3) add_block(3, bits, has_offset, groups, &w, x + r, sum + r);
+      if (count - r == 2) add_block(2, bits, has_offset, groups, &w, x + r, sum + r);
+      if (count - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sum + r);
+    }
   }
   for (int64_t r = 0; r < rows; r++) finish(job, r, sums[r]);
 }
@@ -213,7 +217,7 @@ INLINE void tile_few(int rows, int bits, bool has_offset, int group, const tk_ti
 void tk_avx2_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
                       const tk_activation_block *x, int64_t first_row, int64_t row_count,
                       float *out, int64_t stride, bool accumulate) {
-  tk_multiply_tiles(function_for(m->format), TK_ROW_GROUP, m, first_tile, last_tile, x, first_row,
+  tk_multiply_tiles(function_for(m->format), MOST_ROWS, m, first_tile, last_tile, x, first_row,
                     row_count, out, stride, accumulate);
 }
 #endif

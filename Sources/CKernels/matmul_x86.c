@@ -26,7 +26,9 @@ void tk_multiply_tiles(tk_tile_function function, int64_t rows_at_once, const tk
       };
       for (int64_t r = p; r < panel_end;) {
         int64_t in_group = r % TK_ROW_GROUP;
-        int64_t rows = smaller(smaller(TK_ROW_GROUP - in_group, panel_end - r), rows_at_once);
+        // From the beginning of a row group on, several.
+        int64_t rows = in_group == 0 ? rows_at_once : TK_ROW_GROUP - in_group;
+        rows = smaller(rows, panel_end - r);
         job.x = x + r / TK_ROW_GROUP * m->blocks * TK_ROW_GROUP + in_group;
         job.out = out + (r - first_row) * stride + t * TK_TILE;
         function(rows, &job);

@@ -8,7 +8,7 @@
 #define TK_PREFETCH_BYTES 4096
 #endif
 
-/// Some rows of one row group by one tile of outputs.
+/// Some rows by one tile of outputs: of one row group, or from the beginning of one on.
 typedef struct {
   const uint8_t *tile;
   const tk_activation_block *x;  // the first row's first block
@@ -23,7 +23,7 @@ typedef struct {
 
 typedef void (*tk_tile_function)(int64_t rows, const tk_tile_job *job);
 
-/// Runs `function` on pieces of at most `rows_at_once` rows, so that a panel of activations stays
+/// Runs `function` on pieces of at most `rows_at_once` rows, a multiple of TK_ROW_GROUP, so that a panel of activations stays
 /// in the second-level cache while the weights pass by, and a tile's weights in the first-level
 /// cache while the panel's rows pass by.
 void tk_multiply_tiles(tk_tile_function function, int64_t rows_at_once, const tk_matrix *matrix,
