@@ -1,6 +1,6 @@
 import Kernels
 
-/// An encoder's layers in rotated int8, for machines with VNNI and models whose sizes fit.
+/// An encoder's layers in rotated int8, for instruction sets that have the kernels and models whose sizes fit.
 final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
   // Unchecked: one pass at a time, and its barriers order the workers.
 
