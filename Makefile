@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 
 BUILD_PACKAGES := build-essential ca-certificates curl git libsqlite3-dev python3 python3-pip
-TEST_PACKAGES := python3-venv sqlite3
+TEST_PACKAGES := python3-venv sqlite3 qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross
 SWIFT_BUILD := swift build -c release
 # The tests are built as the binary is, in release and without testable imports, so that both share
 # one build and what is tested is what runs.
@@ -22,6 +22,7 @@ run: system-packages models build ## everything to serve real answers on 127.0.0
 .PHONY: test
 test: test-packages models build client ## everything to run all tests
 	scripts/lint.sh
+	scripts/check-neon.sh
 	$(SWIFT_TEST)
 
 .PHONY: build

@@ -10,6 +10,16 @@
 //
 // Included once an instruction set, with the functions of its rotated_*.c defined.
 
+#ifndef TK_SCALEF
+/// 2^n p, for n from -126 on; nearly 0 below.
+TK_INLINE v16 times_power(v16 p, v16 n) {
+  const v16 bounded = TK(max)(n, TK(splat)(-126));
+  return p * (v16)((round_to_int(bounded) + 127) << 23);
+}
+#define TK_ROUND(x) __builtin_elementwise_roundeven(x)
+#define TK_SCALEF(p, n) times_power(p, n)
+#endif
+
 /// A head's keys and values.
 typedef struct {
   uint8_t *keys;        // (positions / 16, headDim / 4, 16, 4), plus 128
@@ -62,8 +72,8 @@ static void store_key(const float *key, int64_t d, uint8_t *out, float *scale) {
   *scale = largest / 127;
   for (int64_t i = 0; i < d; i += 16) {
     uint32_t quants[4];
-    __m128i q = bytes_of(round_to_int(TK(load)(key + i) * inverse));
-    _mm_storeu_si128((__m128i *)quants, _mm_xor_si128(q, _mm_set1_epi8((char)0x80)));
+    const b16 q = bytes_of(round_to_int(TK(load)(key + i) * inverse)) ^ (int8_t)-128;
+    memcpy(quants, &q, sizeof q);
     for (int k = 0; k < 4; k++) memcpy(out + (i / 4 + k) * 64, quants + k, 4);
   }
 }

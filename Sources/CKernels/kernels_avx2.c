@@ -3,7 +3,7 @@
 #include <immintrin.h>
 
 #include "attention.h"
-#include "matmul_x86.h"
+#include "matmul_tiles.h"
 #include "sets.h"
 #include "vectors.h"
 

@@ -1,7 +1,7 @@
 // AVX-512 (F, BW, DQ, VL) with VNNI.
 #if defined(__x86_64__)
 #include "attention.h"
-#include "matmul_x86.h"
+#include "matmul_tiles.h"
 #include "sets.h"
 #include "vectors.h"
 

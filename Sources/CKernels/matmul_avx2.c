@@ -15,7 +15,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "matmul_x86.h"
+#include "matmul_tiles.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 

@@ -2,7 +2,7 @@
 // one tile of 16 outputs: the block's weights are unpacked to 8 registers once and met by each
 // row, whose four int8 at a time are broadcast from memory. One vpdpbusd is 64 products.
 #if defined(__x86_64__)
-#include "matmul_x86.h"
+#include "matmul_tiles.h"
 
 #pragma clang attribute push(                                                               \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), \

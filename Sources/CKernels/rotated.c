@@ -2,14 +2,16 @@
 #include "rotated_sets.h"
 
 const tk_rotated_kernels *tk_rotated_kernels_for(int32_t set) {
+  if (tk_kernels_for(set) == NULL) return NULL;
+  switch (set) {
 #if defined(__x86_64__)
-  if (tk_kernels_for(set) != NULL) {
-    if (set == TK_AVX512) return tk_rotated_avx512();
-    if (set == TK_AVX2) return tk_rotated_avx2();
-  }
+    case TK_AVX512: return tk_rotated_avx512();
+    case TK_AVX2: return tk_rotated_avx2();
+#elif defined(__aarch64__)
+    case TK_NEON: return tk_rotated_neon();
 #endif
-  (void)set;
-  return NULL;
+    default: return NULL;
+  }
 }
 
 int64_t tk_full_attention_bytes(int64_t heads, int64_t head_dim, int64_t positions) {

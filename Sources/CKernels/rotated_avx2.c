@@ -48,15 +48,15 @@ TK_INLINE void store_words(i16 a, i16 b, int16_t *out) {
   _mm256_storeu_si256((__m256i *)(out + 16), words_of(b));
 }
 
-TK_INLINE __m128i bytes_of(i16 x) {
+TK_INLINE b16 bytes_of(i16 x) {
   const __m256i words = words_of(x);
-  return _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  return (b16)_mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
 }
 
 /// 16 bytes as words, in their order; returns them.
 TK_INLINE __m256i store_query(i16 x, tk_quant *out) {
   const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
-  const __m256i words = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(bytes_of(x), order));
+  const __m256i words = _mm256_cvtepi8_epi16(_mm_shuffle_epi8((__m128i)bytes_of(x), order));
   _mm256_storeu_si256((__m256i *)out, words);
   return words;
 }
@@ -76,14 +76,6 @@ TK_INLINE __m256i two_words(const int16_t *p) {
   memcpy(&value, p, 4);
   return _mm256_set1_epi32(value);
 }
-
-/// 2^n p, for n from -126 on; nearly 0 below.
-TK_INLINE v16 times_power(v16 p, v16 n) {
-  const v16 bounded = TK(max)(n, TK(splat)(-126));
-  return p * (v16)((round_to_int(bounded) + 127) << 23);
-}
-#define TK_ROUND(x) __builtin_elementwise_roundeven(x)
-#define TK_SCALEF(p, n) times_power(p, n)
 
 #include "full_attention_template.h"
 #include "rotated_product_template.h"

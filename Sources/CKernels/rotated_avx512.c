@@ -22,8 +22,11 @@ enum {
 };
 
 TK_INLINE i16 round_to_int(v16 x) { return (i16)_mm512_cvtps_epi32((__m512)x); }
-TK_INLINE __m128i bytes_of(i16 x) { return _mm512_cvtsepi32_epi8((__m512i)x); }
-TK_INLINE void store_query(i16 x, tk_quant *out) { _mm_storeu_si128((__m128i *)out, bytes_of(x)); }
+TK_INLINE b16 bytes_of(i16 x) { return (b16)_mm512_cvtsepi32_epi8((__m512i)x); }
+TK_INLINE void store_query(i16 x, tk_quant *out) {
+  const b16 bytes = bytes_of(x);
+  memcpy(out, &bytes, sizeof bytes);
+}
 
 /// 32 numbers in order as words.
 TK_INLINE void store_words(i16 a, i16 b, int16_t *out) {

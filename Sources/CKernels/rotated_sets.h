@@ -24,4 +24,6 @@ static inline int64_t tk_head_bytes(int64_t head_dim, int64_t width) {
 #if defined(__x86_64__)
 const tk_rotated_kernels *tk_rotated_avx2(void);
 const tk_rotated_kernels *tk_rotated_avx512(void);
+#elif defined(__aarch64__)
+const tk_rotated_kernels *tk_rotated_neon(void);
 #endif

@@ -1,4 +1,4 @@
-#include "matmul_x86.h"
+#include "matmul_tiles.h"
 
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 

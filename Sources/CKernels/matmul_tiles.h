@@ -1,4 +1,4 @@
-// What the quantised products of AVX2 and AVX-512 share: the loops over panels, tiles and rows.
+// What the quantised products of AVX2, AVX-512 and NEON share: the loops over panels, tiles and rows.
 #pragma once
 
 #include "CKernels.h"
@@ -34,5 +34,8 @@ void tk_avx512_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_til
                         const tk_activation_block *x, int64_t first_row, int64_t row_count,
                         float *out, int64_t stride, bool accumulate);
 void tk_avx2_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
+                      const tk_activation_block *x, int64_t first_row, int64_t row_count,
+                      float *out, int64_t stride, bool accumulate);
+void tk_neon_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
                       const tk_activation_block *x, int64_t first_row, int64_t row_count,
                       float *out, int64_t stride, bool accumulate);

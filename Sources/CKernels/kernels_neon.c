@@ -1,0 +1,24 @@
+// NEON with dot products (ARMv8.2 and later).
+#if defined(__aarch64__)
+#include "attention.h"
+#include "matmul_tiles.h"
+#include "sets.h"
+
+#define TK(name) tk_neon_##name
+#define TK_SET_NAME "neon"
+#define TK_TILE_ROWS 5
+#define TK_TILE_VECTORS 1
+
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+
+#include "neon_vectors.h"
+#include "vector_template.h"
+#include "float_template.h"
+#include "attention_template.h"
+
+#pragma clang attribute pop
+
+#include "table_template.h"
+
+const tk_kernels *tk_neon_kernels(void) { return &tk_neon_table; }
+#endif

@@ -1,0 +1,153 @@
+// The quantised product on NEON with dot products. sdot multiplies signed bytes: quants of 4, 5 and 6 bits are
+// right-aligned, and so not negative, those of 8 bits less their zero point. It takes a row's four inputs from a
+// lane of a register, so that nothing is broadcast.
+//
+// A block's weights are unpacked once for all rows of the job, up to four groups of them, and met by four rows at
+// a time: 16 sums.
+#if defined(__aarch64__)
+#include "matmul_tiles.h"
+
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+
+#include "neon_vectors.h"
+
+enum { QUARTERS = 4, STEPS = 8, ROWS_AT_ONCE = 4, MOST_ROWS = 4 * TK_ROW_GROUP };
+
+/// A quarter of a vector (4 outputs) of right-aligned quants; of 8 bits, signed.
+TK_INLINE int8x16_t quarter_weights(const uint8_t *block, int bits, int v, int quarter) {
+  if (bits == 8)
+    return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(block + 64 * v + 16 * quarter), vdupq_n_u8(0x80)));
+  const uint8x16_t pair = vld1q_u8(block + 64 * (v % 4) + 16 * quarter);
+  const uint8x16_t upper = v < 4 ? vandq_u8(pair, vdupq_n_u8(15)) : vshrq_n_u8(pair, 4);
+  if (bits == 4) return vreinterpretq_s8_u8(upper);
+  if (bits == 5) {
+    const uint8x16_t plane = vld1q_u8(block + 256 + 16 * quarter);
+    const uint8x16_t low =
+        vandq_u8(vshlq_u8(plane, vdupq_n_s8((int8_t)-v)), vdupq_n_u8(1));
+    return vreinterpretq_s8_u8(vorrq_u8(vshlq_n_u8(upper, 1), low));
+  }
+  const uint8x16_t plane = vld1q_u8(block + 256 + 64 * (v / 4) + 16 * quarter);
+  const uint8x16_t low =
+      vandq_u8(vshlq_u8(plane, vdupq_n_s8((int8_t)(-2 * (v % 4)))), vdupq_n_u8(3));
+  return vreinterpretq_s8_u8(vorrq_u8(vshlq_n_u8(upper, 2), low));
+}
+
+TK_INLINE float32x4_t quarter_scales(const uint8_t *p, int quarter) {
+  float16x4_t halves;
+  memcpy(&halves, p + 8 * quarter, sizeof halves);
+  return vcvt_f32_f16(halves);
+}
+
+/// A block, unpacked.
+typedef struct {
+  int8x16_t weights[STEPS][QUARTERS];
+  float32x4_t scales[2][QUARTERS];  // of left-aligned quants
+  float32x4_t offsets[2][QUARTERS];
+} unpacked_block;
+
+TK_INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int groups,
+                      unpacked_block *out) {
+#pragma clang loop unroll(full)
+  for (int v = 0; v < STEPS; v++)
+    for (int c = 0; c < QUARTERS; c++) out->weights[v][c] = quarter_weights(block, bits, v, c);
+#pragma clang loop unroll(full)
+  for (int g = 0; g < groups; g++) {
+    const uint8_t *scales = block + 64 * bits + 32 * g;
+    for (int c = 0; c < QUARTERS; c++) {
+      out->scales[g][c] = quarter_scales(scales, c);
+      if (has_offset) out->offsets[g][c] = quarter_scales(scales + 32 * groups, c);
+    }
+  }
+}
+
+/// sums[r][c] += `rows` rows by a block. Each row's arithmetic is the same for every `rows`.
+TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unpacked_block *w,
+                         const tk_activation_block *x, float32x4_t (*sums)[QUARTERS]) {
+  int32x4_t dot[ROWS_AT_ONCE][QUARTERS];
+#pragma clang loop unroll(full)
+  for (int half = 0; half < 2; half++) {
+    if (half == 0 || groups == 2) {
+#pragma clang loop unroll(full)
+      for (int r = 0; r < rows; r++)
+        for (int c = 0; c < QUARTERS; c++) dot[r][c] = vdupq_n_s32(0);
+    }
+    int8x16_t q[ROWS_AT_ONCE];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) q[r] = vld1q_s8(x[r].q + 16 * half);
+#define WEIGHTS(s, c) w->weights[4 * half + s][c]
+    TK_ADD_LANES(rows, WEIGHTS, q, dot);
+#undef WEIGHTS
+    if (half == 0 && groups == 1) continue;
+    const int g = groups == 1 ? 0 : half;
+#pragma clang loop unroll(full)
+    for (int r = 0; r < rows; r++) {
+      for (int c = 0; c < QUARTERS; c++) {
+        int32x4_t sum = vshlq_s32(dot[r][c], vdupq_n_s32(8 - bits));
+        if (!has_offset && bits != 8)
+          // Left-aligned quants are about 128.
+          sum = vaddq_s32(
+              sum, vdupq_n_s32(groups == 1 ? x[r].correction : x[r].correction16[g]));
+        const float32x4_t both = vmulq_n_f32(w->scales[g][c], x[r].scale);
+        sums[r][c] = vfmaq_f32(sums[r][c], vcvtq_f32_s32(sum), both);
+        if (has_offset)
+          sums[r][c] = vfmaq_n_f32(sums[r][c], w->offsets[g][c],
+                                   groups == 1 ? x[r].scaled_sum : x[r].scaled_sum16[g]);
+      }
+    }
+  }
+}
+
+/// A row's sums to its outputs.
+TK_INLINE void finish(const tk_tile_job *job, int64_t row, const float32x4_t *sums) {
+  float values[TK_TILE];
+  for (int c = 0; c < QUARTERS; c++) vst1q_f32(values + 4 * c, vmulq_n_f32(sums[c], job->factor));
+  float *out = job->out + row * job->stride;
+  for (int64_t c = 0; c < job->columns; c++) {
+    const float value = job->bias ? values[c] + job->bias[c] : values[c];
+    out[c] = job->accumulate ? out[c] + value : value;
+  }
+}
+
+TK_INLINE void tile_rows(int64_t rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
+  const int groups = 32 / group;
+  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+  float32x4_t sums[MOST_ROWS][QUARTERS];
+  for (int64_t r = 0; r < rows; r++)
+    for (int c = 0; c < QUARTERS; c++) sums[r][c] = vdupq_n_f32(0);
+  const uint8_t *block = job->tile;
+  unpacked_block w;
+  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes) {
+    if (rows <= ROWS_AT_ONCE) {
+      for (int64_t i = 0; i < block_bytes; i += 64) __builtin_prefetch(block + TK_PREFETCH_BYTES + i);
+    }
+    unpack(block, bits, has_offset, groups, &w);
+    const tk_activation_block *x = job->x + b * TK_ROW_GROUP;
+    for (int64_t first = 0; first < rows; first += TK_ROW_GROUP, x += job->blocks * TK_ROW_GROUP) {
+      const int64_t count = rows - first < TK_ROW_GROUP ? rows - first : TK_ROW_GROUP;
+      float32x4_t(*sum)[QUARTERS] = sums + first;
+      int64_t r = 0;
+      for (; r + 4 <= count; r += 4) add_block(4, bits, has_offset, groups, &w, x + r, sum + r);
+      if (count - r == 3) add_block(3, bits, has_offset, groups, &w, x + r, sum + r);
+      if (count - r == 2) add_block(2, bits, has_offset, groups, &w, x + r, sum + r);
+      if (count - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sum + r);
+    }
+  }
+  for (int64_t r = 0; r < rows; r++) finish(job, r, sums[r]);
+}
+
+#define FORMAT(NAME, BITS, OFFSET, GROUP)                                            \
+  static __attribute__((noinline)) void NAME(int64_t rows, const tk_tile_job *job) { \
+    tile_rows(rows, BITS, OFFSET, GROUP, job);                                       \
+  }
+
+#include "matmul_formats.h"
+
+#pragma clang attribute pop
+
+void tk_neon_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
+                      const tk_activation_block *x, int64_t first_row, int64_t row_count,
+                      float *out, int64_t stride, bool accumulate) {
+  tk_multiply_tiles(function_for(m->format), MOST_ROWS, m, first_tile, last_tile, x, first_row,
+                    row_count, out, stride, accumulate);
+}
+#endif

@@ -1,0 +1,235 @@
+// Compares the NEON kernels with plain C: scripts/check-neon.sh compiles it for ARM and runs it in an emulator,
+// for machines of other kinds. Prints what differs and how much; ends with how many did.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "CKernels.h"
+
+static int failures = 0, checks = 0;
+
+static void expect(bool holds, const char *what, int64_t a, int64_t b, double found) {
+  checks++;
+  if (holds) return;
+  failures++;
+  printf("%s (%lld, %lld): off by %g\n", what, (long long)a, (long long)b, found);
+}
+
+static uint64_t state = 1;
+static float random_float(void) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return (float)(int32_t)(state >> 32) * 0x1p-31f;
+}
+
+/// Zeroed; never given back.
+static void *memory(int64_t bytes) {
+  void *p = tk_allocate((size_t)bytes + 64);
+  if (!p) exit(2);
+  return p;
+}
+
+static float *floats(int64_t count, float size) {
+  float *p = memory(4 * count);
+  for (int64_t i = 0; i < count; i++) p[i] = random_float() * size;
+  return p;
+}
+
+/// The largest difference, as a share of the largest number wanted.
+static double distance(const float *found, const float *wanted, int64_t count) {
+  double worst = 0, most = 1e-30;
+  for (int64_t i = 0; i < count; i++) {
+    double difference = fabs((double)found[i] - wanted[i]);
+    if (!(difference <= worst)) worst = isnan(difference) ? INFINITY : difference;
+    most = fmax(most, fabs((double)wanted[i]));
+  }
+  return worst / most;
+}
+
+static void check_products(const tk_kernels *neon, const tk_kernels *plain) {
+  // Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, F32, with their bytes and numbers a block.
+  static const int types[][3] = {{2, 18, 32},   {3, 20, 32},   {6, 22, 32},    {7, 24, 32},
+                                 {8, 34, 32},   {10, 84, 256}, {11, 110, 256}, {12, 144, 256},
+                                 {13, 176, 256}, {14, 210, 256}, {0, 4, 1}};
+  static const int rows_of[] = {1, 2, 3, 4, 5, 11, 12, 13, 25, 49, 61};
+  for (int t = 0; t < 11; t++) {
+    for (int shape = 0; shape < 3; shape++) {
+      const int64_t inputs = shape == 0 ? 256 : 512, outputs = shape == 2 ? 37 : 48;
+      const int64_t blocks = inputs / 32, tiles = (outputs + 15) / 16;
+      const int64_t bytes = outputs * inputs / types[t][2] * types[t][1];
+      uint8_t *source = memory(bytes);
+      if (types[t][0] == 0) {
+        for (int64_t i = 0; i < outputs * inputs; i++) ((float *)source)[i] = random_float();
+      } else {
+        // Small enough bytes that no scale is infinite.
+        for (int64_t i = 0; i < bytes; i++) source[i] = (uint8_t)((int)(random_float() * 127) & 0x3b);
+      }
+      tk_matrix m = {.outputs = outputs, .inputs = inputs, .blocks = blocks};
+      if (!tk_format_for_type((uint32_t)types[t][0], &m.format)) exit(2);
+      m.bytes_per_block = tk_format_bytes_per_block(m.format);
+      m.factor = tk_pack_factor(
+          tk_pack_magnitude((uint32_t)types[t][0], source, inputs, 0, outputs));
+      uint8_t *packed = memory(tiles * blocks * m.bytes_per_block + 8192);
+      m.tiles = packed;
+      tk_pack_tiles(&m, (uint32_t)types[t][0], source, 0, tiles, packed);
+      m.bias = shape == 1 ? floats(outputs, 1) : NULL;
+      for (int i = 0; i < 11; i++) {
+        const int64_t rows = rows_of[i], first = i % 3;
+        const int64_t groups = (rows + first + TK_ROW_GROUP - 1) / TK_ROW_GROUP;
+        tk_activation_block *x =
+            memory(groups * TK_ROW_GROUP * blocks * (int64_t)sizeof(tk_activation_block));
+        for (int64_t r = 0; r < rows + first; r++)
+          plain->quantize(floats(inputs, 3), inputs, r, blocks, 0, blocks, x);
+        float *wanted = floats(rows * outputs, 1), *found = memory(rows * outputs * 4);
+        memcpy(found, wanted, (size_t)(rows * outputs) * 4);
+        const bool accumulate = i % 2 == 1;
+        plain->multiply(&m, 0, tiles, x, first, rows, wanted, outputs, accumulate);
+        neon->multiply(&m, 0, tiles, x, first, rows, found, outputs, accumulate);
+        const double off = distance(found, wanted, rows * outputs);
+        expect(off < 1e-5, "product", types[t][0], rows, off);
+      }
+    }
+  }
+}
+
+static void check_rows(const tk_kernels *neon, const tk_kernels *plain) {
+  for (int64_t n = 1; n <= 200; n += 13) {
+    const int64_t blocks = (n + 31) / 32;
+    const float *x = floats(n, 4), *y = floats(n, 1), *z = floats(n, 1);
+    float *a = memory(4 * n), *b = memory(4 * n);
+    neon->rms_norm(x, y, n, 1e-5f, a), plain->rms_norm(x, y, n, 1e-5f, b);
+    expect(distance(a, b, n) < 1e-5, "rms_norm", n, 0, distance(a, b, n));
+    neon->layer_norm(x, y, z, n, 1e-5f, a), plain->layer_norm(x, y, z, n, 1e-5f, b);
+    expect(distance(a, b, n) < 1e-5, "layer_norm", n, 0, distance(a, b, n));
+    for (int32_t kind = 0; kind < 4; kind++) {
+      neon->gated(x, y, n, kind, a), plain->gated(x, y, n, kind, b);
+      expect(distance(a, b, n) < 1e-5, "gated", n, kind, distance(a, b, n));
+    }
+    tk_activation_block *q = memory(blocks * TK_ROW_GROUP * 64);
+    tk_activation_block *p = memory(blocks * TK_ROW_GROUP * 64);
+    neon->quantize(x, n, 0, blocks, 0, blocks, q), plain->quantize(x, n, 0, blocks, 0, blocks, p);
+    for (int64_t i = 0; i < blocks; i++) {
+      int worst = 0;
+      for (int j = 0; j < 32; j++) {
+        const int off = abs(q[i * TK_ROW_GROUP].q[j] - p[i * TK_ROW_GROUP].q[j]);
+        if (off > worst) worst = off;
+      }
+      expect(worst <= 1, "quantize", n, i, worst);
+    }
+    expect(fabs(neon->dot(x, y, n) - plain->dot(x, y, n)) < 1e-4, "dot", n, 0, 0);
+    expect(neon->maximum(x, n) == plain->maximum(x, n), "maximum", n, 0, 0);
+    expect(neon->argmax(x, n) == plain->argmax(x, n), "argmax", n, 0, 0);
+    const double sums[] = {neon->exp_sum(x, 4, n), plain->exp_sum(x, 4, n)};
+    expect(fabs(sums[0] / sums[1] - 1) < 1e-5, "exp_sum", n, 0, sums[0] / sums[1] - 1);
+  }
+}
+
+static void check_attention(const tk_kernels *neon, const tk_kernels *plain) {
+  for (int half = 0; half < 2; half++) {
+    for (int64_t d = 32; d <= 128; d += 32) {
+      const int64_t rows = 21, before = 70, heads = 4, kv_heads = 2;
+      const int64_t pages = (rows + before + TK_PAGE_POSITIONS - 1) / TK_PAGE_POSITIONS;
+      const tk_kv_layout layout = {(int32_t)kv_heads, (int32_t)d, (int32_t)d, half};
+      const float *queries = floats(rows * heads * d, 1);
+      float *keys = floats((rows + before) * kv_heads * d, 1);
+      float *values = floats((rows + before) * kv_heads * d, 1);
+      float *out[2];
+      const tk_kernels *sets[] = {neon, plain};
+      for (int s = 0; s < 2; s++) {
+        void **memories = memory(pages * (int64_t)sizeof(void *));
+        for (int64_t i = 0; i < pages; i++) memories[i] = memory(tk_kv_page_bytes(layout));
+        sets[s]->kv_store(layout, keys, kv_heads * d, values, kv_heads * d, memories, 0,
+                          rows + before);
+        tk_attention_span span = {0, rows, before, memories};
+        out[s] = memory(rows * heads * d * 4);
+        tk_attention a = {.layout = layout,
+                          .heads = heads,
+                          .scale = 0.2f,
+                          .query_stride = heads * d,
+                          .output_stride = heads * d,
+                          .queries = queries,
+                          .output = out[s]};
+        void *scratch = memory(tk_attention_scratch_bytes(layout));
+        sets[s]->attention(&a, &span, 1, 1, 0, 1, scratch);
+      }
+      const double off = distance(out[0], out[1], rows * heads * d);
+      expect(off < 1e-4, "attention", half, d, off);
+    }
+  }
+}
+
+static void check_rotated(const tk_rotated_kernels *neon) {
+  for (int trial = 0; trial < 8; trial++) {
+    const int64_t groups = 3 + trial % 2, chunks = 1 + trial % 3, rows = 1 + 2 * trial, outputs = 96;
+    const int64_t inputs = 128 * groups * chunks;
+    const float *w = floats(outputs * inputs, 1), *bias = floats(outputs, 1);
+    const float *x = floats(rows * inputs, 2), *addend = floats(rows * outputs, 1);
+    tk_rotated_matrix m = {.outputs = outputs, .chunks = chunks, .groups = groups};
+    uint8_t *tiles = memory(tk_rotated_matrix_bytes(outputs, chunks, groups) + 32768);
+    m.tiles = tiles;
+    tk_rotated_pack(&m, w, 0, outputs / TK_ROTATED_PAIR, tiles);
+    tk_rotated_rows r = {memory(rows * inputs * neon->quant_bytes), memory(rows * chunks * 4),
+                         memory(rows * chunks * 16), rows, chunks, groups};
+    neon->quantize(x, inputs, rows, 0, chunks, false, &r, 0);
+    float *found = memory(rows * outputs * 4);
+    neon->multiply(&m, 0, outputs / TK_ROTATED_PAIR, &r, 0, rows, found, outputs, bias, addend,
+                   outputs);
+    double wrong = 0, all = 0;
+    for (int64_t i = 0; i < rows; i++) {
+      for (int64_t o = 0; o < outputs; o++) {
+        double sum = 0;
+        for (int64_t k = 0; k < inputs; k++) sum += (double)x[i * inputs + k] * w[o * inputs + k];
+        all += sum * sum;
+        const double off = found[i * outputs + o] - sum - bias[o] - addend[i * outputs + o];
+        wrong += off * off;
+      }
+    }
+    expect(sqrt(wrong / all) < 0.02, "rotated product", inputs, rows, sqrt(wrong / all));
+  }
+}
+
+static void check_full_attention(const tk_rotated_kernels *neon) {
+  static const int lengths[] = {1, 2, 3, 8, 15, 16, 17, 32, 33, 64, 100, 131};
+  for (int i = 0; i < 12; i++) {
+    for (int64_t d = 32; d <= 96; d += 32) {
+      const int64_t n = lengths[i];
+      const float *q = floats(n * d, 3), *k = floats(n * d, 2), *v = floats(n * d, 1);
+      float *out = memory(n * d * 4);
+      tk_full_attention a = {d, n, 0.2f, q, d, out, d, memory(tk_full_attention_bytes(1, d, n))};
+      void *scratch = memory(tk_full_attention_scratch_bytes(d, n));
+      neon->attention_store(&a, 0, 1, 0, n, k, v, d);
+      neon->attention_run(&a, 0, 1, 0, n, scratch);
+      double worst = 0;
+      for (int64_t r = 0; r < n; r++) {
+        double weights[131], total = 0;
+        for (int64_t p = 0; p < n; p++) {
+          double score = 0;
+          for (int64_t j = 0; j < d; j++) score += (double)q[r * d + j] * k[p * d + j];
+          total += weights[p] = exp(score * 0.2);
+        }
+        for (int64_t j = 0; j < d; j++) {
+          double wanted = 0;
+          for (int64_t p = 0; p < n; p++) wanted += weights[p] / total * v[p * d + j];
+          worst = fmax(worst, fabs(out[r * d + j] - wanted));
+        }
+      }
+      expect(worst < 0.04, "full attention", n, d, worst);
+    }
+  }
+}
+
+int main(void) {
+  const tk_kernels *neon = tk_kernels_for(TK_NEON), *plain = tk_kernels_for(TK_GENERIC);
+  const tk_rotated_kernels *rotated = tk_rotated_kernels_for(TK_NEON);
+  if (!neon || !rotated) {
+    printf("no NEON with dot products here\n");
+    return 2;
+  }
+  check_products(neon, plain);
+  check_rows(neon, plain);
+  check_attention(neon, plain);
+  check_rotated(rotated);
+  check_full_attention(rotated);
+  printf("%d checks of the NEON kernels, %d failed\n", checks, failures);
+  return failures > 0;
+}
