@@ -124,7 +124,7 @@ def fingerprint(options):
     names = ("domain", "rank", "alpha", "steps", "epochs", "rate", "length", "batch_tokens", "seed",
              "targets")
     found = {name: getattr(options, name) for name in names}
-    return found | {name: str(getattr(options, name)) for name in ("initial", "more") if getattr(options, name)}
+    return found | ({"initial": str(options.initial)} if options.initial else {})
 
 
 def main():
@@ -137,8 +137,6 @@ def main():
     parser.add_argument("--initial", type=Path,
                         help="folder of an adapter to begin with, instead of with none, of any rank; its "
                         "alpha / rank must be the same")
-    parser.add_argument("--more", type=Path,
-                        help="folder of .jsonl texts to train on beside the domain's own; none is held out")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--alpha", type=int, default=16)
     parser.add_argument("--targets", default=TARGETS, help="adapted maps, separated by commas")
@@ -173,11 +171,6 @@ def main():
 
     model, tokenizer = base.load(options.base)
     training, kept = domains.split(options.data, options.domain)
-    sources = {file: domains.LICENCES[file] for file in domains.DOMAINS[options.domain]}
-    for file in sorted(options.more.glob("*.jsonl")) if options.more else []:
-        rows = domains.rows(options.more, file.stem)
-        training += [row["text"] for row in rows]
-        sources[file.stem] = ", ".join(sorted({row["licence"] for row in rows}))
     # A fixed choice of the held-out texts: those with the smallest digests.
     kept = sorted(kept, key=lambda text: hashlib.sha256(text.encode("utf-8")).digest())
     kept = kept[: options.evaluate_texts or None]
@@ -277,7 +270,7 @@ def main():
     write(out, name, options, model, {
         "expert": name, "base": options.base.parent.name, "base_file": options.base.name,
         "domain": options.domain,
-        "data": sources,
+        "data": {file: domains.LICENCES[file] for file in domains.DOMAINS[options.domain]},
         "training_texts": len(training),
         "training_tokens_seen": seen + earlier.get("training_tokens_seen", 0),
         "steps": step + earlier.get("steps", 0),
