@@ -8,9 +8,8 @@
 //
 // The sums so far are widened to int32 by vpmaddwd before they could overflow.
 //
-// A block of a tile is two halves of 8 outputs. Its weights are unpacked once for all rows of the job, up to
-// four groups of them, to memory in the first-level cache, and met by three rows at a time (6 sums of int16
-// and what they need fill the registers). One or two rows alone, as in decoding, take them as they are unpacked.
+// A block of a tile is two halves of 8 outputs. It is met by three rows at a time: 6 sums of int16 and what
+// they need fill the registers.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>
@@ -21,7 +20,10 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { HALVES = 2, STEPS = 8, ROWS_AT_ONCE = 3, MOST_ROWS = 4 * TK_ROW_GROUP };
+enum { HALVES = 2, STEPS = 8, ROWS_AT_ONCE = 3 };
+
+/// A row's sums of 16 outputs.
+typedef __m256 parts[HALVES];
 
 /// Half a vector (8 outputs) of right-aligned quants; of 8 bits, signed.
 INLINE __m256i half_weights(const uint8_t *block, int bits, int v, int half) {
@@ -84,7 +86,7 @@ INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int groups,
 
 /// sums[r][h] += `rows` rows by a block. Each row's arithmetic is the same for every `rows`.
 INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unpacked_block *w,
-                      const tk_activation_block *x, __m256 (*sums)[HALVES]) {
+                      const tk_activation_block *x, parts *sums) {
   const int per_group = STEPS / groups;
   // Vectors whose int16 sums can be added up before widening.
   const int run = bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
@@ -157,60 +159,7 @@ INLINE void finish(const tk_tile_job *job, int64_t row, const __m256 *sums) {
   }
 }
 
-INLINE void tile_rows(int64_t rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
-  const int groups = 32 / group;
-  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
-  __m256 sums[MOST_ROWS][HALVES];
-  for (int64_t r = 0; r < rows; r++)
-    for (int h = 0; h < HALVES; h++) sums[r][h] = _mm256_setzero_ps();
-  const uint8_t *block = job->tile;
-  unpacked_block w;
-  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes) {
-    unpack(block, bits, has_offset, groups, &w);
-    const tk_activation_block *x = job->x + b * TK_ROW_GROUP;
-    for (int64_t first = 0; first < rows; first += TK_ROW_GROUP, x += job->blocks * TK_ROW_GROUP) {
-      const int64_t count = rows - first < TK_ROW_GROUP ? rows - first : TK_ROW_GROUP;
-      __m256(*sum)[HALVES] = sums + first;
-      int64_t r = 0;
-      for (; r + 3 <= count; r += 3) add_block(3, bits, has_offset, groups, &w, x + r, sum + r);
-      if (count - r == 2) add_block(2, bits, has_offset, groups, &w, x + r, sum + r);
-      if (count - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sum + r);
-    }
-  }
-  for (int64_t r = 0; r < rows; r++) finish(job, r, sums[r]);
-}
-
-/// Few rows: memory is the limit, so what comes next is fetched, and sums stay in registers.
-INLINE void tile_few(int rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
-  const int groups = 32 / group;
-  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
-  __m256 sums[ROWS_AT_ONCE][HALVES];
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = _mm256_setzero_ps();
-  const uint8_t *block = job->tile;
-  const tk_activation_block *x = job->x;
-  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes, x += TK_ROW_GROUP) {
-#pragma clang loop unroll(full)
-    for (int64_t i = 0; i < block_bytes; i += 64)
-      _mm_prefetch((const char *)block + TK_PREFETCH_BYTES + i, _MM_HINT_T0);
-    unpacked_block w;
-    unpack(block, bits, has_offset, groups, &w);
-    add_block(rows, bits, has_offset, groups, &w, x, sums);
-  }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) finish(job, r, sums[r]);
-}
-
-#define FORMAT(NAME, BITS, OFFSET, GROUP)                                            \
-  static __attribute__((noinline)) void NAME(int64_t rows, const tk_tile_job *job) { \
-    switch (rows) {                                                                  \
-      case 1: tile_few(1, BITS, OFFSET, GROUP, job); break;                          \
-      case 2: tile_few(2, BITS, OFFSET, GROUP, job); break;                          \
-      default: tile_rows(rows, BITS, OFFSET, GROUP, job); break;                     \
-    }                                                                                \
-  }
-
-#include "matmul_formats.h"
+#include "matmul_unpacked_template.h"
 
 #pragma clang attribute pop
 

@@ -2,8 +2,7 @@
 // right-aligned, and so not negative, those of 8 bits less their zero point. It takes a row's four inputs from a
 // lane of a register, so that nothing is broadcast.
 //
-// A block's weights are unpacked once for all rows of the job, up to four groups of them, and met by four rows at
-// a time: 16 sums.
+// A block is met by four rows at a time: 16 sums.
 #if defined(__aarch64__)
 #include "matmul_tiles.h"
 
@@ -11,7 +10,10 @@
 
 #include "neon_vectors.h"
 
-enum { QUARTERS = 4, STEPS = 8, ROWS_AT_ONCE = 4, MOST_ROWS = 4 * TK_ROW_GROUP };
+enum { QUARTERS = 4, STEPS = 8, ROWS_AT_ONCE = 4 };
+
+/// A row's sums of 16 outputs.
+typedef float32x4_t parts[QUARTERS];
 
 /// A quarter of a vector (4 outputs) of right-aligned quants; of 8 bits, signed.
 TK_INLINE int8x16_t quarter_weights(const uint8_t *block, int bits, int v, int quarter) {
@@ -62,7 +64,7 @@ TK_INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int group
 
 /// sums[r][c] += `rows` rows by a block. Each row's arithmetic is the same for every `rows`.
 TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unpacked_block *w,
-                         const tk_activation_block *x, float32x4_t (*sums)[QUARTERS]) {
+                         const tk_activation_block *x, parts *sums) {
   int32x4_t dot[ROWS_AT_ONCE][QUARTERS];
 #pragma clang loop unroll(full)
   for (int half = 0; half < 2; half++) {
@@ -108,39 +110,7 @@ TK_INLINE void finish(const tk_tile_job *job, int64_t row, const float32x4_t *su
   }
 }
 
-TK_INLINE void tile_rows(int64_t rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
-  const int groups = 32 / group;
-  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
-  float32x4_t sums[MOST_ROWS][QUARTERS];
-  for (int64_t r = 0; r < rows; r++)
-    for (int c = 0; c < QUARTERS; c++) sums[r][c] = vdupq_n_f32(0);
-  const uint8_t *block = job->tile;
-  unpacked_block w;
-  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes) {
-    if (rows <= ROWS_AT_ONCE) {
-      for (int64_t i = 0; i < block_bytes; i += 64) __builtin_prefetch(block + TK_PREFETCH_BYTES + i);
-    }
-    unpack(block, bits, has_offset, groups, &w);
-    const tk_activation_block *x = job->x + b * TK_ROW_GROUP;
-    for (int64_t first = 0; first < rows; first += TK_ROW_GROUP, x += job->blocks * TK_ROW_GROUP) {
-      const int64_t count = rows - first < TK_ROW_GROUP ? rows - first : TK_ROW_GROUP;
-      float32x4_t(*sum)[QUARTERS] = sums + first;
-      int64_t r = 0;
-      for (; r + 4 <= count; r += 4) add_block(4, bits, has_offset, groups, &w, x + r, sum + r);
-      if (count - r == 3) add_block(3, bits, has_offset, groups, &w, x + r, sum + r);
-      if (count - r == 2) add_block(2, bits, has_offset, groups, &w, x + r, sum + r);
-      if (count - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sum + r);
-    }
-  }
-  for (int64_t r = 0; r < rows; r++) finish(job, r, sums[r]);
-}
-
-#define FORMAT(NAME, BITS, OFFSET, GROUP)                                            \
-  static __attribute__((noinline)) void NAME(int64_t rows, const tk_tile_job *job) { \
-    tile_rows(rows, BITS, OFFSET, GROUP, job);                                       \
-  }
-
-#include "matmul_formats.h"
+#include "matmul_unpacked_template.h"
 
 #pragma clang attribute pop
 

@@ -123,27 +123,11 @@ TK_INLINE void multiply_tile(int rows, int groups, const product *p, int tile) {
   }
 }
 
-TK_INLINE void multiply_rows(int rows, int groups, const product *p) {
-  multiply_tile(rows, groups, p, 0);
-  multiply_tile(rows, groups, p, 1);
-}
-
-#define GROUPS_FUNCTION(NAME, GROUPS)                                          \
-  static __attribute__((noinline)) void NAME(int64_t rows, const product *p) { \
-    switch (rows) {                                                            \
-      case 1: multiply_rows(1, GROUPS, p); break;                              \
-      case 2: multiply_rows(2, GROUPS, p); break;                              \
-      case 3: multiply_rows(3, GROUPS, p); break;                              \
-      case 4: multiply_rows(4, GROUPS, p); break;                              \
-    }                                                                          \
-  }
-
-GROUPS_FUNCTION(multiply_3, 3)
-GROUPS_FUNCTION(multiply_4, 4)
-
 /// Of a unit's rows, as many as fit the registers.
-TK_INLINE void score_rows(int rows, const tk_quant *q, int64_t d, const head_memory *m,
-                          int64_t positions, int64_t width, float *scores, v16 *tops) {
+TK_INLINE void score_rows(int rows, const tk_quant *q, const int32_t *corrections, int64_t d,
+                          const head_memory *m, int64_t positions, int64_t width, float *scores,
+                          v16 *tops) {
+  (void)corrections;
   for (int64_t j = 0; j < width; j += 16) {
     int32x4_t dot[PRODUCT_ROWS][QUARTERS];
     clear(rows, dot);
@@ -164,18 +148,7 @@ TK_INLINE void score_rows(int rows, const tk_quant *q, int64_t d, const head_mem
   }
 }
 
-TK_INLINE void score(int rows, const tk_quant *q, const int32_t *corrections, int64_t d,
-                     const head_memory *m, int64_t positions, int64_t width, float *scores,
-                     v16 *tops) {
-  (void)corrections;
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) tops[r] = TK(splat)(NOWHERE);
-  const int most = PRODUCT_ROWS, first = rows < most ? rows : most;
-  score_rows(first, q, d, m, positions, width, scores, tops);
-  if (rows > first)
-    score_rows(rows - first, q + first * d, d, m, positions, width, scores + first * width,
-               tops + first);
-}
+#include "rotated_narrow_template.h"
 
 /// Sums of two positions' products for each of four dimensions.
 TK_INLINE int32x4_t pair_products(int16x8_t values, int16x8_t weights) {

@@ -1,0 +1,62 @@
+// The loops of sets that unpack a block once for all rows of a job, up to four groups of them: to memory in the
+// first-level cache, where they are met by a few rows at a time. Included once an instruction set, behind its
+// `parts` (the sums of a row, in registers), unpacked_block, unpack, add_block, finish and ROWS_AT_ONCE.
+
+enum { MOST_ROWS = 4 * TK_ROW_GROUP };
+
+static inline __attribute__((always_inline)) void tile_rows(int64_t rows, int bits, bool has_offset,
+                                                            int group, const tk_tile_job *job) {
+  const int groups = 32 / group;
+  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+  parts sums[MOST_ROWS];
+  memset(sums, 0, (size_t)rows * sizeof *sums);
+  const uint8_t *block = job->tile;
+  unpacked_block w;
+  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes) {
+    unpack(block, bits, has_offset, groups, &w);
+    const tk_activation_block *x = job->x + b * TK_ROW_GROUP;
+    for (int64_t first = 0; first < rows; first += TK_ROW_GROUP, x += job->blocks * TK_ROW_GROUP) {
+      const int64_t count = rows - first < TK_ROW_GROUP ? rows - first : TK_ROW_GROUP;
+      parts *sum = sums + first;
+      int64_t r = 0;
+      for (; r + ROWS_AT_ONCE <= count; r += ROWS_AT_ONCE)
+        add_block(ROWS_AT_ONCE, bits, has_offset, groups, &w, x + r, sum + r);
+      if (count - r == 3) add_block(3, bits, has_offset, groups, &w, x + r, sum + r);
+      if (count - r == 2) add_block(2, bits, has_offset, groups, &w, x + r, sum + r);
+      if (count - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sum + r);
+    }
+  }
+  for (int64_t r = 0; r < rows; r++) finish(job, r, sums[r]);
+}
+
+/// Few rows: memory is the limit, so what comes next is fetched, and sums stay in registers.
+static inline __attribute__((always_inline)) void tile_few(int rows, int bits, bool has_offset,
+                                                           int group, const tk_tile_job *job) {
+  const int groups = 32 / group;
+  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+  parts sums[ROWS_AT_ONCE];
+  memset(sums, 0, (size_t)rows * sizeof *sums);
+  const uint8_t *block = job->tile;
+  const tk_activation_block *x = job->x;
+  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes, x += TK_ROW_GROUP) {
+#pragma clang loop unroll(full)
+    for (int64_t i = 0; i < block_bytes; i += 64)
+      __builtin_prefetch((const char *)block + TK_PREFETCH_BYTES + i);
+    unpacked_block w;
+    unpack(block, bits, has_offset, groups, &w);
+    add_block(rows, bits, has_offset, groups, &w, x, sums);
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < rows; r++) finish(job, r, sums[r]);
+}
+
+#define FORMAT(NAME, BITS, OFFSET, GROUP)                                            \
+  static __attribute__((noinline)) void NAME(int64_t rows, const tk_tile_job *job) { \
+    switch (rows) {                                                                  \
+      case 1: tile_few(1, BITS, OFFSET, GROUP, job); break;                          \
+      case 2: tile_few(2, BITS, OFFSET, GROUP, job); break;                          \
+      default: tile_rows(rows, BITS, OFFSET, GROUP, job); break;                     \
+    }                                                                                \
+  }
+
+#include "matmul_formats.h"
