@@ -11,14 +11,11 @@
 // A block of a tile is two halves of 8 outputs. It is met by three rows at a time: 6 sums of int16 and what
 // they need fill the registers.
 #if defined(__x86_64__)
-#include <immintrin.h>
-#include <string.h>
-
 #include "matmul_tiles.h"
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-#define INLINE static inline __attribute__((always_inline))
+#include "avx2_vectors.h"
 
 enum { HALVES = 2, STEPS = 8, ROWS_AT_ONCE = 3 };
 
@@ -26,7 +23,7 @@ enum { HALVES = 2, STEPS = 8, ROWS_AT_ONCE = 3 };
 typedef __m256 parts[HALVES];
 
 /// Half a vector (8 outputs) of right-aligned quants; of 8 bits, signed.
-INLINE __m256i half_weights(const uint8_t *block, int bits, int v, int half) {
+TK_INLINE __m256i half_weights(const uint8_t *block, int bits, int v, int half) {
   if (bits == 8) {
     __m256i u = _mm256_loadu_si256((const __m256i *)(block + 64 * v + 32 * half));
     return _mm256_xor_si256(u, _mm256_set1_epi8((char)0x80));
@@ -45,13 +42,7 @@ INLINE __m256i half_weights(const uint8_t *block, int bits, int v, int half) {
   return _mm256_or_si256(_mm256_slli_epi16(upper, 2), low);
 }
 
-INLINE __m256i four_inputs(const int8_t *p) {
-  int32_t value;
-  memcpy(&value, p, 4);
-  return _mm256_set1_epi32(value);
-}
-
-INLINE __m256 half_scales(const uint8_t *p, int half) {
+TK_INLINE __m256 half_scales(const uint8_t *p, int half) {
   return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16 * half)));
 }
 
@@ -63,8 +54,8 @@ typedef struct {
   __m256 offsets[2][HALVES];
 } unpacked_block;
 
-INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int groups,
-                   unpacked_block *out) {
+TK_INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int groups,
+                      unpacked_block *out) {
 #pragma clang loop unroll(full)
   for (int v = 0; v < STEPS; v++) {
 #pragma clang loop unroll(full)
@@ -85,8 +76,8 @@ INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int groups,
 }
 
 /// sums[r][h] += `rows` rows by a block. Each row's arithmetic is the same for every `rows`.
-INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unpacked_block *w,
-                      const tk_activation_block *x, parts *sums) {
+TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unpacked_block *w,
+                         const tk_activation_block *x, parts *sums) {
   const int per_group = STEPS / groups;
   // Vectors whose int16 sums can be added up before widening.
   const int run = bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
@@ -100,7 +91,7 @@ INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unp
       const int v = g * per_group + n;
 #pragma clang loop unroll(full)
       for (int r = 0; r < rows; r++) {
-        const __m256i q = four_inputs(x[r].q + 4 * v);
+        const __m256i q = four_bytes(x[r].q + 4 * v);
 #pragma clang loop unroll(full)
         for (int h = 0; h < HALVES; h++) {
           const __m256i weights = w->weights[v][h];
@@ -133,29 +124,6 @@ INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unp
               _mm256_set1_ps(groups == 1 ? x[r].scaled_sum : x[r].scaled_sum16[g]), sums[r][h]);
       }
     }
-  }
-}
-
-/// A row's sums to its outputs.
-INLINE void finish(const tk_tile_job *job, int64_t row, const __m256 *sums) {
-  float *out = job->out + row * job->stride;
-  float values[TK_TILE];
-  const bool is_whole = job->columns == TK_TILE;
-  for (int h = 0; h < HALVES; h++) {
-    __m256 y = _mm256_mul_ps(sums[h], _mm256_set1_ps(job->factor));
-    if (!is_whole) {
-      _mm256_storeu_ps(values + 8 * h, y);
-      continue;
-    }
-    if (job->bias) y = _mm256_add_ps(y, _mm256_loadu_ps(job->bias + 8 * h));
-    if (job->accumulate) y = _mm256_add_ps(_mm256_loadu_ps(out + 8 * h), y);
-    _mm256_storeu_ps(out + 8 * h, y);
-  }
-  if (is_whole) return;
-#pragma clang loop vectorize(disable)
-  for (int64_t c = 0; c < job->columns; c++) {
-    const float value = job->bias ? values[c] + job->bias[c] : values[c];
-    out[c] = job->accumulate ? out[c] + value : value;
   }
 }
 

@@ -99,17 +99,6 @@ TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const 
   }
 }
 
-/// A row's sums to its outputs.
-TK_INLINE void finish(const tk_tile_job *job, int64_t row, const float32x4_t *sums) {
-  float values[TK_TILE];
-  for (int c = 0; c < QUARTERS; c++) vst1q_f32(values + 4 * c, vmulq_n_f32(sums[c], job->factor));
-  float *out = job->out + row * job->stride;
-  for (int64_t c = 0; c < job->columns; c++) {
-    const float value = job->bias ? values[c] + job->bias[c] : values[c];
-    out[c] = job->accumulate ? out[c] + value : value;
-  }
-}
-
 #include "matmul_unpacked_template.h"
 
 #pragma clang attribute pop

@@ -23,9 +23,9 @@ typedef struct {
 
 typedef void (*tk_tile_function)(int64_t rows, const tk_tile_job *job);
 
-/// Runs `function` on pieces of at most `rows_at_once` rows, a multiple of TK_ROW_GROUP, so that a panel of activations stays
-/// in the second-level cache while the weights pass by, and a tile's weights in the first-level
-/// cache while the panel's rows pass by.
+/// Runs `function` on pieces of at most `rows_at_once` rows, a multiple of TK_ROW_GROUP, so that a panel of
+/// activations stays in the second-level cache while the weights pass by, and a tile's weights in the
+/// first-level cache while the panel's rows pass by.
 void tk_multiply_tiles(tk_tile_function function, int64_t rows_at_once, const tk_matrix *matrix,
                        int64_t first_tile, int64_t last_tile, const tk_activation_block *x,
                        int64_t first_row, int64_t row_count, float *out, int64_t stride,

@@ -1,11 +1,32 @@
 // The loops of sets that unpack a block once for all rows of a job, up to four groups of them: to memory in the
 // first-level cache, where they are met by a few rows at a time. Included once an instruction set, behind its
-// `parts` (the sums of a row, in registers), unpacked_block, unpack, add_block, finish and ROWS_AT_ONCE.
+// `parts` (a row's sums of a tile, in registers), unpacked_block, unpack, add_block and ROWS_AT_ONCE.
 
 enum { MOST_ROWS = 4 * TK_ROW_GROUP };
 
-static inline __attribute__((always_inline)) void tile_rows(int64_t rows, int bits, bool has_offset,
-                                                            int group, const tk_tile_job *job) {
+/// A row's sums to its outputs.
+TK_INLINE void finish(const tk_tile_job *job, int64_t row, const parts *sums) {
+  v16 y;
+  memcpy(&y, sums, sizeof y);
+  y *= (v16)(job->factor);
+  float *out = job->out + row * job->stride;
+  if (job->columns == TK_TILE) {
+    if (job->bias) y += *(const v16_unaligned *)job->bias;
+    if (job->accumulate) y += *(const v16_unaligned *)out;
+    *(v16_unaligned *)out = y;
+    return;
+  }
+  float values[TK_TILE];
+  memcpy(values, &y, sizeof y);
+#pragma clang loop vectorize(disable)
+  for (int64_t c = 0; c < job->columns; c++) {
+    const float value = job->bias ? values[c] + job->bias[c] : values[c];
+    out[c] = job->accumulate ? out[c] + value : value;
+  }
+}
+
+TK_INLINE void tile_rows(int64_t rows, int bits, bool has_offset, int group,
+                         const tk_tile_job *job) {
   const int groups = 32 / group;
   const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
   parts sums[MOST_ROWS];
@@ -26,12 +47,11 @@ static inline __attribute__((always_inline)) void tile_rows(int64_t rows, int bi
       if (count - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sum + r);
     }
   }
-  for (int64_t r = 0; r < rows; r++) finish(job, r, sums[r]);
+  for (int64_t r = 0; r < rows; r++) finish(job, r, sums + r);
 }
 
 /// Few rows: memory is the limit, so what comes next is fetched, and sums stay in registers.
-static inline __attribute__((always_inline)) void tile_few(int rows, int bits, bool has_offset,
-                                                           int group, const tk_tile_job *job) {
+TK_INLINE void tile_few(int rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
   const int groups = 32 / group;
   const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
   parts sums[ROWS_AT_ONCE];
@@ -47,7 +67,7 @@ static inline __attribute__((always_inline)) void tile_few(int rows, int bits, b
     add_block(rows, bits, has_offset, groups, &w, x, sums);
   }
 #pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) finish(job, r, sums[r]);
+  for (int r = 0; r < rows; r++) finish(job, r, sums + r);
 }
 
 #define FORMAT(NAME, BITS, OFFSET, GROUP)                                            \

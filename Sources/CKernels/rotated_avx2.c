@@ -5,18 +5,13 @@
 // Weights stay bytes in memory. Of a lane's four, a mask leaves the words of inputs 0 and 2, and a shift those of
 // 1 and 3: activations lie in that order.
 #if defined(__x86_64__)
-#include <immintrin.h>
-
 #include "rotated_sets.h"
-#include "vectors.h"
 
 #define TK(name) tk_avx2_##name
-#define TK_FMA(a, b, c) __builtin_elementwise_fma(a, b, c)
-#define TK_MAX(a, b) tk_choose(a, b, (a) > (b))
-#define TK_MIN(a, b) tk_choose(a, b, (a) < (b))
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
+#include "avx2_vectors.h"
 #include "vector_math_template.h"
 
 /// A rounded activation; of each four, in the order 0, 2, 1, 3.
@@ -71,12 +66,6 @@ TK_INLINE int32_t store_quants(const v16 *x, tk_quant *out) {
   return __builtin_reduce_add(sums);
 }
 
-TK_INLINE __m256i two_words(const int16_t *p) {
-  int32_t value;
-  memcpy(&value, p, 4);
-  return _mm256_set1_epi32(value);
-}
-
 #include "full_attention_template.h"
 #include "rotated_product_template.h"
 #include "rotated_rows_template.h"
@@ -98,7 +87,7 @@ TK_INLINE void add_step(int rows, const uint8_t *w, const tk_quant *x, int64_t s
   const four_inputs a = split_bytes(w), b = split_bytes(w + 32);
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) {
-    const __m256i even = two_words(x + r * stride), odd = two_words(x + r * stride + 2);
+    const __m256i even = four_bytes(x + r * stride), odd = four_bytes(x + r * stride + 2);
     sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a.even, even));
     sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(b.even, even));
     sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a.odd, odd));
@@ -185,7 +174,7 @@ TK_INLINE void blend_rows(int rows, const int16_t *weights, int64_t width, const
       const __m256i low = _mm256_loadu_si256(v), high = _mm256_loadu_si256(v + 1);
 #pragma clang loop unroll(full)
       for (int r = 0; r < rows; r++) {
-        const __m256i x = two_words(weights + r * width + p);
+        const __m256i x = four_bytes(weights + r * width + p);
         dot[r][0] = _mm256_add_epi32(dot[r][0], _mm256_madd_epi16(low, x));
         dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(high, x));
       }
