@@ -19,7 +19,6 @@ typedef int16_t tk_quant;
 
 enum {
   PRODUCT_ROWS = 4,
-  STEPS = TK_ROTATED_GROUP / 4,
   HALVES = 2,
 };
 
@@ -81,82 +80,26 @@ TK_INLINE four_inputs split_bytes(const uint8_t *p) {
                        _mm256_srli_epi16(bytes, 8)};
 }
 
-/// sum[r] += 16 outputs' four inputs at `w` by the numbers at x + r * stride.
-TK_INLINE void add_step(int rows, const uint8_t *w, const tk_quant *x, int64_t stride,
-                        __m256i (*sum)[HALVES]) {
-  const four_inputs a = split_bytes(w), b = split_bytes(w + 32);
+typedef __m256i tile_sums[HALVES];
+
+TK_INLINE void start(int rows, const int32_t *corrections, int64_t stride, tile_sums *sums) {
 #pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) {
-    const __m256i even = four_bytes(x + r * stride), odd = four_bytes(x + r * stride + 2);
-    sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a.even, even));
-    sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(b.even, even));
-    sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a.odd, odd));
-    sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(b.odd, odd));
-  }
+  for (int r = 0; r < rows; r++)
+    sums[r][0] = sums[r][1] = _mm256_set1_epi32(corrections[r * stride]);
 }
 
-/// One of a pair's two tiles.
-TK_INLINE void multiply_tile(int rows, int groups, const product *p, int tile) {
-  __m256 sum[PRODUCT_ROWS][HALVES];
+TK_INLINE void add_inputs(int rows, const uint8_t *w, int64_t step, const tk_quant *x,
+                          int64_t stride, tile_sums *sums) {
 #pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
-  const uint8_t *w = p->weights + 64 * tile;
-  const uint8_t *next = p->next ? p->next + 64 * tile : NULL;
-  const tk_quant *x = p->x;
-  for (int g = 0; g < groups; g++) {
-    __m256i dot[PRODUCT_ROWS][HALVES];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++)
-      dot[r][0] = dot[r][1] = _mm256_set1_epi32(p->corrections[4 * r + g]);
-    for (int k = 0; k < STEPS; k++, w += 128, x += 4) {
-      if (next) {
-        _mm_prefetch((const char *)next, _MM_HINT_T0);
-        next += 128;
-      }
-      add_step(rows, w, x, groups * TK_ROTATED_GROUP, dot);
-    }
-    const __m256 scale[HALVES] = {_mm256_loadu_ps((const float *)w),
-                                  _mm256_loadu_ps((const float *)w + 8)};
-    w += 128;
-    if (next) next += 128;
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++)
-      for (int h = 0; h < HALVES; h++)
-        sum[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][h]), scale[h], sum[r][h]);
-  }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) {
-    for (int h = 0; h < HALVES; h++) {
-      const int o = 16 * tile + 8 * h;
-      __m256 y = p->bias ? _mm256_loadu_ps(p->bias + o) : _mm256_setzero_ps();
-      y = _mm256_fmadd_ps(sum[r][h], _mm256_set1_ps(p->scales[r]), y);
-      if (p->addend) y = _mm256_add_ps(y, _mm256_loadu_ps(p->addend + r * p->addend_stride + o));
-      _mm256_storeu_ps(p->out + r * p->stride + o, y);
-    }
-  }
-}
-
-/// Of a unit's rows, as many as fit the registers.
-TK_INLINE void score_rows(int rows, const tk_quant *q, const int32_t *corrections, int64_t d,
-                          const head_memory *m, int64_t positions, int64_t width, float *scores,
-                          v16 *tops) {
-  for (int64_t j = 0; j < width; j += 16) {
-    __m256i dot[PRODUCT_ROWS][HALVES];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) dot[r][0] = dot[r][1] = _mm256_set1_epi32(corrections[r]);
-    for (int64_t k = 0; k < d / 4; k++)
-      add_step(rows, m->keys + j * d + 64 * k, q + 4 * k, d, dot);
-    const v16 scale = TK(load)(m->key_scales + j);
-    const bool is_whole = j + 16 <= positions;
+  for (int k = 0; k < 16; k += 4, w += step, x += 4) {
+    const four_inputs a = split_bytes(w), b = split_bytes(w + 32);
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      i16 whole;
-      whole.lo = (i8)dot[r][0];
-      whole.hi = (i8)dot[r][1];
-      v16 x = __builtin_convertvector(whole, v16) * scale;
-      if (!is_whole) x = first_of(x, positions - j, NOWHERE);
-      tops[r] = TK(max)(x, tops[r]);
-      TK(store)(scores + r * width + j, x);
+      const __m256i even = four_bytes(x + r * stride), odd = four_bytes(x + r * stride + 2);
+      sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(a.even, even));
+      sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(b.even, even));
+      sums[r][0] = _mm256_add_epi32(sums[r][0], _mm256_madd_epi16(a.odd, odd));
+      sums[r][1] = _mm256_add_epi32(sums[r][1], _mm256_madd_epi16(b.odd, odd));
     }
   }
 }

@@ -13,7 +13,7 @@
 /// A rounded activation.
 typedef int8_t tk_quant;
 
-enum { PRODUCT_ROWS = 4, QUARTERS = 4, LANES = 16 };
+enum { PRODUCT_ROWS = 4, QUARTERS = 4 };
 
 TK_INLINE i16 round_to_int(v16 x) {
   i16 whole;
@@ -65,87 +65,21 @@ TK_INLINE int8x16_t signed_weights(const uint8_t *p) {
   return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(p), vdupq_n_u8(0x80)));
 }
 
-/// sum[r] += the weights of 16 outputs and 16 inputs, `step` bytes from four inputs to the next, by the numbers
-/// at x + r * stride.
-TK_INLINE void add_steps(int rows, const uint8_t *w, int64_t step, const tk_quant *x,
-                         int64_t stride, int32x4_t (*sum)[QUARTERS]) {
+typedef int32x4_t tile_sums[QUARTERS];
+
+TK_INLINE void start(int rows, const int32_t *corrections, int64_t stride, tile_sums *sums) {
+  (void)corrections, (void)stride;
+  memset(sums, 0, (size_t)rows * sizeof *sums);
+}
+
+TK_INLINE void add_inputs(int rows, const uint8_t *w, int64_t step, const tk_quant *x,
+                          int64_t stride, tile_sums *sums) {
   int8x16_t q[PRODUCT_ROWS];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) q[r] = vld1q_s8(x + r * stride);
 #define WEIGHTS(s, c) signed_weights(w + s * step + 16 * c)
-  TK_ADD_LANES(rows, WEIGHTS, q, sum);
+  TK_ADD_LANES(rows, WEIGHTS, q, sums);
 #undef WEIGHTS
-}
-
-TK_INLINE void clear(int rows, int32x4_t (*sum)[QUARTERS]) {
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++)
-    for (int c = 0; c < QUARTERS; c++) sum[r][c] = vdupq_n_s32(0);
-}
-
-/// One of a pair's two tiles.
-TK_INLINE void multiply_tile(int rows, int groups, const product *p, int tile) {
-  float32x4_t sum[PRODUCT_ROWS][QUARTERS];
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++)
-    for (int c = 0; c < QUARTERS; c++) sum[r][c] = vdupq_n_f32(0);
-  const uint8_t *w = p->weights + 64 * tile;
-  const uint8_t *next = p->next ? p->next + 64 * tile : NULL;
-  const tk_quant *x = p->x;
-  for (int g = 0; g < groups; g++) {
-    int32x4_t dot[PRODUCT_ROWS][QUARTERS];
-    clear(rows, dot);
-    for (int k = 0; k < TK_ROTATED_GROUP; k += LANES, w += 4 * 128, x += LANES) {
-      if (next) {
-        for (int i = 0; i < 4; i++) __builtin_prefetch(next + 128 * i);
-        next += 4 * 128;
-      }
-      add_steps(rows, w, 128, x, groups * TK_ROTATED_GROUP, dot);
-    }
-#pragma clang loop unroll(full)
-    for (int c = 0; c < QUARTERS; c++) {
-      const float32x4_t scale = vld1q_f32((const float *)w + 4 * c);
-      for (int r = 0; r < rows; r++)
-        sum[r][c] = vfmaq_f32(sum[r][c], vcvtq_f32_s32(dot[r][c]), scale);
-    }
-    w += 128;
-    if (next) next += 128;
-  }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < rows; r++) {
-    for (int c = 0; c < QUARTERS; c++) {
-      const int o = 16 * tile + 4 * c;
-      float32x4_t y = p->bias ? vld1q_f32(p->bias + o) : vdupq_n_f32(0);
-      y = vfmaq_n_f32(y, sum[r][c], p->scales[r]);
-      if (p->addend) y = vaddq_f32(y, vld1q_f32(p->addend + r * p->addend_stride + o));
-      vst1q_f32(p->out + r * p->stride + o, y);
-    }
-  }
-}
-
-/// Of a unit's rows, as many as fit the registers.
-TK_INLINE void score_rows(int rows, const tk_quant *q, const int32_t *corrections, int64_t d,
-                          const head_memory *m, int64_t positions, int64_t width, float *scores,
-                          v16 *tops) {
-  (void)corrections;
-  for (int64_t j = 0; j < width; j += 16) {
-    int32x4_t dot[PRODUCT_ROWS][QUARTERS];
-    clear(rows, dot);
-    for (int64_t k = 0; k < d; k += LANES)
-      add_steps(rows, m->keys + j * d + 16 * k, 64, q + k, d, dot);
-    const v16 scale = TK(load)(m->key_scales + j);
-    const bool is_whole = j + 16 <= positions;
-#pragma clang loop unroll(full)
-    for (int r = 0; r < rows; r++) {
-      i16 whole;
-      whole.s0123 = (i4)dot[r][0], whole.s4567 = (i4)dot[r][1];
-      whole.s89ab = (i4)dot[r][2], whole.scdef = (i4)dot[r][3];
-      v16 x = __builtin_convertvector(whole, v16) * scale;
-      if (!is_whole) x = first_of(x, positions - j, NOWHERE);
-      tops[r] = TK(max)(x, tops[r]);
-      TK(store)(scores + r * width + j, x);
-    }
-  }
 }
 
 #include "rotated_narrow_template.h"

@@ -9,6 +9,7 @@ package enum InstructionSet: Int32, Sendable, CaseIterable {
   case avx2 = 1
   /// AVX-512 (F, BW, DQ, VL) with VNNI.
   case avx512 = 2
+  /// NEON with dot products.
   case neon = 3
 
   /// The name that `THALAMUS_KERNELS` takes.

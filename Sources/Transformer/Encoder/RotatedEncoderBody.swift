@@ -89,7 +89,6 @@ final class RotatedEncoderBody: EncoderBody, @unchecked Sendable {
     inner = try FloatBuffer(rows: panels, width: configuration.feedForwardWidth)
     activated = try RotatedActivations(rows: panels, shape: shape.inner)
   }
-
 }
 
 /// The weights of one BERT layer, rotated.
