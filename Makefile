@@ -22,7 +22,7 @@ run: system-packages models build ## everything to serve real answers on 127.0.0
 .PHONY: test
 test: test-packages models build client ## everything to run all tests
 	scripts/lint.sh
-	scripts/check-neon.sh
+	scripts/check-emulated.sh
 	$(SWIFT_TEST)
 
 .PHONY: build

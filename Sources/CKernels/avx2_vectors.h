@@ -27,5 +27,9 @@ TK_INLINE __m256i four_bytes(const void *p) {
   memcpy(&value, p, 4);
   return _mm256_set1_epi32(value);
 }
+/// sum + products of words, two a lane.
+TK_INLINE __m256i add_words(__m256i sum, __m256i a, __m256i b) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+}
 #define TK_LOAD_HALF16(p) load_half16(p)
 #define TK_STORE_HALF16(p, x) store_half16(p, x)

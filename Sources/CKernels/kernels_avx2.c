@@ -1,11 +1,11 @@
-// AVX2 with FMA and F16C.
+// AVX2 with FMA and F16C, and AVX-VNNI, which has a product of its own.
 #if defined(__x86_64__)
 #include "attention.h"
 #include "matmul_tiles.h"
 #include "sets.h"
+#include "tables.h"
 
 #define TK(name) tk_avx2_##name
-#define TK_SET_NAME "avx2"
 #define TK_TILE_ROWS 4
 #define TK_TILE_VECTORS 1
 
@@ -18,7 +18,13 @@
 
 #pragma clang attribute pop
 
-#include "table_template.h"
+const tk_kernels *tk_avx2_kernels(void) {
+  static const tk_kernels table = TK_KERNELS("avx2", tk_avx2_multiply);
+  return &table;
+}
 
-const tk_kernels *tk_avx2_kernels(void) { return &tk_avx2_table; }
+const tk_kernels *tk_avxvnni_kernels(void) {
+  static const tk_kernels table = TK_KERNELS("avxvnni", tk_avxvnni_multiply);
+  return &table;
+}
 #endif

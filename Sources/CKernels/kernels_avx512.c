@@ -1,12 +1,12 @@
-// AVX-512 (F, BW, DQ, VL) with VNNI.
+// AVX-512 (F, BW, DQ, VL) with VNNI, and with AMX, of which only sentence encoders make use (rotated_amx.c).
 #if defined(__x86_64__)
 #include "attention.h"
 #include "matmul_tiles.h"
 #include "sets.h"
+#include "tables.h"
 #include "vectors.h"
 
 #define TK(name) tk_avx512_##name
-#define TK_SET_NAME "avx512"
 #define TK_TILE_ROWS 6
 #define TK_TILE_VECTORS 4
 
@@ -21,7 +21,13 @@
 
 #pragma clang attribute pop
 
-#include "table_template.h"
+const tk_kernels *tk_avx512_kernels(void) {
+  static const tk_kernels table = TK_KERNELS("avx512", tk_avx512_multiply);
+  return &table;
+}
 
-const tk_kernels *tk_avx512_kernels(void) { return &tk_avx512_table; }
+const tk_kernels *tk_amx_kernels(void) {
+  static const tk_kernels table = TK_KERNELS("amx", tk_avx512_multiply);
+  return &table;
+}
 #endif

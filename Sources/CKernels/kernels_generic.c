@@ -1,10 +1,10 @@
 // Plain C: the reference for the other instruction sets, and what other machines run.
 #include "attention.h"
 #include "sets.h"
+#include "tables.h"
 #include "vectors.h"
 
 #define TK(name) tk_generic_##name
-#define TK_SET_NAME "generic"
 #define TK_FMA(a, b, c) ((a) * (b) + (c))
 #define TK_MAX(a, b) tk_choose(a, b, (a) > (b))
 #define TK_MIN(a, b) tk_choose(a, b, (a) < (b))
@@ -95,6 +95,7 @@ static void tk_generic_multiply(const tk_matrix *m, int64_t first_tile, int64_t 
   }
 }
 
-#include "table_template.h"
-
-const tk_kernels *tk_generic_kernels(void) { return &tk_generic_table; }
+const tk_kernels *tk_generic_kernels(void) {
+  static const tk_kernels table = TK_KERNELS("generic", tk_generic_multiply);
+  return &table;
+}

@@ -3,9 +3,9 @@
 #include "attention.h"
 #include "matmul_tiles.h"
 #include "sets.h"
+#include "tables.h"
 
 #define TK(name) tk_neon_##name
-#define TK_SET_NAME "neon"
 #define TK_TILE_ROWS 5
 #define TK_TILE_VECTORS 1
 
@@ -18,7 +18,8 @@
 
 #pragma clang attribute pop
 
-#include "table_template.h"
-
-const tk_kernels *tk_neon_kernels(void) { return &tk_neon_table; }
+const tk_kernels *tk_neon_kernels(void) {
+  static const tk_kernels table = TK_KERNELS("neon", tk_neon_multiply);
+  return &table;
+}
 #endif

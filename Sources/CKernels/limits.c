@@ -1,5 +1,5 @@
-// Loops that do nothing but the machine's best instruction, to measure its limits.
-#include "CKernels.h"
+// Loops that do nothing but the machine's best instruction, AMX's tiles apart, to measure its limits.
+#include "sets.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -58,11 +58,28 @@ AVX2 static float float_loop_avx2(int64_t rounds) {
   return _mm256_cvtss_f32(a[0]);
 }
 
+__attribute__((target(TK_AVXVNNI_TARGET), noinline)) static int32_t integer_loop_avxvnni(
+    int64_t rounds) {
+#if defined(TK_EMULATED)
+  return integer_loop_avx2(rounds);
+#else
+  __m256i a[12], x = _mm256_set1_epi8(3);
+  for (int i = 0; i < 12; i++) a[i] = _mm256_set1_epi32(i);
+  for (int64_t r = 0; r < rounds; r++) {
+    for (int i = 0; i < 12; i++) a[i] = _mm256_dpbusd_avx_epi32(a[i], x, x);
+    __asm__ volatile("" : "+x"(x));
+  }
+  for (int i = 1; i < 12; i++) a[0] = _mm256_add_epi32(a[0], a[i]);
+  return _mm256_extract_epi32(a[0], 0);
+#endif
+}
+
 static volatile float sink;
 
 double tk_limit_integer(int64_t rounds) {
   const bool wide = tk_kernels_for(TK_AVX512) != NULL;
   if (rounds > 0 && wide) sink = (float)integer_loop(rounds);
+  else if (rounds > 0 && tk_kernels_for(TK_AVXVNNI)) sink = (float)integer_loop_avxvnni(rounds);
   else if (rounds > 0 && tk_kernels_for(TK_AVX2)) sink = (float)integer_loop_avx2(rounds);
   return 12 * (wide ? 64 : 32) * 2;
 }

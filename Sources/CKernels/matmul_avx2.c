@@ -16,40 +16,14 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #include "avx2_vectors.h"
+#include "matmul_halves.h"
 
-enum { HALVES = 2, STEPS = 8, ROWS_AT_ONCE = 3 };
-
-/// A row's sums of 16 outputs.
-typedef __m256 parts[HALVES];
-
-/// Half a vector (8 outputs) of right-aligned quants; of 8 bits, signed.
-TK_INLINE __m256i half_weights(const uint8_t *block, int bits, int v, int half) {
-  if (bits == 8) {
-    __m256i u = _mm256_loadu_si256((const __m256i *)(block + 64 * v + 32 * half));
-    return _mm256_xor_si256(u, _mm256_set1_epi8((char)0x80));
-  }
-  __m256i pair = _mm256_loadu_si256((const __m256i *)(block + 64 * (v % 4) + 32 * half));
-  __m256i upper = _mm256_and_si256(v < 4 ? pair : _mm256_srli_epi16(pair, 4),
-                                   _mm256_set1_epi8(15));
-  if (bits == 4) return upper;
-  if (bits == 5) {
-    __m256i plane = _mm256_loadu_si256((const __m256i *)(block + 256 + 32 * half));
-    __m256i low = _mm256_and_si256(_mm256_srli_epi16(plane, v), _mm256_set1_epi8(1));
-    return _mm256_or_si256(_mm256_add_epi8(upper, upper), low);
-  }
-  __m256i plane = _mm256_loadu_si256((const __m256i *)(block + 256 + 64 * (v / 4) + 32 * half));
-  __m256i low = _mm256_and_si256(_mm256_srli_epi16(plane, 2 * (v % 4)), _mm256_set1_epi8(3));
-  return _mm256_or_si256(_mm256_slli_epi16(upper, 2), low);
-}
-
-TK_INLINE __m256 half_scales(const uint8_t *p, int half) {
-  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16 * half)));
-}
+enum { ROWS_AT_ONCE = 3 };
 
 /// A block, unpacked.
 typedef struct {
-  __m256i weights[STEPS][HALVES];
-  __m256i sizes[STEPS][HALVES];  // their magnitudes, of 8 bits
+  __m256i weights[STEPS][HALVES];  // right-aligned; of 8 bits, signed
+  __m256i sizes[STEPS][HALVES];    // their magnitudes, of 8 bits
   __m256 scales[2][HALVES];      // of left-aligned quants
   __m256 offsets[2][HALVES];
 } unpacked_block;
@@ -60,19 +34,15 @@ TK_INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int group
   for (int v = 0; v < STEPS; v++) {
 #pragma clang loop unroll(full)
     for (int h = 0; h < HALVES; h++) {
-      out->weights[v][h] = half_weights(block, bits, v, h);
-      if (bits == 8) out->sizes[v][h] = _mm256_abs_epi8(out->weights[v][h]);
+      __m256i weights = half_weights(block, bits, v, h);
+      if (bits == 8) {
+        weights = _mm256_xor_si256(weights, _mm256_set1_epi8((char)0x80));
+        out->sizes[v][h] = _mm256_abs_epi8(weights);
+      }
+      out->weights[v][h] = weights;
     }
   }
-#pragma clang loop unroll(full)
-  for (int g = 0; g < groups; g++) {
-    const uint8_t *scales = block + 64 * bits + 32 * g;
-#pragma clang loop unroll(full)
-    for (int h = 0; h < HALVES; h++) {
-      out->scales[g][h] = half_scales(scales, h);
-      if (has_offset) out->offsets[g][h] = half_scales(scales + 32 * groups, h);
-    }
-  }
+  unpack_scales(block, bits, has_offset, groups, out->scales, out->offsets);
 }
 
 /// sums[r][h] += `rows` rows by a block. Each row's arithmetic is the same for every `rows`.
@@ -108,21 +78,12 @@ TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const 
     }
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      const __m256 row_scale = _mm256_set1_ps(x[r].scale);
+      if (!has_offset && bits != 8) {
 #pragma clang loop unroll(full)
-      for (int h = 0; h < HALVES; h++) {
-        __m256i sum = wide[r][h];
-        if (!has_offset && bits != 8)
-          // Left-aligned quants are about 128.
-          sum = _mm256_add_epi32(
-              sum, _mm256_set1_epi32(groups == 1 ? x[r].correction : x[r].correction16[g]));
-        __m256 both = _mm256_mul_ps(w->scales[g][h], row_scale);
-        sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), both, sums[r][h]);
-        if (has_offset)
-          sums[r][h] = _mm256_fmadd_ps(
-              w->offsets[g][h],
-              _mm256_set1_ps(groups == 1 ? x[r].scaled_sum : x[r].scaled_sum16[g]), sums[r][h]);
+        for (int h = 0; h < HALVES; h++)
+          wide[r][h] = _mm256_add_epi32(wide[r][h], correction_of(groups, g, x + r));
       }
+      add_scaled(has_offset, groups, g, w->scales[g], w->offsets[g], x + r, wide[r], sums + r);
     }
   }
 }

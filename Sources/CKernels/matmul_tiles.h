@@ -36,6 +36,9 @@ void tk_avx512_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_til
 void tk_avx2_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
                       const tk_activation_block *x, int64_t first_row, int64_t row_count,
                       float *out, int64_t stride, bool accumulate);
+void tk_avxvnni_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
+                         const tk_activation_block *x, int64_t first_row, int64_t row_count,
+                         float *out, int64_t stride, bool accumulate);
 void tk_neon_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
                       const tk_activation_block *x, int64_t first_row, int64_t row_count,
                       float *out, int64_t stride, bool accumulate);

@@ -5,8 +5,10 @@ const tk_rotated_kernels *tk_rotated_kernels_for(int32_t set) {
   if (tk_kernels_for(set) == NULL) return NULL;
   switch (set) {
 #if defined(__x86_64__)
-    case TK_AVX512: return tk_rotated_avx512();
     case TK_AVX2: return tk_rotated_avx2();
+    case TK_AVXVNNI: return tk_rotated_avxvnni();
+    case TK_AVX512: return tk_rotated_avx512();
+    case TK_AMX: return tk_rotated_amx();
 #elif defined(__aarch64__)
     case TK_NEON: return tk_rotated_neon();
 #endif

@@ -1,6 +1,7 @@
 // The kernels of sentence encoders (Rotated.h) on AVX-512 with VNNI.
 #if defined(__x86_64__)
 #include "rotated_sets.h"
+#include "tables.h"
 
 #define TK(name) tk_avx512_##name
 
@@ -190,7 +191,15 @@ TK_INLINE void blend(int rows, const int16_t *weights, int64_t width, const head
 
 #pragma clang attribute pop
 
-#include "rotated_table_template.h"
+const tk_rotated_kernels *tk_rotated_avx512(void) {
+  static const tk_rotated_kernels table = TK_ROTATED_KERNELS(tk_avx512_rotated_multiply);
+  return &table;
+}
 
-const tk_rotated_kernels *tk_rotated_avx512(void) { return &tk_avx512_rotated_table; }
+#if !defined(TK_EMULATED)
+const tk_rotated_kernels *tk_rotated_amx(void) {
+  static const tk_rotated_kernels table = TK_ROTATED_KERNELS(tk_amx_rotated_multiply);
+  return &table;
+}
+#endif
 #endif

@@ -1,5 +1,6 @@
 // What sets share whose registers are narrower than a tile of 16 outputs: they take a pair's tiles one after the
-// other, and a unit's rows by PRODUCT_ROWS, which are four. Included once an instruction set, behind its
+// other, PRODUCT_ROWS rows at once, which are four to six, and attend by half a unit's rows. Included once an
+// instruction set, behind its
 //
 //     tile_sums   a row's sums of a tile in whole numbers, in registers
 //     start       sums[r] = where a sum begins whose correction is corrections[r * stride]
@@ -50,25 +51,32 @@ TK_INLINE void multiply_rows(int rows, int groups, const product *p) {
   multiply_tile(rows, groups, p, 1);
 }
 
+#define ROWS_CASE(R, GROUPS)                                               \
+  case R:                                                                  \
+    if (R <= PRODUCT_ROWS) multiply_rows(R <= PRODUCT_ROWS ? R : 1, GROUPS, p); \
+    break;
+
 #define GROUPS_FUNCTION(NAME, GROUPS)                                          \
   static __attribute__((noinline)) void NAME(int64_t rows, const product *p) { \
     switch (rows) {                                                            \
-      case 1: multiply_rows(1, GROUPS, p); break;                              \
-      case 2: multiply_rows(2, GROUPS, p); break;                              \
-      case 3: multiply_rows(3, GROUPS, p); break;                              \
-      case 4: multiply_rows(4, GROUPS, p); break;                              \
+      ROWS_CASE(1, GROUPS)                                                     \
+      ROWS_CASE(2, GROUPS)                                                     \
+      ROWS_CASE(3, GROUPS)                                                     \
+      ROWS_CASE(4, GROUPS)                                                     \
+      ROWS_CASE(5, GROUPS)                                                     \
+      ROWS_CASE(6, GROUPS)                                                     \
     }                                                                          \
   }
 
 GROUPS_FUNCTION(multiply_3, 3)
 GROUPS_FUNCTION(multiply_4, 4)
 
-/// Of a unit's rows, as many as fit the registers.
+/// Of half a unit's rows.
 TK_INLINE void score_rows(int rows, const tk_quant *q, const int32_t *corrections, int64_t d,
                           const head_memory *m, int64_t positions, int64_t width, float *scores,
                           v16 *tops) {
   for (int64_t j = 0; j < width; j += 16) {
-    tile_sums dot[PRODUCT_ROWS];
+    tile_sums dot[HALF_A_UNIT];
     start(rows, corrections, 1, dot);
     for (int64_t k = 0; k < d; k += 16)
       add_inputs(rows, m->keys + j * d + 16 * k, 64, q + k, d, dot);
@@ -89,7 +97,7 @@ TK_INLINE void score(int rows, const tk_quant *q, const int32_t *corrections, in
                      v16 *tops) {
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) tops[r] = TK(splat)(NOWHERE);
-  const int most = PRODUCT_ROWS, first = rows < most ? rows : most;
+  const int first = rows < HALF_A_UNIT ? rows : HALF_A_UNIT;
   score_rows(first, q, corrections, d, m, positions, width, scores, tops);
   if (rows > first)
     score_rows(rows - first, q + first * d, corrections + first, d, m, positions, width,

@@ -2,6 +2,7 @@
 // 128 that was added for others' sake as they are loaded, and no sum needs a correction.
 #if defined(__aarch64__)
 #include "rotated_sets.h"
+#include "tables.h"
 
 #define TK(name) tk_neon_##name
 
@@ -118,7 +119,8 @@ TK_INLINE void blend(int rows, const int16_t *weights, int64_t width, const head
 
 #pragma clang attribute pop
 
-#include "rotated_table_template.h"
-
-const tk_rotated_kernels *tk_rotated_neon(void) { return &tk_neon_rotated_table; }
+const tk_rotated_kernels *tk_rotated_neon(void) {
+  static const tk_rotated_kernels table = TK_ROTATED_KERNELS(tk_neon_rotated_multiply);
+  return &table;
+}
 #endif

@@ -3,21 +3,29 @@ import Foundation
 
 /// The machine instructions that the kernels use; chosen once, when first asked for.
 package enum InstructionSet: Int32, Sendable, CaseIterable {
+  // In the order of CKernels.h, from the slowest to the fastest of a kind of machine.
+
   /// Plain C, on every machine.
-  case generic = 0
+  case generic
   /// AVX2 with FMA and F16C.
-  case avx2 = 1
+  case avx2
+  /// AVX2 with dot products of bytes (AVX-VNNI).
+  case avxVNNI
   /// AVX-512 (F, BW, DQ, VL) with VNNI.
-  case avx512 = 2
+  case avx512
+  /// AVX-512 with VNNI, and AMX's tiles for sentence encoders.
+  case amx
   /// NEON with dot products.
-  case neon = 3
+  case neon
 
   /// The name that `THALAMUS_KERNELS` takes.
   package var name: String {
     switch self {
     case .generic: "generic"
     case .avx2: "avx2"
+    case .avxVNNI: "avxvnni"
     case .avx512: "avx512"
+    case .amx: "amx"
     case .neon: "neon"
     }
   }

@@ -237,7 +237,7 @@ typedef struct {
                     void *scratch);
 } TK_SENDABLE tk_kernels;
 
-enum { TK_GENERIC = 0, TK_AVX2 = 1, TK_AVX512 = 2, TK_NEON = 3 };
+enum { TK_GENERIC, TK_AVX2, TK_AVXVNNI, TK_AVX512, TK_AMX, TK_NEON };
 
 /// NULL where this CPU or build does not have it.
 const tk_kernels *tk_kernels_for(int32_t instruction_set);
