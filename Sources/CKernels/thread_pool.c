@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "CKernels.h"
 
@@ -30,7 +29,7 @@ struct tk_pool {
   _Atomic int stop;
   int32_t threads;
   _Atomic int caller;  // the processor that worker 0 began on; -1 where that can't be told
-  int32_t spins;  // 0 where there are fewer cores than workers: spinning would hold up the others
+  int32_t spins;  // 0 where there are fewer processors than workers: spinning would hold up the others
   void (*body)(void *, int32_t);
   void *context;
   pthread_t *handles;
@@ -192,8 +191,7 @@ tk_pool *tk_pool_create(int32_t threads) {
   if (posix_memalign(&memory, 64, sizeof(tk_pool)) != 0) return NULL;
   tk_pool *pool = memory;
   pool->threads = threads;
-  long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  pool->spins = cores >= threads;
+  pool->spins = tk_allowed_processor_count() >= threads;
   pool->body = NULL;
   pool->context = NULL;
   atomic_init(&pool->arrived, 0);

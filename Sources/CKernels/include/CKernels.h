@@ -245,6 +245,13 @@ const tk_kernels *tk_kernels_for(int32_t instruction_set);
 // ---------------------------------------------------------------------------------------------
 // Threads
 
+/// More than any machine has: Linux wants room for all that it was built for.
+#define TK_MOST_PROCESSORS 65536
+
+/// The processors that this process may use, a bit each, in TK_MOST_PROCESSORS bits; false where that can't be told.
+bool tk_allowed_processors(uint64_t *mask);
+int64_t tk_allowed_processor_count(void);
+
 typedef struct tk_pool tk_pool;
 
 /// `threads` workers: the caller of tk_pool_run is worker 0, the others are threads of the pool.

@@ -1,9 +1,8 @@
-import Foundation
 import Kernels
 
 /// How local models are run.
 package struct ComputeOptions: Sendable {
-  /// Compute threads; 0 is one a processor.
+  /// Compute threads; 0 is what ``Processors`` allow.
   package var threads = 0
   /// `.float` is the slow truth, `.quantized` what serves.
   package var precision: WeightMatrix.Precision = .quantized
@@ -18,6 +17,6 @@ package struct ComputeOptions: Sendable {
 
   /// Threads, with 0 resolved.
   package var threadCount: Int {
-    threads > 0 ? threads : max(1, ProcessInfo.processInfo.activeProcessorCount)
+    threads > 0 ? threads : Processors.current.computeThreads
   }
 }

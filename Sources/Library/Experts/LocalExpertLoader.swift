@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Generation
+import Kernels
 import Synchronization
 import Tokenization
 import Transformer
@@ -27,6 +28,12 @@ package final class LocalExpertLoader: Sendable {
 
   /// The threads, for other models that compute.
   package var computePool: ComputePool { pool }
+
+  /// How models are computed, for a person.
+  package var computeDescription: String {
+    "compute threads: \(pool.threadCount) on \(Processors.current.allowed) processors, "
+      + "kernels: \(InstructionSet.current.name)"
+  }
 
   /// Reads weights and tokenizer, on a thread that may block.
   package func load(_ manifest: ExpertManifest) async throws(LibraryError) -> LocalExpert {

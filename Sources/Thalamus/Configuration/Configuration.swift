@@ -21,7 +21,7 @@ package struct Configuration: Sendable, Equatable {
   package struct Models: Sendable, Equatable {
     package var directory = "models"
     package var encoder = "minilm-l6-v2"
-    /// 0 is one thread a processor.
+    /// 0 is one a fast core, and no more than the control group's share of time.
     package var threads = 0
     package var preload: [String] = []
     package var kvCacheBytes = 512 << 20

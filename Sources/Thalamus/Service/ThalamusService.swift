@@ -59,6 +59,7 @@ package final class ThalamusService: Sendable {
     let models = configuration.models
     let manifests = try ExpertLibrary.manifests(in: models.directory)
     let loader = try LocalExpertLoader(ComputeOptions(configuration))
+    logger.info("\(loader.computeDescription)")
     let library = ExpertLibrary(manifests: manifests) { manifest throws(LibraryError) in
       logger.info("loading \(manifest.card.id)")
       let expert = try await loader.load(manifest)

@@ -143,7 +143,7 @@ struct BenchEncoderCommand: AsyncParsableCommand {
   @Option(help: "Counted repetitions; ten more warm up.")
   var repetitions = 200
 
-  @Option(help: "Compute threads; 0 is one a processor.")
+  @Option(help: "Compute threads; 0 is one a core, as models.threads says.")
   var threads = 0
 
   @Option(help: "fast: what serves. generic: float32.")

@@ -20,7 +20,7 @@ struct ExpertOptions: ParsableArguments {
     help: "fast: quantised weights and the best instruction set. generic: dequantised float32.")
   var kernels = KernelChoice.fast
 
-  @Option(help: "Compute threads; 0 is one a processor.")
+  @Option(help: "Compute threads; 0 is one a core, as models.threads says.")
   var threads = 0
 
   @OptionGroup var configuration: ConfigurationOptions
