@@ -41,30 +41,48 @@ package struct JSONWriter {
   package mutating func string(_ text: String) {
     separate()
     bytes.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-      case UInt8(ascii: "\n"): bytes += "\\n".utf8
-      case UInt8(ascii: "\r"): bytes += "\\r".utf8
-      case UInt8(ascii: "\t"): bytes += "\\t".utf8
-      case 0x08: bytes += "\\b".utf8
-      case 0x0C: bytes += "\\f".utf8
-      case 0..<0x20:
-        bytes += "\\u00".utf8
-        bytes += [Self.digits[Int(byte >> 4)], Self.digits[Int(byte & 15)]]
-      default: bytes.append(byte)
+    var text = text
+    text.withUTF8 { utf8 in
+      if utf8.allSatisfy(Self.isPlain) {
+        bytes.append(contentsOf: utf8)
+      } else {
+        for byte in utf8 { appendEscaped(byte) }
       }
     }
     bytes.append(UInt8(ascii: "\""))
     needsComma = true
   }
 
+  private static func isPlain(_ byte: UInt8) -> Bool {
+    byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+  }
+
+  private mutating func appendEscaped(_ byte: UInt8) {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
+    case UInt8(ascii: "\n"): bytes += "\\n".utf8
+    case UInt8(ascii: "\r"): bytes += "\\r".utf8
+    case UInt8(ascii: "\t"): bytes += "\\t".utf8
+    case 0x08: bytes += "\\b".utf8
+    case 0x0C: bytes += "\\f".utf8
+    case 0..<0x20:
+      bytes += "\\u00".utf8
+      bytes += [Self.digits[Int(byte >> 4)], Self.digits[Int(byte & 15)]]
+    default: bytes.append(byte)
+    }
+  }
+
   /// JSON has no infinities: what is not finite is null.
   package mutating func number(_ value: Double) {
     guard value.isFinite else { return null() }
-    // Whole numbers are written as such.
-    let text = value.description.utf8
-    raw(text.suffix(2).elementsEqual(".0".utf8) ? text.dropLast(2) : text[...])
+    separate()
+    var text = value.description
+    text.withUTF8 { digits in
+      // Whole numbers are written as such.
+      let isWhole = digits.suffix(2).elementsEqual(".0".utf8)
+      bytes.append(contentsOf: digits.dropLast(isWhole ? 2 : 0))
+    }
+    needsComma = true
   }
 
   package mutating func bool(_ value: Bool) { raw((value ? "true" : "false").utf8) }
@@ -116,12 +134,10 @@ extension JSONWriter {
     bool(value)
   }
 
-  /// A member that is a list of objects.
-  mutating func member<Element>(
-    _ name: String, objects: some Sequence<Element>,
-    _ members: (inout JSONWriter, Element) -> Void
+  /// A list of objects.
+  mutating func objects<Element>(
+    _ elements: some Sequence<Element>, _ members: (inout JSONWriter, Element) -> Void
   ) {
-    key(name)
-    array(objects) { json, element in json.object { json in members(&json, element) } }
+    array(elements) { json, element in json.object { json in members(&json, element) } }
   }
 }

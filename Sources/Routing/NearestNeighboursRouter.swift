@@ -19,6 +19,8 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
   let space: EmbeddingSpace
   /// Directions from the space's centre. // (prompts, dimension)
   let embeddings: [Float]
+  /// The same, as they are compared.
+  private let directions: UnitVectors
   /// NaN where not measured. // (prompts, experts)
   let losses: [Float]
   /// Of each expert, whether it was measured on every prompt.
@@ -88,6 +90,7 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
     self.weighting = weighting
     self.space = space
     self.embeddings = embeddings
+    directions = UnitVectors(embeddings, width: space.dimension)
     self.losses = losses
     let rows = experts.isEmpty ? 0 : losses.count / experts.count
     let measured = experts.indices.map { column in
@@ -110,7 +113,7 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
-    var cosines = Similarity.cosines(embeddings, with: try space.query(input))
+    var cosines = directions.cosines(with: try space.query(input))
     activity?.lower(&cosines, for: input.activeExperts)
     return predict(nearest(cosines), weighting)
   }
@@ -231,7 +234,7 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
       let step = max(1, set.examples.count / 800)
       asked = stride(from: 0, to: set.examples.count, by: step).map { row in
         let own = Array(router.embeddings[row * width..<(row + 1) * width])
-        return (row, Similarity.cosines(router.embeddings, with: own))
+        return (row, router.directions.cosines(with: own))
       }
     }
 

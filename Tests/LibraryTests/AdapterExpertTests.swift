@@ -230,6 +230,27 @@ import Testing
     }
   }
 
+  /// Files that were there are believed to be for a while, those that were not are looked for again.
+  @Test func filesAreTrustedForAWhile() throws {
+    let folder = try additions()
+    let library = ExpertLibrary(
+      manifests: try ExpertLibrary.manifests(in: folder.path), trust: .seconds(3600)
+    ) { _ throws(LibraryError) in throw .unloadable(expert: "", problem: "") }
+    let one = try library.manifest("one")
+    let two = try library.manifest("two")
+    let file = { (name: String) in folder.path + "/" + name + "/adapter_model.safetensors" }
+    #expect(library.obstacle(to: one) == nil)
+    for name in ["one", "two"] {
+      try FileManager.default.moveItem(atPath: file(name), toPath: file(name) + ".away")
+    }
+    #expect(library.obstacle(to: one) == nil)
+    #expect(library.obstacle(to: two) != nil)
+    for name in ["one", "two"] {
+      try FileManager.default.moveItem(atPath: file(name) + ".away", toPath: file(name))
+    }
+    #expect(library.obstacle(to: two) == nil)
+  }
+
   @Test func aMixtureOfNobodyIsUnavailable() throws {
     let folder = try additions()
     try FileManager.default.removeItem(atPath: folder.path + "/one")

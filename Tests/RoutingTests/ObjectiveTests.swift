@@ -169,9 +169,25 @@ import Testing
     #expect(back.expert == decision.expert)
     #expect(try JSONEncoder.sorted.encode(back) == JSONEncoder.sorted.encode(decision))
     var json = JSONWriter()
-    decision.write(to: &json)
+    decision.write(to: &json, experts: decision.expertsJSON)
     #expect(try JSONEncoder.sorted.encode(decision) == Data(json.bytes))
-    #expect(try JSONEncoder.sorted.encode(decision.experts) == Data(decision.expertsJSON.utf8))
+    #expect(try JSONEncoder.sorted.encode(decision.experts) == Data(decision.expertsJSON))
+    #expect(try JSONEncoder.sorted.encode(decision.constraints) == Data(decision.constraintsJSON))
+    // What could not be read is a piece of the prompt.
+    for quotes in [true, false] {
+      var ignored = decision.ignoredFlags
+      #expect(ignored.map(\.text) == ["what"])
+      if !quotes { ignored[0].text = "" }
+      #expect(
+        try Data(decision.flagsJSON(quotesIgnored: quotes))
+          == JSONEncoder.sorted.encode(
+            Columns(ignored: ignored, in_force: decision.flags)))
+    }
+  }
+
+  private struct Columns: Encodable {
+    let ignored: [PromptFlags.Ignored]
+    let in_force: [RoutingDecision.WeightInForce]
   }
 
   private func candidate(

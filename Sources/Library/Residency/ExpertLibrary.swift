@@ -1,5 +1,6 @@
 import Foundation
 import Routing
+import Synchronization
 
 /// The experts that this server knows. Each is loaded at its first request, once, however many
 /// requests ask for it at the time.
@@ -9,17 +10,24 @@ package actor ExpertLibrary {
   /// What each expert needs, by its id: whether all is there is asked for each prompt, and to put the
   /// names together takes longer than to look.
   private nonisolated let neededFiles: [String: [String]]
+  /// When all of an expert's files were last seen.
+  private nonisolated let seen = Mutex<[String: ContinuousClock.Instant]>([:])
+  private nonisolated let trust: Duration
   private let load: @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   private var experts: [String: Task<any Expert, any Error>] = [:]
   private var isShutDown = false
 
-  /// - Parameter load: makes an expert from its manifest; off the cooperative threads.
+  /// - Parameters:
+  ///   - trust: How long files that were there are taken to be. To look for those of eleven experts is a tenth of a
+  ///     millisecond of each decision.
+  ///   - load: makes an expert from its manifest; off the cooperative threads.
   package init(
-    manifests: [ExpertManifest],
+    manifests: [ExpertManifest], trust: Duration = .zero,
     load: @escaping @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   ) {
     self.manifests = manifests.sorted { $0.card.id < $1.card.id }
     neededFiles = Self.neededFiles(of: manifests)
+    self.trust = trust
     self.load = load
   }
 
@@ -52,7 +60,12 @@ package actor ExpertLibrary {
 
   /// Why an expert cannot answer now; nil where it can.
   package nonisolated func obstacle(to manifest: ExpertManifest) -> String? {
-    missingFile(of: manifest).map { "\($0) is missing; `make models` fetches it" }
+    let id = manifest.card.id
+    let now = ContinuousClock.now
+    if let time = seen.withLock({ $0[id] }), now < time + trust { return nil }
+    let missing = missingFile(of: manifest)
+    seen.withLock { $0[id] = missing == nil ? now : nil }
+    return missing.map { "\($0) is missing; `make models` fetches it" }
   }
 
   /// A file that the expert, the base that it is added to, or an adapter of a mixture lacks.

@@ -9,30 +9,26 @@ struct AnswerBody {
     let finish_reason: String
   }
 
-  let id: String
-  let expert: String
-  let decision: RoutingDecision
+  let decision: Decision
   /// Absent where only the decision was asked for.
   var completion: Completion?
   var usage: UsageBody?
   var timings: TimingsBody
 
   init(_ decision: Decision) {
-    id = decision.id
-    expert = decision.expert
-    self.decision = decision.routing
+    self.decision = decision
     timings = TimingsBody(decision)
   }
 
   /// The body, with its keys in order.
   var json: [UInt8] {
-    var json = JSONWriter(capacity: 1024 * (decision.experts.count + 2))
+    var json = JSONWriter(capacity: decision.expertsJSON.count + 2048)
     json.object { json in
       if let completion {
         json.key("completion")
         json.raw(JSONCoding.encode(completion))
       }
-      Self.write(id: id, expert: expert, decision, to: &json)
+      Self.write(decision, to: &json)
       json.key("timings")
       json.raw(JSONCoding.encode(timings))
       if let usage {
@@ -45,22 +41,18 @@ struct AnswerBody {
 
   /// What a stream begins with: the decision alone.
   static func opening(_ decision: Decision) -> [UInt8] {
-    var json = JSONWriter(capacity: 1024 * (decision.routing.experts.count + 1))
-    json.object { json in
-      write(id: decision.id, expert: decision.expert, decision.routing, to: &json)
-    }
+    var json = JSONWriter(capacity: decision.expertsJSON.count + 1024)
+    json.object { json in write(decision, to: &json) }
     return json.bytes
   }
 
-  private static func write(
-    id: String, expert: String, _ decision: RoutingDecision, to json: inout JSONWriter
-  ) {
+  private static func write(_ decision: Decision, to json: inout JSONWriter) {
     json.key("decision")
-    decision.write(to: &json)
+    decision.routing.write(to: &json, experts: decision.expertsJSON)
     json.key("expert")
-    json.string(expert)
+    json.string(decision.expert)
     json.key("id")
-    json.string(id)
+    json.string(decision.id)
   }
 }
 

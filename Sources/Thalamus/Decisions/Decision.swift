@@ -10,6 +10,20 @@ package struct Decision: Sendable {
   package let routing: RoutingDecision
   /// Of which the encoder took so much.
   package let embeddingMilliseconds: Double
+  /// What was found of each expert, for the reply and for the log: written once.
+  package let expertsJSON: [UInt8]
+
+  init(
+    id: String, time: Date, prompt: PreparedPrompt, routing: RoutingDecision,
+    embeddingMilliseconds: Double
+  ) {
+    self.id = id
+    self.time = time
+    self.prompt = prompt
+    self.routing = routing
+    self.embeddingMilliseconds = embeddingMilliseconds
+    expertsJSON = routing.expertsJSON
+  }
 
   package var expert: String { routing.expert }
 }

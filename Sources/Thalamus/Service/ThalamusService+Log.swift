@@ -67,11 +67,7 @@ extension ThalamusService {
     guard let log else { return }
     let routing = decision.routing
     let text = decision.prompt.loggedText
-    // A flag that could not be read is a piece of the prompt, and kept only where prompts are.
-    var ignored = routing.ignoredFlags
-    if configuration.log.prompts != .store {
-      for index in ignored.indices { ignored[index].text = "" }
-    }
+    func string(_ json: [UInt8]) -> String { String(decoding: json, as: UTF8.self) }
     write {
       try log.append(
         DecisionRecord(
@@ -79,10 +75,11 @@ extension ThalamusService {
           promptSHA256: SHA256.hex(of: decision.prompt.routingText),
           promptBytes: text.utf8.count, expert: decision.expert,
           strategy: routing.strategy.name, routerVersion: routing.routerVersion,
-          flagsJSON: Self.json(
-            FlagsColumn(inForce: routing.flags, ignored: ignored)),
-          constraintsJSON: Self.json(routing.constraints),
-          expertsJSON: routing.expertsJSON,
+          // A flag that could not be read is a piece of the prompt, and kept only where prompts are.
+          flagsJSON: string(
+            routing.flagsJSON(quotesIgnored: configuration.log.prompts == .store)),
+          constraintsJSON: string(routing.constraintsJSON),
+          expertsJSON: string(decision.expertsJSON),
           decisionMilliseconds: routing.milliseconds ?? 0,
           status: answering ? .pending : .decided))
     }
@@ -153,22 +150,6 @@ extension ThalamusService {
       }
       if isNews { logger.error("\(error)") }
     }
-  }
-
-  private struct FlagsColumn: Encodable {
-    let inForce: [RoutingDecision.WeightInForce]
-    let ignored: [PromptFlags.Ignored]
-
-    private enum CodingKeys: String, CodingKey {
-      case inForce = "in_force"
-      case ignored
-    }
-  }
-
-  private static func json(_ value: some Encodable) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
   }
 
   static func milliseconds(_ time: Date) -> Int64 { Int64(time.timeIntervalSince1970 * 1000) }

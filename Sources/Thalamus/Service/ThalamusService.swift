@@ -60,7 +60,8 @@ package final class ThalamusService: Sendable {
     let manifests = try ExpertLibrary.manifests(in: models.directory)
     let loader = try LocalExpertLoader(ComputeOptions(configuration))
     logger.info("\(loader.computeDescription)")
-    let library = ExpertLibrary(manifests: manifests) { manifest throws(LibraryError) in
+    let library = ExpertLibrary(manifests: manifests, trust: .seconds(1)) {
+      manifest throws(LibraryError) in
       logger.info("loading \(manifest.card.id)")
       let expert = try await loader.load(manifest)
       for warning in expert.decoder.warnings { logger.warning("\(manifest.card.id): \(warning)") }
