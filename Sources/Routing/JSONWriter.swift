@@ -116,19 +116,19 @@ package struct JSONWriter {
 
 extension JSONWriter {
   /// A member, unless there is no value.
-  mutating func member(_ name: String, _ value: String?) {
+  package mutating func member(_ name: String, _ value: String?) {
     guard let value else { return }
     key(name)
     string(value)
   }
 
-  mutating func member(_ name: String, _ value: Double?) {
+  package mutating func member(_ name: String, _ value: Double?) {
     guard let value else { return }
     key(name)
     number(value)
   }
 
-  mutating func member(_ name: String, _ value: Bool?) {
+  package mutating func member(_ name: String, _ value: Bool?) {
     guard let value else { return }
     key(name)
     bool(value)

