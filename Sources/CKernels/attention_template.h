@@ -1,6 +1,7 @@
 // Attention over pages of keys and values with online softmax, one page (64 positions) at a time.
 // Everything a query's result depends on is done in the order of positions, whichever other
-// queries share the unit: results do not depend on the batch.
+// queries share the unit: results do not depend on the batch. Each segment of positions has a softmax of its own,
+// and segments are joined in order, by the one worker that took them all or by the last of several.
 
 TK_INLINE v16 TK(load_kv)(const void *base, int64_t index, bool half) {
   return half ? TK_LOAD_HALF16((const uint16_t *)base + index)
@@ -17,17 +18,24 @@ TK_INLINE v16 TK(load_kv8)(const void *base, int64_t index, bool half) {
   return TK(load)(values);
 }
 
-/// c (rows, 16 * vectors) = c * alpha + a (rows, n) b (n, ...); alpha NULL: c is only written.
+/// Vectors of a tile at most.
+enum { MOST_VECTORS = TK_TILE_VECTORS > 4 ? TK_TILE_VECTORS : 4 };
+
+/// c (rows, 16 * vectors) = c * alpha + a (rows, n) b (n, ...); alpha NULL: c is only written. As much as is read
+/// of b is fetched from `next` on, where that is not NULL.
 TK_INLINE void TK(tile_product)(int rows, int vectors, const float *a, int64_t a_stride, int64_t n,
                                 const void *b, int64_t b_stride, bool half, float *c,
-                                int64_t c_stride, const float *alpha) {
-  v16 sum[TK_TILE_ROWS][TK_TILE_VECTORS];
+                                int64_t c_stride, const float *alpha, const char *next) {
+  const int64_t step = 16 * vectors * (half ? 2 : 4);
+  v16 sum[TK_TILE_ROWS][MOST_VECTORS];
   for (int r = 0; r < rows; r++)
     for (int v = 0; v < vectors; v++)
       sum[r][v] = alpha ? TK(load)(c + r * c_stride + 16 * v) * TK(splat)(alpha[r])
                         : TK(splat)(0);
   for (int64_t k = 0; k < n; k++) {
-    v16 column[TK_TILE_VECTORS];
+    if (next)
+      for (int64_t i = 0; i < step; i += 64) __builtin_prefetch(next + k * step + i);
+    v16 column[MOST_VECTORS];
     for (int v = 0; v < vectors; v++) column[v] = TK(load_kv)(b, k * b_stride + 16 * v, half);
     for (int r = 0; r < rows; r++) {
       v16 x = TK(splat)(a[r * a_stride + k]);
@@ -57,21 +65,19 @@ TK_INLINE const void *TK(kv_offset)(const void *base, int64_t index, bool half) 
 
 TK_INLINE void TK(product_rows)(int rows, const float *a, int64_t a_stride, int64_t n,
                                 const void *b, int64_t b_stride, bool half, float *c,
-                                int64_t c_stride, int64_t columns, const float *alpha) {
+                                int64_t c_stride, int64_t columns, const float *alpha,
+                                const char *next) {
+  // One or two rows have too few sums to hide an addition's latency, unless they take several vectors.
+  const int few = rows == 1 ? 4 : rows == 2 ? 2 : 1;
+  const int vectors = TK_TILE_VECTORS > few ? TK_TILE_VECTORS : few;
   int64_t j = 0;
-  for (; j + 16 * TK_TILE_VECTORS <= columns; j += 16 * TK_TILE_VECTORS)
-    TK(tile_product)(rows, TK_TILE_VECTORS, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride,
-                     half, c + j, c_stride, alpha);
-#if TK_TILE_VECTORS >= 4
-  if (j + 32 <= columns) {
-    TK(tile_product)(rows, 2, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride, half, c + j,
-                     c_stride, alpha);
-    j += 32;
-  }
-#endif
-  for (; j + 16 <= columns; j += 16)
-    TK(tile_product)(rows, 1, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride, half, c + j,
-                     c_stride, alpha);
+#define TK_COLUMNS(VECTORS)                                                                    \
+  if ((VECTORS) <= vectors)                                                                    \
+    for (; j + 16 * (VECTORS) <= columns; j += 16 * (VECTORS))                                 \
+      TK(tile_product)(rows, VECTORS, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride, half, \
+                       c + j, c_stride, alpha, next ? next + n * j * (half ? 2 : 4) : NULL);
+  TK_COLUMNS(4) TK_COLUMNS(2) TK_COLUMNS(1)
+#undef TK_COLUMNS
   if (j < columns)
     TK(narrow_product)(rows, a, a_stride, n, TK(kv_offset)(b, j, half), b_stride, half, c + j,
                        c_stride, alpha);
@@ -79,7 +85,7 @@ TK_INLINE void TK(product_rows)(int rows, const float *a, int64_t a_stride, int6
 
 TK_INLINE void TK(product)(int64_t queries, const float *a, int64_t a_stride, int64_t n,
                            const void *b, int64_t b_stride, bool half, float *c, int64_t c_stride,
-                           int64_t columns, const float *alpha) {
+                           int64_t columns, const float *alpha, const char *next) {
   for (int64_t q = 0; q < queries;) {
     int64_t left = queries - q;
     int rows = left < TK_TILE_ROWS ? (int)left : TK_TILE_ROWS;
@@ -90,7 +96,7 @@ TK_INLINE void TK(product)(int64_t queries, const float *a, int64_t a_stride, in
   case R:                                                                                     \
     if (R <= TK_TILE_ROWS)                                                                    \
       TK(product_rows)(R <= TK_TILE_ROWS ? R : 1, aq, a_stride, n, b, b_stride, half, cq,     \
-                       c_stride, columns, alphaq);                                            \
+                       c_stride, columns, alphaq, next);                                      \
     break;
     switch (rows) {
       TK_CASE(1) TK_CASE(2) TK_CASE(3) TK_CASE(4) TK_CASE(5) TK_CASE(6)
@@ -100,28 +106,31 @@ TK_INLINE void TK(product)(int64_t queries, const float *a, int64_t a_stride, in
   }
 }
 
-/// Two copies, so that the element type is a constant inside.
+/// Copies, in which the element type is a constant, and whether there is an alpha and something to fetch.
+#define TK_CONSTANTS(HALF)                                                                       \
+  if (alpha && next)                                                                             \
+    TK(product)(queries, a, a_stride, n, b, b_stride, HALF, c, c_stride, columns, alpha, next);  \
+  else if (alpha)                                                                                \
+    TK(product)(queries, a, a_stride, n, b, b_stride, HALF, c, c_stride, columns, alpha, 0);     \
+  else if (next)                                                                                 \
+    TK(product)(queries, a, a_stride, n, b, b_stride, HALF, c, c_stride, columns, 0, next);      \
+  else                                                                                           \
+    TK(product)(queries, a, a_stride, n, b, b_stride, HALF, c, c_stride, columns, 0, 0);
 static __attribute__((noinline)) void TK(product_half)(int64_t queries, const float *a,
                                                        int64_t a_stride, int64_t n, const void *b,
                                                        int64_t b_stride, float *c,
                                                        int64_t c_stride, int64_t columns,
-                                                       const float *alpha) {
-  if (alpha) TK(product)(queries, a, a_stride, n, b, b_stride, true, c, c_stride, columns, alpha);
-  else TK(product)(queries, a, a_stride, n, b, b_stride, true, c, c_stride, columns, 0);
+                                                       const float *alpha, const void *next) {
+  TK_CONSTANTS(true)
 }
 static __attribute__((noinline)) void TK(product_full)(int64_t queries, const float *a,
                                                        int64_t a_stride, int64_t n, const void *b,
                                                        int64_t b_stride, float *c,
                                                        int64_t c_stride, int64_t columns,
-                                                       const float *alpha) {
-  if (alpha) TK(product)(queries, a, a_stride, n, b, b_stride, false, c, c_stride, columns, alpha);
-  else TK(product)(queries, a, a_stride, n, b, b_stride, false, c, c_stride, columns, 0);
+                                                       const float *alpha, const void *next) {
+  TK_CONSTANTS(false)
 }
-
-/// What a query of the unit sees: positions first..<end.
-typedef struct {
-  int64_t first, end;
-} TK(view);
+#undef TK_CONSTANTS
 
 /// Scores outside from..<to become -infinity; returns the largest of the others. `vectors` of 16
 /// scores hold all that any query of the unit sees of this page.
@@ -147,7 +156,7 @@ TK_INLINE float TK(mask_scores)(float *s, int vectors, int64_t from, int64_t to,
 
 /// One page's scores become weights e^(score - maximum so far). The maxima rise, and `shrink` is
 /// what earlier sums are to be multiplied with. Sums are kept in 16 lanes a query.
-TK_INLINE void TK(soften)(float *scores, int64_t queries, int vectors, const TK(view) *view,
+TK_INLINE void TK(soften)(float *scores, int64_t queries, int vectors, const tk_positions *view,
                           int64_t base, float softcap, float *maximum, float *total,
                           float *shrink) {
   float fresh[TK_QUERIES_PADDED];
@@ -178,58 +187,131 @@ TK_INLINE void TK(soften)(float *scores, int64_t queries, int vectors, const TK(
   }
 }
 
-static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span, int64_t kv_head,
-                            int64_t first_query, int64_t queries, float *scratch) {
-  const int64_t d = a->layout.head_dim, dv = a->layout.value_dim;
-  const int64_t group = a->heads / a->layout.key_value_heads;
-  float *q = scratch, *acc = q + TK_QUERIES * d, *scores = acc + TK_QUERIES * dv;
-  float *total = scores + TK_QUERIES * TK_PAGE_POSITIONS;
-  float maximum[TK_QUERIES_PADDED], shrink[TK_QUERIES_PADDED];
-  for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) maximum[i] = -INFINITY;
-  TK(view) view[TK_QUERIES];
-  int64_t first = INT64_MAX, end = 0;
-  for (int64_t i = 0; i < queries; i++) {
-    int64_t row = (first_query + i) / group, head = kv_head * group + (first_query + i) % group;
-    const float *source = a->queries + (span->first_row + row) * a->query_stride + head * d;
-    for (int64_t k = 0; k < d; k++) q[i * d + k] = source[k] * a->scale;
-    memset(acc + i * dv, 0, (size_t)dv * 4);
-    TK(store)(total + 16 * i, TK(splat)(0));
-    if (a->sinks) {
-      // As if a position with this score and a value of zeros had been seen already.
-      maximum[i] = a->sinks[head];
-      total[16 * i] = 1;
-    }
-    int64_t position = span->first_position + row;
-    view[i].end = a->key_count > 0 ? a->key_count : position + 1;
-    view[i].first = a->window > 0 && a->key_count == 0 && position + 1 > a->window
-                        ? position + 1 - a->window : 0;
-    if (view[i].first < first) first = view[i].first;
-    if (view[i].end > end) end = view[i].end;
+/// What some queries have seen so far.
+typedef struct {
+  float *sums;     // of weighted values // (queries, valueDim)
+  float *total;    // of weights, in 16 lanes // (queries, 16)
+  float *maximum;  // of scores; -infinity where nothing was seen // (queries, or TK_QUERIES_PADDED)
+} TK(softmax);
+
+TK_INLINE void TK(clear)(int64_t queries, int64_t dv, const TK(softmax) *x) {
+  memset(x->sums, 0, (size_t)(queries * dv) * 4);
+  memset(x->total, 0, (size_t)queries * 64);
+  for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) x->maximum[i] = -INFINITY;
+}
+
+/// `x`, whose maxima have room for TK_QUERIES_PADDED, becomes what it was and `more`, whose positions are behind.
+static void TK(join)(int64_t queries, int64_t dv, const TK(softmax) *x,
+                     const TK(softmax) *more) {
+  float kept[TK_QUERIES_PADDED], added[TK_QUERIES_PADDED], maximum[TK_QUERIES_PADDED];
+  for (int64_t i = 0; i < TK_QUERIES_PADDED; i++)
+    maximum[i] = i < queries ? more->maximum[i] : -INFINITY;
+  for (int64_t i = 0; i < queries; i += 16) {
+    const v16 before = TK(load)(x->maximum + i), behind = TK(load)(maximum + i);
+    const v16 top = TK(max)(before, behind);
+    // Who has seen nothing yet must not subtract infinity from itself.
+    const i16 none = top == TK(splat)(-INFINITY);
+    TK(store)(kept + i, TK(exp)((v16)((i16)(before - top) & ~none)));
+    TK(store)(added + i, TK(exp)((v16)((i16)(behind - top) & ~none)));
+    TK(store)(x->maximum + i, top);
   }
+  for (int64_t i = 0; i < queries; i++) {
+    const v16 a = TK(splat)(kept[i]), b = TK(splat)(added[i]);
+    float *sums = x->sums + i * dv, *total = x->total + 16 * i;
+    const float *new_sums = more->sums + i * dv;
+    TK(store)(total, TK(fma)(TK(load)(total), a, TK(load)(more->total + 16 * i) * b));
+    int64_t k = 0;
+    for (; k + 16 <= dv; k += 16)
+      TK(store)(sums + k, TK(fma)(TK(load)(sums + k), a, TK(load)(new_sums + k) * b));
+    for (; k < dv; k++) sums[k] = sums[k] * kept[i] + new_sums[k] * added[i];
+  }
+}
+
+/// Some queries of one key/value head.
+typedef struct {
+  const tk_attention *a;
+  const tk_attention_span *span;
+  int64_t kv_head, first_query, queries;
+  float *q;       // scaled // (queries, headDim)
+  float *scores;  // (queries, 64)
+  tk_positions view[TK_QUERIES];
+} TK(task);
+
+TK_INLINE int64_t TK(row_of)(const TK(task) *t, int64_t i) {
+  return (t->first_query + i) / (t->a->heads / t->a->layout.key_value_heads);
+}
+TK_INLINE int64_t TK(head_of)(const TK(task) *t, int64_t i) {
+  const int64_t group = t->a->heads / t->a->layout.key_value_heads;
+  return t->kv_head * group + (t->first_query + i) % group;
+}
+
+TK_INLINE void TK(begin_task)(TK(task) *t) {
+  const int64_t d = t->a->layout.head_dim;
+  for (int64_t i = 0; i < t->queries; i++) {
+    const float *source = t->a->queries +
+                          (t->span->first_row + TK(row_of)(t, i)) * t->a->query_stride +
+                          TK(head_of)(t, i) * d;
+    for (int64_t k = 0; k < d; k++) t->q[i * d + k] = source[k] * t->a->scale;
+    t->view[i] = tk_seen(t->a, t->span, TK(row_of)(t, i));
+  }
+}
+
+/// The queries' attention to one segment alone, in `x`, whose maxima have room for TK_QUERIES_PADDED.
+static void TK(attend_segment)(const TK(task) *t, int64_t segment, const TK(softmax) *x) {
+  const tk_attention *a = t->a;
+  const int64_t d = a->layout.head_dim, dv = a->layout.value_dim, queries = t->queries;
+  // The first query sees the first position of all, the last one the last.
+  int64_t first = segment * TK_SEGMENT, end = first + TK_SEGMENT;
+  if (t->view[0].first > first) first = t->view[0].first;
+  if (t->view[queries - 1].end < end) end = t->view[queries - 1].end;
+  float shrink[TK_QUERIES_PADDED];
+  TK(clear)(queries, dv, x);
   for (int64_t page = first / TK_PAGE_POSITIONS; page * TK_PAGE_POSITIONS < end; page++) {
     int64_t base = page * TK_PAGE_POSITIONS;
     int64_t filled = end - base < TK_PAGE_POSITIONS ? end - base : TK_PAGE_POSITIONS;
-    const void *keys =
-        TK(kv_offset)(span->pages[page], kv_head * TK_PAGE_POSITIONS * (d + dv), a->layout.half);
+    const void *keys = TK(kv_offset)(t->span->pages[page],
+                                     t->kv_head * TK_PAGE_POSITIONS * (d + dv), a->layout.half);
     const void *values = TK(kv_offset)(keys, TK_PAGE_POSITIONS * d, a->layout.half);
     int64_t columns = (filled + 15) / 16 * 16;
+    // Few queries wait for memory, and pages lie anywhere, so that the processor does not see by itself what comes next.
+    const bool few = queries <= TK_TILE_ROWS;
+    const void *next =
+        few && base + TK_PAGE_POSITIONS < t->view[queries - 1].end
+            ? TK(kv_offset)(t->span->pages[page + 1],
+                            t->kv_head * TK_PAGE_POSITIONS * (d + dv), a->layout.half)
+            : NULL;
     if (a->layout.half)
-      TK(product_half)(queries, q, d, d, keys, 64, scores, 64, columns, 0);
+      TK(product_half)(queries, t->q, d, d, keys, 64, t->scores, 64, columns, 0, few ? values : NULL);
     else
-      TK(product_full)(queries, q, d, d, keys, 64, scores, 64, columns, 0);
-    TK(soften)(scores, queries, (int)(columns / 16), view, base, a->softcap, maximum, total,
-               shrink);
+      TK(product_full)(queries, t->q, d, d, keys, 64, t->scores, 64, columns, 0, few ? values : NULL);
+    TK(soften)(t->scores, queries, (int)(columns / 16), t->view, base, a->softcap, x->maximum,
+               x->total, shrink);
     if (a->layout.half)
-      TK(product_half)(queries, scores, 64, filled, values, dv, acc, dv, dv, shrink);
+      TK(product_half)(queries, t->scores, 64, filled, values, dv, x->sums, dv, dv, shrink, next);
     else
-      TK(product_full)(queries, scores, 64, filled, values, dv, acc, dv, dv, shrink);
+      TK(product_full)(queries, t->scores, 64, filled, values, dv, x->sums, dv, dv, shrink, next);
   }
-  for (int64_t i = 0; i < queries; i++) {
-    int64_t row = span->first_row + (first_query + i) / group;
-    int64_t head = kv_head * group + (first_query + i) % group;
-    float sum = TK(sum)(TK(load)(total + 16 * i));
+}
+
+/// What a task has seen before its first position: nothing, or as if a position with the sink's score and a value of
+/// zeros.
+TK_INLINE void TK(begin_softmax)(const TK(task) *t, const TK(softmax) *x) {
+  TK(clear)(t->queries, t->a->layout.value_dim, x);
+  for (int64_t i = 0; t->a->sinks && i < t->queries; i++) {
+    x->maximum[i] = t->a->sinks[TK(head_of)(t, i)];
+    x->total[16 * i] = 1;
+  }
+}
+
+/// Writes the queries' results; `x` is used up.
+static void TK(end_task)(const TK(task) *t, const TK(softmax) *x) {
+  const tk_attention *a = t->a;
+  const int64_t dv = a->layout.value_dim;
+  for (int64_t i = 0; i < t->queries; i++) {
+    int64_t row = t->span->first_row + TK(row_of)(t, i), head = TK(head_of)(t, i);
+    float sum = TK(sum)(TK(load)(x->total + 16 * i));
     float factor = sum > 0 ? 1 / sum : 0;
-    float *o = acc + i * dv;
+    float *o = x->sums + i * dv;
     for (int64_t k = 0; k < dv; k++) o[k] *= factor;
     if (a->output) memcpy(a->output + row * a->output_stride + head * dv, o, (size_t)dv * 4);
     if (a->quantized) {
@@ -241,24 +323,97 @@ static void TK(attend_unit)(const tk_attention *a, const tk_attention_span *span
   }
 }
 
+/// What a segment of a shared task left, in the task's `parts`.
+TK_INLINE TK(softmax) TK(part)(const TK(task) *t, float *parts, int64_t index) {
+  float *sums = parts + index * tk_part_floats(t->a, t->queries);
+  float *total = sums + t->queries * t->a->layout.value_dim;
+  return (TK(softmax)){sums, total, total + 16 * t->queries};
+}
+
+/// A worker's memory, and the units that it takes: `next`, `next + step`, ...
+typedef struct {
+  float *q, *scores;
+  TK(softmax) before, segment;
+  int64_t next, step;
+} TK(worker);
+
+/// All of a task.
+static void TK(attend_whole)(TK(task) *t, tk_positions segments, const TK(worker) *w) {
+  const int64_t dv = t->a->layout.value_dim;
+  TK(begin_task)(t);
+  TK(begin_softmax)(t, &w->before);
+  for (int64_t s = segments.first; s < segments.end; s++) {
+    TK(attend_segment)(t, s, &w->segment);
+    TK(join)(t->queries, dv, &w->before, &w->segment);
+  }
+  TK(end_task)(t, &w->before);
+}
+
+/// The n-th of a task's `units`. Whoever is the last of them joins all segments.
+static void TK(attend_part)(TK(task) *t, tk_positions segments, int64_t n, int64_t units,
+                            float *parts, int32_t *done, const TK(worker) *w) {
+  const int64_t dv = t->a->layout.value_dim;
+  TK(begin_task)(t);
+  const int64_t count = segments.end - segments.first;
+  for (int64_t s = count * n / units; s < count * (n + 1) / units; s++) {
+    const TK(softmax) part = TK(part)(t, parts, s);
+    TK(attend_segment)(t, segments.first + s, &w->segment);
+    memcpy(part.sums, w->segment.sums, (size_t)(t->queries * dv) * 4);
+    memcpy(part.total, w->segment.total, (size_t)t->queries * 64);
+    memcpy(part.maximum, w->segment.maximum, (size_t)t->queries * 4);
+  }
+  if (__atomic_fetch_add(done, 1, __ATOMIC_ACQ_REL) != units - 1) return;
+  __atomic_store_n(done, 0, __ATOMIC_RELAXED);
+  TK(begin_softmax)(t, &w->before);
+  for (int64_t s = 0; s < count; s++) {
+    const TK(softmax) part = TK(part)(t, parts, s);
+    TK(join)(t->queries, dv, &w->before, &part);
+  }
+  TK(end_task)(t, &w->before);
+}
+
 static void TK(attention)(const tk_attention *a, const tk_attention_span *spans,
                           int64_t span_count, int64_t workers, int64_t first, int64_t step,
                           void *scratch) {
-  int64_t chunk = tk_attention_chunk(a, spans, span_count, workers);
-  int64_t group = a->heads / a->layout.key_value_heads;
-  int64_t unit = 0, next = first;
+  const tk_attention_plan plan = tk_plan_attention(a, spans, span_count, workers);
+  const int64_t heads = a->layout.key_value_heads, group = a->heads / heads;
+  const int64_t d = a->layout.head_dim, dv = a->layout.value_dim;
+  float maxima[2][TK_QUERIES_PADDED];
+  float *sums = (float *)scratch + TK_QUERIES * (d + TK_PAGE_POSITIONS);
+  TK(worker) w = {.q = scratch, .scores = (float *)scratch + TK_QUERIES * d, .next = first, .step = step};
+  w.before = (TK(softmax)){sums, sums + TK_QUERIES * dv, maxima[0]};
+  sums += TK_QUERIES * (dv + 16);
+  w.segment = (TK(softmax)){sums, sums + TK_QUERIES * dv, maxima[1]};
+  TK(task) t = {.a = a, .q = w.q, .scores = w.scores};
+  int32_t *done = a->shared;
+  float *parts = plan.segments > 0 ? (float *)(done + TK_SHARED_TASKS) : NULL;
+  int64_t unit = 0;
   for (int64_t s = 0; s < span_count; s++) {
-    int64_t queries = spans[s].row_count * group;
-    int64_t chunks = (queries + chunk - 1) / chunk;
-    int64_t units = chunks * a->layout.key_value_heads;
-    for (; next < unit + units; next += step) {
-      // Heads fastest: neighbours in the list cost the same, and the long chunks are shared out.
-      int64_t local = next - unit;
-      int64_t head = local % a->layout.key_value_heads, c = local / a->layout.key_value_heads;
-      int64_t count = queries - c * chunk < chunk ? queries - c * chunk : chunk;
-      TK(attend_unit)(a, spans + s, head, c * chunk, count, scratch);
+    const int64_t queries = spans[s].row_count * group;
+    t.span = spans + s;
+    for (int64_t q = 0; q < queries; q += plan.chunk) {
+      t.first_query = q;
+      t.queries = queries - q < plan.chunk ? queries - q : plan.chunk;
+      const tk_positions segments = tk_task_segments(a, t.span, q, t.queries);
+      const int64_t count = segments.end - segments.first;
+      const int64_t part_floats = tk_part_floats(a, t.queries);
+      const int64_t units = plan.segments > 0 ? (count + plan.segments - 1) / plan.segments : 1;
+      // Heads fastest: neighbours in the list cost the same, and the long tasks are shared out.
+      for (; w.next < unit + units * heads; w.next += w.step) {
+        const int64_t local = w.next - unit, n = local / heads;
+        t.kv_head = local % heads;
+        if (plan.segments == 0) {
+          TK(attend_whole)(&t, segments, &w);
+        } else {
+          TK(attend_part)(&t, segments, n, units, parts + t.kv_head * count * part_floats,
+                          done + t.kv_head, &w);
+        }
+      }
+      unit += units * heads;
+      if (plan.segments == 0) continue;
+      done += heads;
+      parts += count * heads * part_floats;
     }
-    unit += units;
   }
 }
 

@@ -39,37 +39,48 @@ enum {
 /// Tiles by number.
 enum { SUMS_00, SUMS_01, SUMS_10, SUMS_11, ROWS_0, ROWS_1, OUTPUTS_0, OUTPUTS_1 };
 
-/// Whole sums of a group, and what they have become so far. // (rows, pair)
+/// A group's whole sums, and what they have become so far. // (rows, pair)
 typedef struct {
-  _Alignas(64) int32_t whole[2][PIECE_ROWS][PAIR];
+  _Alignas(64) int32_t whole[PIECE_ROWS][PAIR];
   float sums[PIECE_ROWS][PAIR];
 } piece_sums;
 
-/// A group's whole sums of up to 32 rows and a pair of tiles. The second tile of rows begins at row `second`, so that
-/// it ends with the last; 0 where there is none.
+/// Fetches a quarter of what a step of 64 inputs will take of the next pair.
+TK_INLINE void fetch(const uint8_t *next, int quarter) {
+  if (!next) return;
+  for (int i = 0; i < 16 * PAIR; i += 64) __builtin_prefetch(next + quarter * 16 * PAIR + i);
+}
+
+/// A group's whole sums of up to 32 rows and a pair of tiles, in the tiles of sums. The second tile of rows begins at
+/// row `second`, so that it ends with the last; 0 where there is none.
 TK_INLINE void multiply_group(const uint8_t *w, const uint8_t *next, const int8_t *x, int64_t stride,
-                              int64_t second, int32_t (*out)[PAIR]) {
-  const int64_t row = PAIR * sizeof(int32_t);
+                              int64_t second) {
   TILE_ZERO(SUMS_00);
   TILE_ZERO(SUMS_01);
   TILE_ZERO(SUMS_10);
   TILE_ZERO(SUMS_11);
 #pragma clang loop unroll(full)
   for (int k = 0; k < GROUP; k += 64, w += 64 * PAIR) {
-    if (next) {
-      for (int i = 0; i < 64 * PAIR; i += 64) __builtin_prefetch(next + k * PAIR + i);
-    }
     TILE_LOAD(OUTPUTS_0, w, 128);
     TILE_LOAD(ROWS_0, x + k, stride);
+    fetch(next, 0);
     TILE_ADD_PRODUCT(SUMS_00, ROWS_0, OUTPUTS_0);
     TILE_LOAD(OUTPUTS_1, w + 64, 128);
+    fetch(next, 1);
     TILE_ADD_PRODUCT(SUMS_01, ROWS_0, OUTPUTS_1);
+    fetch(next, 2);
     if (second) {
       TILE_LOAD(ROWS_1, x + second * stride + k, stride);
       TILE_ADD_PRODUCT(SUMS_10, ROWS_1, OUTPUTS_0);
       TILE_ADD_PRODUCT(SUMS_11, ROWS_1, OUTPUTS_1);
     }
+    fetch(next, 3);
+    if (next) next += 64 * PAIR;
   }
+}
+
+TK_INLINE void store_group(int64_t second, int32_t (*out)[PAIR]) {
+  const int64_t row = PAIR * sizeof(int32_t);
   TILE_STORE(SUMS_00, out[0], row);
   TILE_STORE(SUMS_01, out[0] + 16, row);
   if (second) {
@@ -118,7 +129,8 @@ TK_INLINE void finish(int64_t rows, const float (*sums)[PAIR], const float *scal
   }
 }
 
-/// One chunk of some rows by one pair of tiles. A group's sums are scaled while the next one's are multiplied.
+/// One chunk of some rows by one pair of tiles. A group's sums are scaled while the next one's are multiplied: these
+/// are stored behind that, for loads would wait for stores before them that wait for the tiles.
 TK_INLINE void multiply_piece(int64_t groups, int64_t rows, const uint8_t *w, const uint8_t *next,
                               const int8_t *x, const int32_t *corrections, const float *scales,
                               const piece_end *end) {
@@ -127,11 +139,11 @@ TK_INLINE void multiply_piece(int64_t groups, int64_t rows, const uint8_t *w, co
   for (int64_t g = 0; g <= groups; g++) {
     if (g < groups)
       multiply_group(w + g * TK_ROTATED_GROUP_BYTES, next ? next + g * TK_ROTATED_GROUP_BYTES : NULL,
-                     x + g * GROUP, groups * GROUP, second, memory.whole[g % 2]);
+                     x + g * GROUP, groups * GROUP, second);
     if (g > 0)
-      add_group(rows, g == 1, memory.whole[(g - 1) % 2],
-                (const float *)(w + g * TK_ROTATED_GROUP_BYTES) - PAIR, corrections + g - 1,
-                memory.sums);
+      add_group(rows, g == 1, memory.whole, (const float *)(w + g * TK_ROTATED_GROUP_BYTES) - PAIR,
+                corrections + g - 1, memory.sums);
+    if (g < groups) store_group(second, memory.whole);
   }
   finish(rows, memory.sums, scales, end);
 }

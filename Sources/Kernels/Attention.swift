@@ -32,6 +32,10 @@ package final class Attention: @unchecked Sendable {
   private let workers: Int
   private let scratchBytes: Int
   private let scratch: UnsafeMutableRawPointer
+  /// Where workers share long sequences of few rows: more than 100,000 positions of any model at hand, and memory
+  /// only as far as it was ever used.
+  private let shared: UnsafeMutableRawPointer
+  private static let sharedBytes = 32 << 20
   private let functions: tk_kernels
 
   package init(
@@ -55,9 +59,18 @@ package final class Attention: @unchecked Sendable {
     scratchBytes = (Int(tk_attention_scratch_bytes(layout.native)) + 4095) / 4096 * 4096
     scratch = try allocate(
       try checkedByteCount(rows: workers, width: scratchBytes, bytesPerElement: 1))
+    do {
+      shared = try allocate(Self.sharedBytes)
+    } catch {
+      tk_free(scratch, workers * scratchBytes)
+      throw error
+    }
   }
 
-  deinit { tk_free(scratch, workers * scratchBytes) }
+  deinit {
+    tk_free(scratch, workers * scratchBytes)
+    tk_free(shared, Self.sharedBytes)
+  }
 
   /// Causal attention of every span's rows, all workers together; a barrier must follow. // queries: (rows, heads, headDim), rows `stride` floats apart
   ///
@@ -109,6 +122,8 @@ package final class Attention: @unchecked Sendable {
     request.output = quantizes ? nil : output.floats.pointer
     request.quantized = quantizes ? output.blocks : nil
     request.quantized_blocks = Int64(output.blocksPerRow)
+    request.shared = shared
+    request.shared_bytes = Int64(Self.sharedBytes)
     let mine = scratch + worker.index * scratchBytes
     withUnsafeTemporaryAllocation(of: tk_attention_span.self, capacity: spans.count) { native in
       for (index, span) in spans.enumerated() {

@@ -38,9 +38,14 @@ package enum InstructionSet: Int32, Sendable, CaseIterable {
   /// The fastest available, or the one that the environment variable `THALAMUS_KERNELS` names
   /// (ignored where this machine does not have it).
   package static let current: InstructionSet = {
-    let best = available.last ?? .generic
-    guard let wanted = ProcessInfo.processInfo.environment["THALAMUS_KERNELS"] else { return best }
-    return available.first { $0.name == wanted } ?? best
+    // Where one is named no other is looked for: to ask for AMX changes what the system wants of the process.
+    if let wanted = ProcessInfo.processInfo.environment["THALAMUS_KERNELS"],
+      let named = allCases.first(where: { $0.name == wanted }),
+      tk_kernels_for(named.rawValue) != nil
+    {
+      return named
+    }
+    return available.last ?? .generic
   }()
 
   /// The functions of this instruction set; those of plain C where the machine lacks it.

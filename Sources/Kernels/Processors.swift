@@ -38,7 +38,9 @@ package struct Processors: Sendable, Equatable {
   /// The affinity mask; the processors that are there where it can't be had.
   private static func allowedProcessors() -> Set<Int> {
     var mask = [UInt64](repeating: 0, count: Int(TK_MOST_PROCESSORS) / 64)
-    guard tk_allowed_processors(&mask) else { return Set(0..<Int(tk_allowed_processor_count())) }
+    guard tk_allowed_processors(&mask) else {
+      return Set(0..<max(1, Int(tk_allowed_processor_count())))
+    }
     return Set(
       mask.indices.flatMap { word in
         (0..<64).filter { mask[word] >> UInt64($0) & 1 == 1 }.map { 64 * word + $0 }

@@ -125,36 +125,44 @@ static void check_rows(const tk_kernels *tested, const tk_kernels *plain) {
 }
 
 static void check_attention(const tk_kernels *tested, const tk_kernels *plain) {
-  for (int half = 0; half < 2; half++) {
-    for (int64_t d = 32; d <= 128; d += 32) {
-      const int64_t rows = 21, before = 70, heads = 4, kv_heads = 2;
-      const int64_t pages = (rows + before + TK_PAGE_POSITIONS - 1) / TK_PAGE_POSITIONS;
-      const tk_kv_layout layout = {(int32_t)kv_heads, (int32_t)d, (int32_t)d, half};
-      const float *queries = floats(rows * heads * d, 1);
-      float *keys = floats((rows + before) * kv_heads * d, 1);
-      float *values = floats((rows + before) * kv_heads * d, 1);
-      float *out[2];
-      const tk_kernels *sets[] = {tested, plain};
-      for (int s = 0; s < 2; s++) {
-        void **memories = memory(pages * (int64_t)sizeof(void *));
-        for (int64_t i = 0; i < pages; i++) memories[i] = memory(tk_kv_page_bytes(layout));
-        sets[s]->kv_store(layout, keys, kv_heads * d, values, kv_heads * d, memories, 0,
-                          rows + before);
-        tk_attention_span span = {0, rows, before, memories};
-        out[s] = memory(rows * heads * d * 4);
-        tk_attention a = {.layout = layout,
-                          .heads = heads,
-                          .scale = 0.2f,
-                          .query_stride = heads * d,
-                          .output_stride = heads * d,
-                          .queries = queries,
-                          .output = out[s]};
-        void *scratch = memory(tk_attention_scratch_bytes(layout));
-        sets[s]->attention(&a, &span, 1, 1, 0, 1, scratch);
-      }
-      const double off = distance(out[0], out[1], rows * heads * d);
-      expect(off < 1e-4, "attention", half, d, off);
+  for (int trial = 0; trial < 16; trial++) {
+    const bool half = trial % 2;
+    const int64_t d = 32 + trial / 2 % 4 * 32, heads = 4, kv_heads = 2;
+    // Many rows, or few of a long sequence, which workers share by positions.
+    const int64_t rows = trial < 8 ? 21 : 1, before = trial < 8 ? 70 : 500;
+    const int64_t pages = (rows + before + TK_PAGE_POSITIONS - 1) / TK_PAGE_POSITIONS;
+    const tk_kv_layout layout = {(int32_t)kv_heads, (int32_t)d, (int32_t)d, half};
+    const float *queries = floats(rows * heads * d, 1);
+    float *keys = floats((rows + before) * kv_heads * d, 1);
+    float *values = floats((rows + before) * kv_heads * d, 1);
+    float *out[3];
+    for (int s = 0; s < 3; s++) {
+      const tk_kernels *kernels = s < 2 ? tested : plain;
+      void **memories = memory(pages * (int64_t)sizeof(void *));
+      for (int64_t i = 0; i < pages; i++) memories[i] = memory(tk_kv_page_bytes(layout));
+      kernels->kv_store(layout, keys, kv_heads * d, values, kv_heads * d, memories, 0,
+                        rows + before);
+      tk_attention_span span = {0, rows, before, memories};
+      out[s] = memory(rows * heads * d * 4);
+      tk_attention a = {.layout = layout,
+                        .heads = heads,
+                        .scale = 0.2f,
+                        .query_stride = heads * d,
+                        .output_stride = heads * d,
+                        .queries = queries,
+                        .output = out[s],
+                        .shared = memory(1 << 20),
+                        .shared_bytes = 1 << 20};
+      void *scratch = memory(tk_attention_scratch_bytes(layout));
+      // Three workers, one after the other, and one alone.
+      const int64_t workers = s == 0 ? 3 : 1;
+      for (int64_t w = 0; w < workers; w++)
+        kernels->attention(&a, &span, 1, workers, w, workers, scratch);
     }
+    const double off = distance(out[0], out[2], rows * heads * d);
+    expect(off < 1e-4, "attention", half, d, off);
+    expect(memcmp(out[0], out[1], (size_t)(rows * heads * d) * 4) == 0, "attention of several workers",
+           half, d, 0);
   }
 }
 

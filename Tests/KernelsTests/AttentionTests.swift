@@ -36,6 +36,15 @@ import Testing
       Case(
         set: set, keyValueHeads: 1, headDim: 24, valueDim: 40, elementType: .f32,
         spans: [(70, 0)]),
+      // Few rows of long sequences, which workers share by positions.
+      Case(set: set, heads: 9, keyValueHeads: 3, spans: [(1, 700)]),
+      Case(
+        set: set, heads: 9, keyValueHeads: 3, sinks: true, window: 300, spans: [(2, 900), (1, 3)]),
+      Case(
+        set: set, heads: 4, keyValueHeads: 1, headDim: 256, spans: [(3, 520), (1, 127), (1, 128)]),
+      Case(set: set, headDim: 40, elementType: .f32, softcap: 2, spans: [(1, 300)]),
+      Case(set: set, keyValueHeads: 6, headDim: 192, valueDim: 128, spans: [(1, 400)]),
+      Case(set: set, heads: 64, keyValueHeads: 1, headDim: 32, window: 129, spans: [(1, 600)]),
     ]
   }
 
@@ -170,10 +179,13 @@ import Testing
     }
     let pool = try ThreadPool(threadCount: 2)
     try withSpans(test, sequences) { spans in
-      pool.run {
-        attention.run(
-          queries: queries.pointer, stride: stride, spans: spans, sinks: sinkPointer,
-          into: output, worker: $0)
+      // What workers share must be as the first time.
+      for _ in 0..<2 {
+        pool.run {
+          attention.run(
+            queries: queries.pointer, stride: stride, spans: spans, sinks: sinkPointer,
+            into: output, worker: $0)
+        }
       }
       // Each row by itself, on one thread.
       for span in spans {

@@ -164,6 +164,10 @@ typedef struct {
   float *output;          // (rows, heads, valueDim)
   tk_activation_block *quantized;  // or NULL: the output's quantised form, valueDim % 32 == 0
   int64_t quantized_blocks;        // blocks of a row of it
+  /// What workers share long sequences of few rows in; zeroed at first, and left so that the next call finds what it
+  /// needs. Less, or NULL, where rows are not to be shared.
+  void *shared;
+  int64_t shared_bytes;
 } tk_attention;
 
 /// Bytes of scratch that one worker needs.
