@@ -52,7 +52,7 @@ TK_INLINE void TK(narrow_product)(int rows, const float *a, int64_t a_stride, in
                                   int64_t c_stride, const float *alpha) {
   for (int r = 0; r < rows; r++) {
     float *o = c + r * c_stride;
-    v16 sum = TK(load_some)(o, 8, 0) * TK(splat)(alpha[r]);
+    v16 sum = alpha ? TK(load_some)(o, 8, 0) * TK(splat)(alpha[r]) : TK(splat)(0);
     for (int64_t k = 0; k < n; k++)
       sum = TK(fma)(TK(splat)(a[r * a_stride + k]), TK(load_kv8)(b, k * b_stride, half), sum);
     TK(store_some)(o, sum, 8);
@@ -194,12 +194,6 @@ typedef struct {
   float *maximum;  // of scores; -infinity where nothing was seen // (queries, or TK_QUERIES_PADDED)
 } TK(softmax);
 
-TK_INLINE void TK(clear)(int64_t queries, int64_t dv, const TK(softmax) *x) {
-  memset(x->sums, 0, (size_t)(queries * dv) * 4);
-  memset(x->total, 0, (size_t)queries * 64);
-  for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) x->maximum[i] = -INFINITY;
-}
-
 /// `x`, whose maxima have room for TK_QUERIES_PADDED, becomes what it was and `more`, whose positions are behind.
 static void TK(join)(int64_t queries, int64_t dv, const TK(softmax) *x,
                      const TK(softmax) *more) {
@@ -265,7 +259,10 @@ static void TK(attend_segment)(const TK(task) *t, int64_t segment, const TK(soft
   if (t->view[0].first > first) first = t->view[0].first;
   if (t->view[queries - 1].end < end) end = t->view[queries - 1].end;
   float shrink[TK_QUERIES_PADDED];
-  TK(clear)(queries, dv, x);
+  // The first page's products are written over the sums.
+  bool is_first = true;
+  memset(x->total, 0, (size_t)queries * 64);
+  for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) x->maximum[i] = -INFINITY;
   for (int64_t page = first / TK_PAGE_POSITIONS; page * TK_PAGE_POSITIONS < end; page++) {
     int64_t base = page * TK_PAGE_POSITIONS;
     int64_t filled = end - base < TK_PAGE_POSITIONS ? end - base : TK_PAGE_POSITIONS;
@@ -287,16 +284,21 @@ static void TK(attend_segment)(const TK(task) *t, int64_t segment, const TK(soft
     TK(soften)(t->scores, queries, (int)(columns / 16), t->view, base, a->softcap, x->maximum,
                x->total, shrink);
     if (a->layout.half)
-      TK(product_half)(queries, t->scores, 64, filled, values, dv, x->sums, dv, dv, shrink, next);
+      TK(product_half)(queries, t->scores, 64, filled, values, dv, x->sums, dv, dv,
+                       is_first ? NULL : shrink, next);
     else
-      TK(product_full)(queries, t->scores, 64, filled, values, dv, x->sums, dv, dv, shrink, next);
+      TK(product_full)(queries, t->scores, 64, filled, values, dv, x->sums, dv, dv,
+                       is_first ? NULL : shrink, next);
+    is_first = false;
   }
 }
 
 /// What a task has seen before its first position: nothing, or as if a position with the sink's score and a value of
 /// zeros.
 TK_INLINE void TK(begin_softmax)(const TK(task) *t, const TK(softmax) *x) {
-  TK(clear)(t->queries, t->a->layout.value_dim, x);
+  memset(x->sums, 0, (size_t)(t->queries * t->a->layout.value_dim) * 4);
+  memset(x->total, 0, (size_t)t->queries * 64);
+  for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) x->maximum[i] = -INFINITY;
   for (int64_t i = 0; t->a->sinks && i < t->queries; i++) {
     x->maximum[i] = t->a->sinks[TK(head_of)(t, i)];
     x->total[16 * i] = 1;
