@@ -11,6 +11,30 @@ package enum PromptFlagMeaning: Equatable, Sendable {
   /// Why a flag could not be read.
   package struct Problem: Error, Equatable {
     package var reason: String
+    /// The flag names a limit, but its value says none.
+    package var isOfLimit = false
+  }
+
+  /// The flags that stand between colon and bracket, with commas between them. A licence or an id is part of the list
+  /// before it, and a digit of the number.
+  package static func parts(of body: String) -> [String] {
+    var parts: [String] = []
+    for piece in body.split(separator: ",", omittingEmptySubsequences: false) {
+      let text = String(piece).trimmedBlanks
+      guard let last = parts.last, !text.contains("=") else {
+        parts.append(text)
+        continue
+      }
+      let key = last.firstIndex(of: "=").map { words(last[..<$0].lowercased()) }
+      let isOfList =
+        key.map(listKeys.contains) ?? false && !localOnlyNames.contains(words(text.lowercased()))
+      if isOfList || text.first?.isNumber ?? true {
+        parts[parts.count - 1] += "," + piece
+      } else {
+        parts.append(text)
+      }
+    }
+    return parts
   }
 
   /// Reads the text between colon and bracket.
@@ -40,42 +64,44 @@ package enum PromptFlagMeaning: Equatable, Sendable {
     switch key {
     case "max params", "max parameters", "params", "parameters":
       guard let count = count(value, thousand: 1000), count > 0 else {
-        return .failure(Problem(reason: "must be a count such as 300M"))
+        return .failure(Problem(reason: "must be a count such as 300M", isOfLimit: true))
       }
       limit.maxParameters = count
     case "min context", "context", "context length":
       guard let count = count(value, thousand: 1024), count > 0 else {
-        return .failure(Problem(reason: "must be a count of tokens such as 4096 or 8K"))
+        return .failure(
+          Problem(reason: "must be a count of tokens such as 4096 or 8K", isOfLimit: true))
       }
       limit.minContext = count
     case "local only", "local":
       switch value.lowercased() {
       case "true", "yes", "1", "on": limit.localOnly = true
       case "false", "no", "0", "off": limit.localOnly = false
-      default: return .failure(Problem(reason: "must be true or false"))
+      default: return .failure(Problem(reason: "must be true or false", isOfLimit: true))
       }
     case "max cost", "max cost usd", "max price":
       guard let usd = number(value.hasPrefix("$") ? String(value.dropFirst()) : value), usd >= 0
-      else { return .failure(Problem(reason: "must be US dollars such as 0.01")) }
+      else { return .failure(Problem(reason: "must be US dollars such as 0.01", isOfLimit: true)) }
       limit.maxCostUSD = usd
     case "released after", "after", "newer than":
       guard let date = CalendarDate(value) else {
-        return .failure(Problem(reason: "must be a date such as 2024-01-01"))
+        return .failure(Problem(reason: "must be a date such as 2024-01-01", isOfLimit: true))
       }
       limit.releasedAfter = date
-    case "license", "licenses", "licence", "licences":
+    case _ where licenseKeys.contains(key):
       guard let names = names(value) else {
-        return .failure(Problem(reason: "must be licences such as apache-2.0, mit"))
+        return .failure(
+          Problem(reason: "must be licences such as apache-2.0, mit", isOfLimit: true))
       }
       limit.licenses = Set(names.map { $0.lowercased() })
-    case "expert", "experts", "model", "models":
+    case _ where expertKeys.contains(key):
       guard let names = names(value) else {
-        return .failure(Problem(reason: "must be ids of experts"))
+        return .failure(Problem(reason: "must be ids of experts", isOfLimit: true))
       }
       limit.experts = Set(names)
     case "min density", "max density":
       guard let density = number(value), (0...1).contains(density) else {
-        return .failure(Problem(reason: "must be a share from 0 to 1"))
+        return .failure(Problem(reason: "must be a share from 0 to 1", isOfLimit: true))
       }
       if key == "min density" { limit.minDensity = density } else { limit.maxDensity = density }
     default:
@@ -128,6 +154,10 @@ package enum PromptFlagMeaning: Equatable, Sendable {
     let parts = text.split(separator: ",").map { String($0).trimmedBlanks }.filter { !$0.isEmpty }
     return parts.isEmpty ? nil : parts
   }
+
+  private static let licenseKeys: Set<String> = ["license", "licenses", "licence", "licences"]
+  private static let expertKeys: Set<String> = ["expert", "experts", "model", "models"]
+  private static let listKeys = licenseKeys.union(expertKeys)
 
   private static let localOnlyNames: Set<String> = [
     "local", "local only", "only local", "stay local", "on this machine",

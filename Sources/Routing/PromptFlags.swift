@@ -5,7 +5,7 @@
 /// flags.strippedText      // "Prove it."
 /// flags.weights[.size]    // 1
 /// ```
-/// A flag is `[Flag: ...]`, in any case, on one line, up to ``maximumBodyBytes`` long, without
+/// A flag is `[Flag: ...]`, or several with commas between them, in any case, on one line, up to ``maximumBodyBytes`` long, without
 /// brackets inside. `\[Flag: ...]` is literal: it stays, backslash and all, in ``strippedText``,
 /// so that stripping twice equals stripping once; ``expertText`` is the same text without those
 /// backslashes, for the expert alone. Parsing takes one pass over the bytes.
@@ -29,15 +29,19 @@ package struct PromptFlags: Equatable, Sendable {
   /// Flags that were removed unread, since there were more than may be. A limit may be among them:
   /// whoever obeys flags must not go on.
   package var unreadCount: Int
+  /// The first flag that names a limit and has no value for it, which is among the ignored ones too: whoever obeys
+  /// flags must not go on as if there were no limit.
+  package var mistakenLimit: Ignored?
 
   package init(
     strippedText: String, understood: [Understood] = [], ignored: [Ignored] = [],
-    unreadCount: Int = 0
+    unreadCount: Int = 0, mistakenLimit: Ignored? = nil
   ) {
     self.strippedText = strippedText
     self.understood = understood
     self.ignored = ignored
     self.unreadCount = unreadCount
+    self.mistakenLimit = mistakenLimit
   }
 
   package static let maximumBodyBytes = 256
@@ -68,7 +72,8 @@ package struct PromptFlags: Equatable, Sendable {
     PromptFlags(
       strippedText: parts.last?.strippedText ?? "",
       understood: parts.flatMap(\.understood), ignored: parts.flatMap(\.ignored),
-      unreadCount: parts.reduce(0) { $0 + $1.unreadCount })
+      unreadCount: parts.reduce(0) { $0 + $1.unreadCount },
+      mistakenLimit: parts.lazy.compactMap(\.mistakenLimit).first)
   }
 }
 
@@ -113,6 +118,7 @@ private struct FlagScanner {
   private var understood: [PromptFlags.Understood] = []
   private var ignored: [PromptFlags.Ignored] = []
   private var unreadCount = 0
+  private var mistakenLimit: PromptFlags.Ignored?
   private let maximumFlags: Int
   /// A flag was removed and nothing has been written since.
   private var justRemoved = false
@@ -147,7 +153,7 @@ private struct FlagScanner {
     if justRemoved { trimTrailingBlanks() }
     return PromptFlags(
       strippedText: String(decoding: output, as: UTF8.self), understood: understood,
-      ignored: ignored, unreadCount: unreadCount)
+      ignored: ignored, unreadCount: unreadCount, mistakenLimit: mistakenLimit)
   }
 
   /// Of the white space around a removed flag only one side stays.
@@ -183,13 +189,17 @@ private struct FlagScanner {
     output.removeSubrange(start...)
     open.removeLast()
     justRemoved = true
-    guard understood.count + ignored.count < maximumFlags else {
-      unreadCount += 1
-      return true
-    }
-    switch PromptFlagMeaning.read(body) {
-    case .success(let meaning): understood.append(.init(text: body, meaning: meaning))
-    case .failure(let problem): ignored.append(.init(text: body, reason: problem.reason))
+    for part in PromptFlagMeaning.parts(of: body) {
+      guard understood.count + ignored.count < maximumFlags else {
+        unreadCount += 1
+        continue
+      }
+      switch PromptFlagMeaning.read(part) {
+      case .success(let meaning): understood.append(.init(text: part, meaning: meaning))
+      case .failure(let problem):
+        ignored.append(.init(text: part, reason: problem.reason))
+        if problem.isOfLimit { mistakenLimit = mistakenLimit ?? ignored.last }
+      }
     }
     return true
   }

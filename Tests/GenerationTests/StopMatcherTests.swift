@@ -90,12 +90,17 @@ import Testing
   @Test func aLayoutsStopsEndToo() {
     var parameters = SamplingParameters()
     parameters.stop = ["stop"]
-    for (text, stop) in [("Yes.\nQuestion:", "\nQuestion:"), ("Yes.stop", "stop")] {
+    let cases: [(String, FinishReason, Bool)] = [
+      ("Yes.\nQuestion:", .layoutStop("\nQuestion:"), true),
+      ("Yes.stop", .stopString("stop"), false),
+    ]
+    for (text, reason, isOwn) in cases {
       var rule = StopRule(
         parameters: parameters, endTokens: [], promptCount: 1, contextLength: 100,
         layoutStops: ["\nQuestion:"])
       let outcome = rule.take(text: text)
-      #expect(outcome.text == "Yes." && outcome.finished == .stopString(stop))
+      #expect(outcome.text == "Yes." && outcome.finished == reason)
+      #expect(reason.isOwn == isOwn && reason.openAIName == "stop")
     }
   }
 }

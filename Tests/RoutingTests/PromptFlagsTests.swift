@@ -112,4 +112,51 @@ import Testing
       _ = PromptFlags.parse(String(repeating: piece, count: 200_000))
     }
   }
+
+  @Test(
+    arguments: [
+      ("local only, smallest model", ["local only", "smallest model"]),
+      ("size=0.5, local only ,max params=1B", ["size=0.5", "local only", "max params=1B"]),
+      ("license=apache-2.0, mit", ["license=apache-2.0, mit"]),
+      ("license=apache-2.0, mit, local only", ["license=apache-2.0, mit", "local only"]),
+      ("experts=a, fast, size=1", ["experts=a, fast", "size=1"]),
+      ("max cost=0,01", ["max cost=0,01"]), ("fast", ["fast"]), ("", [""]), (",", [""]),
+    ] as [(String, [String])])
+  func severalFlagsInABracket(body: String, parts: [String]) {
+    let found = PromptFlagMeaning.parts(of: body)
+    #expect(found.count == parts.count)
+    #expect(found.first?.hasPrefix(parts[0].prefix(3)) == true)
+    let flags = PromptFlags.parse("x [Flag: \(body)] y")
+    #expect(flags.strippedText == "x y")
+    #expect(flags.understood.count + flags.ignored.count == parts.count)
+    if parts.allSatisfy({ PromptFlagMeaning.read($0).isRead }) {
+      #expect(flags.understood.map(\.text) == parts)
+    }
+  }
+
+  /// A limit that can't be read must not become none.
+  @Test(
+    arguments: [
+      "max parameters=140 million", "max cost=-1", "max cost=0,01", "released after=x",
+      "local only=perhaps", "license=", "experts= ,", "min context=lots", "min density=2",
+      "smallest, max cost=cheap",
+    ])
+  func limitsWithoutAValue(body: String) {
+    let flags = PromptFlags.parse("x [Flag: newest] [Flag: \(body)] [Flag: max cost=free]")
+    #expect(flags.mistakenLimit == flags.ignored.first)
+    #expect(flags.mistakenLimit != nil)
+    #expect(
+      PromptFlags.merge([PromptFlags.parse("a"), flags]).mistakenLimit == flags.mistakenLimit)
+  }
+
+  @Test(arguments: [
+    "gibberish", "size=much", "local only", "fast, gibberish", "\\[Flag: max cost=x]",
+  ])
+  func otherMistakesAreNoLimits(body: String) {
+    #expect(PromptFlags.parse("x [Flag: \(body)]").mistakenLimit == nil)
+  }
+}
+
+extension Result {
+  fileprivate var isRead: Bool { if case .success = self { true } else { false } }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Server
 import Testing
 
@@ -34,7 +35,6 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
   @Test(
     arguments: [
       (#"{"model": "auto"}"#, "missing_field", "messages"),
-      ("{\(hi)}", "missing_field", "model"),
       (#"{"model": "auto", "messages": []}"#, "invalid_value", "messages"),
       (#"{"model": 4, \#(hi)}"#, "invalid_type", "model"),
       (#"{"model": "auto", "n": 2, \#(hi)}"#, "unsupported_value", "n"),
@@ -53,6 +53,11 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
         #"{"model": "auto", "constraints": {"local_only": true}, \#(hi)}"#, "misplaced_key",
         "constraints"
       ),
+      (#"{"model": "auto", "local_only": true, \#(hi)}"#, "misplaced_key", "local_only"),
+      (
+        #"{"model": "auto", "extra_body": {"thalamus": {}}, \#(hi)}"#, "misplaced_key",
+        "extra_body"
+      ),
       (#"{"model": "auto", "flags": {}, \#(hi)}"#, "misplaced_key", "flags"),
       (#"{"model": "auto", "strategy": "knn", \#(hi)}"#, "misplaced_key", "strategy"),
       (
@@ -60,7 +65,6 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
         "modalities"
       ),
       (#"{"model": "auto", "grammar": "root ::= x", \#(hi)}"#, "unsupported_parameter", "grammar"),
-      (#"{"model": null, \#(hi)}"#, "invalid_type", "model"),
       (
         #"{"model": "auto", "thalamus": {"flags": {"size": 1e9}}, \#(hi)}"#, "invalid_value",
         "flags.size"
@@ -92,7 +96,6 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
 
   @Test(
     arguments: [
-      (#"{"prompt": "a"}"#, "missing_field", "model"),
       (#"{"model": "a"}"#, "missing_field", "prompt"),
       (#"{"model": "a", "prompt": ""}"#, "invalid_value", "prompt"),
       (#"{"model": "a", "prompt": []}"#, "unsupported_value", "prompt"),
@@ -148,5 +151,27 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
     ] as [(String, String, String?)])
   func embeddingsRefused(json: String, code: String, param: String?) {
     #expect(refusal(of: EmbeddingsBody.self, json) == Refusal(400, code, param))
+  }
+
+  /// Other servers' names and habits.
+  @Test(
+    arguments: [
+      (#""model": null"#, "auto", nil, nil, nil), (#""stream": false"#, "auto", nil, nil, nil),
+      (#""model": "a", "n_predict": 7, "repeat_penalty": 1.5"#, "a", 7, nil, 1.5),
+      (#""max_tokens": -1, "top_k": -1"#, "auto", nil, 0, nil),
+      (#""max_tokens": 3, "n_predict": 7"#, "auto", 3, nil, nil),
+    ] as [(String, String, Int?, Int?, Float?)])
+  func otherServersWords(
+    fields: String, model: String, maxTokens: Int?, topK: Int?, penalty: Float?
+  ) throws {
+    let chat = #"{\#(fields), "messages": [{"role": "user", "content": "Hi"}]}"#
+    let body = try JSONDecoder().decode(ChatCompletionBody.self, from: Data(chat.utf8))
+    #expect(body.model == model)
+    #expect(body.fields.maxTokens == maxTokens)
+    #expect(body.fields.topK == topK)
+    #expect(body.fields.repetitionPenalty == penalty)
+    let text = #"{\#(fields), "prompt": "Hi"}"#
+    let completion = try JSONDecoder().decode(CompletionBody.self, from: Data(text.utf8))
+    #expect(completion.model == model && completion.fields.maxTokens == maxTokens)
   }
 }

@@ -86,8 +86,9 @@ final class GenerationState {
   /// Sends the held-back text, unless a stop string ended the answer, and the summary.
   func finish(_ reason: FinishReason, now: UInt64) {
     var reason = reason
-    if case .stopString = reason {
-    } else {
+    switch reason {
+    case .stopString, .layoutStop: break
+    default:
       let rest = stopRule.finish(rest: text.finish())
       send(rest.text)
       if let stopped = rest.finished { reason = stopped }

@@ -11,6 +11,7 @@ package struct StopRule: Sendable {
   private let contextLength: Int
   private let promptCount: Int
   private var matcher: StopMatcher
+  private let callerStops: Set<String>
   private var generated = 0
 
   /// - Parameters:
@@ -26,6 +27,11 @@ package struct StopRule: Sendable {
     self.contextLength = contextLength
     self.promptCount = promptCount
     matcher = StopMatcher(stops: parameters.stop + layoutStops)
+    callerStops = Set(parameters.stop)
+  }
+
+  private func reason(_ stop: String) -> FinishReason {
+    callerStops.contains(stop) ? .stopString(stop) : .layoutStop(stop)
   }
 
   /// Whether this token ends the answer. It is then not part of the text.
@@ -38,7 +44,7 @@ package struct StopRule: Sendable {
     generated += 1
     let match = matcher.take(text)
     if let stop = match.matched {
-      return Outcome(text: match.text, finished: .stopString(stop))
+      return Outcome(text: match.text, finished: reason(stop))
     }
     if generated >= maxTokens { return Outcome(text: match.text, finished: .maxTokens) }
     // The last token needs no position of its own: it is never read back.
@@ -52,9 +58,9 @@ package struct StopRule: Sendable {
   package mutating func finish(rest: String) -> Outcome {
     let match = matcher.take(rest)
     if let stop = match.matched {
-      return Outcome(text: match.text, finished: .stopString(stop))
+      return Outcome(text: match.text, finished: reason(stop))
     }
     let end = matcher.finish()
-    return Outcome(text: match.text + end.text, finished: end.matched.map { .stopString($0) })
+    return Outcome(text: match.text + end.text, finished: end.matched.map(reason))
   }
 }

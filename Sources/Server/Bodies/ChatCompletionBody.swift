@@ -27,7 +27,7 @@ package struct ChatCompletionBody: Decodable, Sendable {
 
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    model = try values.decode(String.self, forKey: .model)
+    model = try values.decodeIfPresent(String.self, forKey: .model) ?? "auto"
     messages = try values.decode([MessageBody].self, forKey: .messages)
     guard !messages.isEmpty else {
       throw APIError.badRequest("'messages' is empty", param: "messages")
@@ -86,6 +86,19 @@ package struct RoutingExtension: Decodable, Sendable {
         "'\(misplaced.rawValue)' belongs into '\(key.stringValue)': "
           + "{\"\(key.stringValue)\": {\"\(misplaced.rawValue)\": ...}}",
         code: "misplaced_key", param: misplaced.rawValue)
+    }
+    for limit in try decoder.container(keyedBy: Constraints.CodingKeys.self).allKeys {
+      throw APIError.badRequest(
+        "'\(limit.rawValue)' belongs into '\(key.stringValue)': "
+          + "{\"\(key.stringValue)\": {\"constraints\": {\"\(limit.rawValue)\": ...}}}",
+        code: "misplaced_key", param: limit.rawValue)
+    }
+    if try decoder.container(keyedBy: AnyCodingKey.self).allKeys
+      .contains(where: { $0.stringValue == "extra_body" })
+    {
+      throw APIError.badRequest(
+        "'extra_body' is a parameter of the openai package, which puts what it holds into the body itself",
+        code: "misplaced_key", param: "extra_body")
     }
     self = try values.decodeIfPresent(RoutingExtension.self, forKey: key) ?? RoutingExtension()
   }

@@ -21,7 +21,7 @@ package struct CompletionBody: Decodable, Sendable {
 
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    model = try values.decode(String.self, forKey: .model)
+    model = try values.decodeIfPresent(String.self, forKey: .model) ?? "auto"
     if let one = try? values.decode(String.self, forKey: .prompt) {
       prompt = one
     } else {

@@ -36,6 +36,12 @@ package struct GenerationFields: Decodable, Sendable {
     case expertShares = "expert_shares"
   }
 
+  /// The names that llama-server and Ollama have for the same.
+  private enum OtherKeys: String, CodingKey {
+    case maxTokens = "n_predict"
+    case repetitionPenalty = "repeat_penalty"
+  }
+
   /// What OpenAI's API has and this server does not.
   private enum UnsupportedKeys: String, CodingKey {
     case logprobs
@@ -45,14 +51,22 @@ package struct GenerationFields: Decodable, Sendable {
   package init(from decoder: any Decoder) throws {
     try Self.refuseLogprobs(decoder)
     let values = try decoder.container(keyedBy: CodingKeys.self)
+    let others = try decoder.container(keyedBy: OtherKeys.self)
     maxTokens =
       try values.wholeNumberIfPresent(forKey: .maxCompletionTokens)
       ?? values.wholeNumberIfPresent(forKey: .maxTokens)
+      ?? others.wholeNumberIfPresent(forKey: .maxTokens)
+    // Other servers' word for "as many as there is room for": what this one's configuration says.
+    if maxTokens == -1 { maxTokens = nil }
     temperature = try values.decodeIfPresent(Float.self, forKey: .temperature)
     topP = try values.decodeIfPresent(Float.self, forKey: .topP)
     topK = try values.wholeNumberIfPresent(forKey: .topK)
+    // vLLM's word for "off".
+    if topK == -1 { topK = 0 }
     minP = try values.decodeIfPresent(Float.self, forKey: .minP)
-    repetitionPenalty = try values.decodeIfPresent(Float.self, forKey: .repetitionPenalty)
+    repetitionPenalty =
+      try values.decodeIfPresent(Float.self, forKey: .repetitionPenalty)
+      ?? others.decodeIfPresent(Float.self, forKey: .repetitionPenalty)
     frequencyPenalty = try values.decodeIfPresent(Float.self, forKey: .frequencyPenalty)
     presencePenalty = try values.decodeIfPresent(Float.self, forKey: .presencePenalty)
     logitBias = try LogitBiasBody.decode(from: values, forKey: .logitBias)

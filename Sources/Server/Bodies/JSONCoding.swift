@@ -28,6 +28,13 @@ package enum JSONCoding {
   package static func decode<Body: Decodable>(
     _ type: Body.Type, from request: HTTPRequest
   ) throws(APIError) -> Body {
+    if let encoding = request.headers["Content-Encoding"], encoding.lowercased() != "identity" {
+      throw APIError(
+        status: .unsupportedMediaType,
+        message:
+          "a body in Content-Encoding '\(encoding.prefix(40))' is not read; send it as it is",
+        code: "unsupported_encoding")
+    }
     guard !request.body.isEmpty else {
       throw .badRequest("the request has no body; expected a JSON object", code: "missing_body")
     }

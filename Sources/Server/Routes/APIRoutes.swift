@@ -8,12 +8,13 @@ package struct APIRoutes: Sendable {
   private let crossOrigin: CrossOrigin
 
   /// Routes that need no key.
-  private static let openPaths = ["/healthz", "/readyz"]
+  private static let openPaths = ["/healthz", "/health", "/readyz"]
 
   package init(service: ThalamusService) {
     let authorization = Authorization(keys: service.configuration.server.apiKeys)
     self.authorization = authorization
     crossOrigin = CrossOrigin(origins: service.configuration.server.corsOrigins)
+    let hosts = AllowedHosts(service.configuration.server)
     var router = HTTPRouter()
 
     func open(
@@ -30,6 +31,7 @@ package struct APIRoutes: Sendable {
       router.on(method, path) { request in
         await withTaskExecutorPreference(globalConcurrentExecutor) {
           await Self.answer(request) { request in
+            try hosts.check(request)
             try authorization.check(request)
             return try await handle(request)
           }
@@ -38,6 +40,8 @@ package struct APIRoutes: Sendable {
     }
 
     open("/healthz") { _ in HealthRoutes.alive }
+    // llama-server's name for it.
+    open("/health") { _ in HealthRoutes.alive }
     open("/readyz") { _ in await HealthRoutes.ready(service) }
 
     guarded(.post, "/route", RouteRoute(service: service).handle)

@@ -50,7 +50,13 @@ struct DecisionRoutes: Sendable {
   }
 
   func one(_ request: HTTPRequest) async throws -> HTTPResponse {
-    let record = try await service.decision(id: request.pathParameters["id"] ?? "")
+    var id = request.pathParameters["id"] ?? ""
+    // The ids of OpenAI's replies are these with a word before them.
+    for prefix in ["chatcmpl-", "cmpl-"] where id.hasPrefix(prefix) {
+      id.removeFirst(prefix.count)
+      break
+    }
+    let record = try await service.decision(id: id)
     return JSONCoding.response(DecisionReply(record: record))
   }
 }

@@ -9,6 +9,7 @@ package struct Configuration: Sendable, Equatable {
     package var port = 8080
     package var apiKeys: [String] = []
     package var corsOrigins: [String] = []
+    package var allowedHosts: [String] = []
     package var maxBodyBytes = 8 << 20
     package var maxConnections = 1024
     package var headerTimeoutSeconds = 10.0

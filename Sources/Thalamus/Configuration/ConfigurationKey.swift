@@ -20,6 +20,7 @@ package struct ConfigurationKey: Sendable {
     integer("server.port", \.server.port, 0...65_535),
     list("server.api_keys", \.server.apiKeys),
     list("server.cors_origins", \.server.corsOrigins),
+    list("server.allowed_hosts", \.server.allowedHosts),
     integer("server.max_body_bytes", \.server.maxBodyBytes, 1...(1 << 40)),
     integer("server.max_connections", \.server.maxConnections, 1...1_000_000),
     number("server.header_timeout_seconds", \.server.headerTimeoutSeconds, 0.01...86_400),

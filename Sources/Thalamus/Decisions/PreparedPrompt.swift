@@ -24,6 +24,9 @@ package struct PreparedPrompt: Sendable {
   /// What the decision log keeps of it.
   package let loggedText: String
 
+  /// Whether the expert would read nothing.
+  package var isEmpty: Bool { expertByteCount == 0 }
+
   package init(_ input: PromptInput) {
     switch input {
     case .prompt(let text):

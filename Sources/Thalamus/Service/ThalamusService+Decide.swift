@@ -25,6 +25,15 @@ extension ThalamusService {
         field: "prompt", value: "text with \(prompt.flags.unreadCount) more flags",
         expected: "at most \(PromptFlags.maximumFlags) of them")
     }
+    if defaults.obeysPromptFlags, let limit = prompt.flags.mistakenLimit {
+      throw RoutingError.invalidValue(
+        field: "prompt", value: "a text with [Flag: \(limit.text)]",
+        expected: "a limit that can be read: it " + limit.reason)
+    }
+    guard !prompt.isEmpty else {
+      throw RoutingError.invalidValue(
+        field: "prompt", value: "", expected: "a text, besides what flags it has")
+    }
     let strategy = try strategy(of: request)
     var preferences = RoutingPreferences.merge(
       defaults: defaults, prompt: prompt.flags, jsonWeights: request.weights,

@@ -122,7 +122,7 @@ extension ThalamusService {
       prefillMilliseconds: timings.prefillMilliseconds,
       readTokens: summary.promptTokens - summary.reusedPromptTokens,
       totalMilliseconds: timings.firstTokenMilliseconds + timings.decodeMilliseconds,
-      outputTokens: summary.completionTokens, isWhole: summary.finishReason.openAIName == "stop",
+      outputTokens: summary.completionTokens, isWhole: summary.finishReason.isOwn,
       text: text)
     guard let log else { return }
     let measured = statistics.of(expert)
