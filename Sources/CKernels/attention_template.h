@@ -19,7 +19,7 @@ TK_INLINE v16 TK(load_kv8)(const void *base, int64_t index, bool half) {
 }
 
 /// Vectors of a tile at most.
-enum { MOST_VECTORS = TK_TILE_VECTORS > 4 ? TK_TILE_VECTORS : 4 };
+enum { MOST_VECTORS = 4 };
 
 /// c (rows, 16 * vectors) = c * alpha + a (rows, n) b (n, ...); alpha NULL: c is only written. As much as is read
 /// of b is fetched from `next` on, where that is not NULL.
@@ -332,11 +332,9 @@ TK_INLINE TK(softmax) TK(part)(const TK(task) *t, float *parts, int64_t index) {
   return (TK(softmax)){sums, total, total + 16 * t->queries};
 }
 
-/// A worker's memory, and the units that it takes: `next`, `next + step`, ...
+/// A worker's memory: of the segments before, and of the one at hand.
 typedef struct {
-  float *q, *scores;
   TK(softmax) before, segment;
-  int64_t next, step;
 } TK(worker);
 
 /// All of a task.
@@ -382,14 +380,14 @@ static void TK(attention)(const tk_attention *a, const tk_attention_span *spans,
   const int64_t d = a->layout.head_dim, dv = a->layout.value_dim;
   float maxima[2][TK_QUERIES_PADDED];
   float *sums = (float *)scratch + TK_QUERIES * (d + TK_PAGE_POSITIONS);
-  TK(worker) w = {.q = scratch, .scores = (float *)scratch + TK_QUERIES * d, .next = first, .step = step};
+  TK(worker) w;
   w.before = (TK(softmax)){sums, sums + TK_QUERIES * dv, maxima[0]};
   sums += TK_QUERIES * (dv + 16);
   w.segment = (TK(softmax)){sums, sums + TK_QUERIES * dv, maxima[1]};
-  TK(task) t = {.a = a, .q = w.q, .scores = w.scores};
+  TK(task) t = {.a = a, .q = scratch, .scores = (float *)scratch + TK_QUERIES * d};
   int32_t *done = a->shared;
   float *parts = plan.segments > 0 ? (float *)(done + TK_SHARED_TASKS) : NULL;
-  int64_t unit = 0;
+  int64_t unit = 0, next = first;
   for (int64_t s = 0; s < span_count; s++) {
     const int64_t queries = spans[s].row_count * group;
     t.span = spans + s;
@@ -401,8 +399,8 @@ static void TK(attention)(const tk_attention *a, const tk_attention_span *spans,
       const int64_t part_floats = tk_part_floats(a, t.queries);
       const int64_t units = plan.segments > 0 ? (count + plan.segments - 1) / plan.segments : 1;
       // Heads fastest: neighbours in the list cost the same, and the long tasks are shared out.
-      for (; w.next < unit + units * heads; w.next += w.step) {
-        const int64_t local = w.next - unit, n = local / heads;
+      for (; next < unit + units * heads; next += step) {
+        const int64_t local = next - unit, n = local / heads;
         t.kv_head = local % heads;
         if (plan.segments == 0) {
           TK(attend_whole)(&t, segments, &w);
