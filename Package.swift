@@ -39,6 +39,8 @@ let package = Package(
       name: "HTTP",
       dependencies: ["CSockets", .product(name: "Logging", package: "swift-log")]),
     .target(name: "CSockets"),
+    .target(name: "HTTPClient", dependencies: ["CCurl"]),
+    .systemLibrary(name: "CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
     .executableTarget(
       name: "http-benchmark-server", dependencies: ["HTTP"], path: "Benchmarks/http/OurServer"),
     .target(
@@ -51,7 +53,8 @@ let package = Package(
     .target(
       name: "Library",
       dependencies: [
-        "Routing", "Generation", "Transformer", "Tokenization", "ModelFiles", "Kernels",
+        "HTTPClient", "Routing", "Generation", "Transformer", "Tokenization", "ModelFiles",
+        "Kernels",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -69,10 +72,11 @@ let package = Package(
       name: "DecisionLog", dependencies: [.product(name: "GRDB", package: "GRDB.swift")]),
 
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "http-benchmark-server"]),
+    .testTarget(name: "HTTPClientTests", dependencies: ["HTTPClient", "HTTP"]),
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
-    .testTarget(name: "ThalamusTests", dependencies: ["Thalamus"]),
+    .testTarget(name: "ThalamusTests", dependencies: ["Thalamus", "HTTP"]),
     .testTarget(
-      name: "LibraryTests", dependencies: ["Library"], resources: [.copy("Fixtures")]),
+      name: "LibraryTests", dependencies: ["Library", "HTTP"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "RoutingTests", dependencies: ["Routing"], resources: [.copy("Fixtures")]),
     .testTarget(name: "GenerationTests", dependencies: ["Generation"]),

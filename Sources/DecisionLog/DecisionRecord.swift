@@ -47,6 +47,8 @@ package struct DecisionRecord: Codable, Equatable, Sendable, Identifiable {
   package var finishReason: String?
   package var error: String?
   package var outputCharacters: Int?
+  /// By the tokens and the card's prices; nil where the expert has none.
+  package var costUSD: Double?
 
   package enum CodingKeys: String, CodingKey, CaseIterable {
     case id
@@ -68,6 +70,7 @@ package struct DecisionRecord: Codable, Equatable, Sendable, Identifiable {
     case finishReason = "finish_reason"
     case error
     case outputCharacters = "output_characters"
+    case costUSD = "cost_usd"
   }
 
   package init(
@@ -133,12 +136,13 @@ package struct DecisionCompletion: Equatable, Sendable {
   package var finishReason: String?
   package var error: String?
   package var outputCharacters: Int?
+  package var costUSD: Double?
 
   package init(
     id: String, status: DecisionRecord.Status, promptTokens: Int? = nil,
     completionTokens: Int? = nil, firstTokenMilliseconds: Double? = nil,
     totalMilliseconds: Double? = nil, finishReason: String? = nil, error: String? = nil,
-    outputCharacters: Int? = nil
+    outputCharacters: Int? = nil, costUSD: Double? = nil
   ) {
     self.id = id
     self.status = status
@@ -149,5 +153,6 @@ package struct DecisionCompletion: Equatable, Sendable {
     self.finishReason = finishReason
     self.error = error
     self.outputCharacters = outputCharacters
+    self.costUSD = costUSD
   }
 }

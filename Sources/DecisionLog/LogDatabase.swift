@@ -131,6 +131,9 @@ enum LogDatabase {
           ALTER TABLE expert_statistics ADD COLUMN read_tokens REAL;
           """)
     }
+    migrator.registerMigration("4: what answers cost") { db in
+      try db.execute(sql: "ALTER TABLE decisions ADD COLUMN cost_usd REAL")
+    }
     return migrator
   }
 }

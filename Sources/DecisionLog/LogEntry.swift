@@ -31,13 +31,13 @@ enum LogEntry: Sendable {
         sql: """
           UPDATE decisions SET status = ?, prompt_tokens = coalesce(?, prompt_tokens),
             completion_tokens = ?, first_token_ms = ?, total_ms = ?, finish_reason = ?,
-            error = ?, output_characters = ?
+            error = ?, output_characters = ?, cost_usd = ?
           WHERE id = ?
           """)
       try statement.execute(arguments: [
         completion.status.rawValue, completion.promptTokens, completion.completionTokens,
         completion.firstTokenMilliseconds, completion.totalMilliseconds, completion.finishReason,
-        completion.error, completion.outputCharacters, completion.id,
+        completion.error, completion.outputCharacters, completion.costUSD, completion.id,
       ])
       if db.changesCount == 0 {
         throw DecisionLogError.invalidRecord(

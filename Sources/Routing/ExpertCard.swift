@@ -61,6 +61,9 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
   package var meanOutputTokens: Double?
   /// Flesch reading ease of its answers, 0 (hard) to 100 (easy).
   package var readingEase: Double?
+  /// Loss to be expected of it on a prompt, over the least that the router predicts of any expert: below 1 is better
+  /// than the best of them. Counts for an expert that the router was not trained on.
+  package var expectedLossRatio: Double?
 
   package init(
     id: String, name: String? = nil, description: String? = nil, kind: Kind = .local,
@@ -69,7 +72,7 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
     runs: Location? = nil, securityLevel: Double? = nil,
     promptPriceUSDPerMillionTokens: Double = 0, completionPriceUSDPerMillionTokens: Double = 0,
     firstTokenMilliseconds: Double? = nil, perTokenMilliseconds: Double? = nil,
-    meanOutputTokens: Double? = nil, readingEase: Double? = nil
+    meanOutputTokens: Double? = nil, readingEase: Double? = nil, expectedLossRatio: Double? = nil
   ) {
     self.id = id
     self.name = name ?? id
@@ -89,12 +92,23 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
     self.perTokenMilliseconds = perTokenMilliseconds
     self.meanOutputTokens = meanOutputTokens
     self.readingEase = readingEase
+    self.expectedLossRatio = expectedLossRatio
   }
 
   /// Active over total parameters, k/E of a mixture of experts; 1 for a dense model.
   package var density: Double? {
     guard let totalParameters, let activeParameters, totalParameters > 0 else { return nil }
     return Double(activeParameters) / Double(totalParameters)
+  }
+
+  /// US dollars for so many tokens; nil where the expert has no price.
+  package func costUSD(promptTokens: Int, completionTokens: Int) -> Double? {
+    guard promptPriceUSDPerMillionTokens > 0 || completionPriceUSDPerMillionTokens > 0 else {
+      return nil
+    }
+    return
+      (Double(promptTokens) * promptPriceUSDPerMillionTokens
+      + Double(completionTokens) * completionPriceUSDPerMillionTokens) / 1e6
   }
 
   /// The level that the security goal and `local_only` look at.
@@ -114,6 +128,7 @@ extension ExpertCard {
     case perTokenMilliseconds = "per_token_milliseconds"
     case meanOutputTokens = "mean_output_tokens"
     case readingEase = "reading_ease"
+    case expectedLossRatio = "expected_loss_ratio"
   }
 
   package init(from decoder: any Decoder) throws {
@@ -139,7 +154,8 @@ extension ExpertCard {
         Double.self, forKey: .firstTokenMilliseconds),
       perTokenMilliseconds: try values.decodeIfPresent(Double.self, forKey: .perTokenMilliseconds),
       meanOutputTokens: try values.decodeIfPresent(Double.self, forKey: .meanOutputTokens),
-      readingEase: try values.decodeIfPresent(Double.self, forKey: .readingEase))
+      readingEase: try values.decodeIfPresent(Double.self, forKey: .readingEase),
+      expectedLossRatio: try values.decodeIfPresent(Double.self, forKey: .expectedLossRatio))
   }
 }
 
@@ -175,6 +191,7 @@ extension ExpertCard {
     try check("per_token_milliseconds", perTokenMilliseconds, 0...1e9)
     try check("mean_output_tokens", meanOutputTokens, 0...1e9)
     try check("reading_ease", readingEase, 0...100)
+    try check("expected_loss_ratio", expectedLossRatio, 0.01...100)
     if kind == .remote && runs == .inProcess {
       throw .invalidValue(
         field: "runs", value: runs.rawValue, expected: "this_machine or leaves_machine for a remote"

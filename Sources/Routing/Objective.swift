@@ -30,8 +30,8 @@ package enum Objective {
   ///
   /// Ties go to the smaller predicted loss, then to fewer active parameters, then to the id that
   /// sorts first, so that a decision never depends on the library's order. An expert that the
-  /// router does not know is not eligible while it knows any of the others; where it knows none,
-  /// the goals alone decide, with a predicted loss of nil.
+  /// router does not know, and whose card expects no loss ratio, is not eligible while it knows any of the
+  /// others; where it knows none, the goals alone decide, with a predicted loss of nil.
   package static func decide(_ request: Request) throws(RoutingError) -> RoutingDecision {
     let preferences = request.preferences
     try checkNames(request)
@@ -40,6 +40,8 @@ package enum Objective {
     for prediction in request.predictions where prediction.lossBitsPerByte.isFinite {
       losses[prediction.expert] = prediction
     }
+    let assumed = assumedLosses(request.candidates, losses)
+    losses.merge(assumed) { known, _ in known }
     var reasons = request.candidates.map {
       preferences.constraints.objection(to: $0, in: request.context)
     }
@@ -71,7 +73,9 @@ package enum Objective {
       let id = request.candidates[index].card.id
       return RoutingDecision.ExpertResult(
         expert: id, eligible: reasons[index] == nil,
-        predictedLoss: losses[id]?.lossBitsPerByte, uncertainty: losses[id]?.standardError,
+        predictedLoss: losses[id]?.lossBitsPerByte,
+        uncertainty: assumed[id] == nil ? losses[id]?.standardError : nil,
+        isAssumed: assumed[id] == nil ? nil : true,
         goals: [:], total: nil, onParetoFront: nil, reason: reasons[index])
     }
     // An expert without prediction among others that have one ranks last (strategy `random`).
@@ -130,6 +134,24 @@ package enum Objective {
           source: preferences.constraintSources[$0.key] ?? .configuration)
       },
       ignoredFlags: preferences.ignoredFlags, milliseconds: nil)
+  }
+
+  /// Losses of the experts that the router was not trained on, by what their cards expect. They go by the prompt too:
+  /// where all that the router knows do badly, an expert that is better by a share is better by more, and is worth
+  /// more of whatever it costs.
+  private static func assumedLosses(
+    _ candidates: [Candidate], _ losses: [String: LossPrediction]
+  ) -> [String: LossPrediction] {
+    guard let least = candidates.compactMap({ losses[$0.card.id]?.lossBitsPerByte }).min() else {
+      return [:]
+    }
+    var found: [String: LossPrediction] = [:]
+    for card in candidates.map(\.card) where losses[card.id] == nil {
+      guard let ratio = card.expectedLossRatio else { continue }
+      found[card.id] = LossPrediction(
+        expert: card.id, lossBitsPerByte: ratio * least, standardError: 0)
+    }
+    return found
   }
 
   private static func needsPredictions(_ strategy: RoutingStrategy) -> Bool {

@@ -80,6 +80,7 @@ extension RoutingDecision {
 
   private static func write(_ experts: [ExpertResult], to json: inout JSONWriter) {
     json.objects(experts) { json, result in
+      json.member("assumed", result.isAssumed)
       json.member("eligible", result.eligible)
       json.member("expert", result.expert)
       json.key("goals")

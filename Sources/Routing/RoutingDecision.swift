@@ -20,6 +20,8 @@ package struct RoutingDecision: Codable, Equatable, Sendable {
     package var predictedLoss: Double?
     /// One standard error of the predicted loss.
     package var uncertainty: Double?
+    /// True where the predicted loss is not the router's, but follows from the card's `expected_loss_ratio`.
+    package var isAssumed: Bool?
     /// For each goal with its cost, also those of weight 0; empty where not eligible.
     package var goals: [Goal: GoalTerm]
     /// Predicted loss plus all terms.
@@ -33,6 +35,7 @@ package struct RoutingDecision: Codable, Equatable, Sendable {
       case expert, eligible, goals, total, reason
       case predictedLoss = "predicted_loss"
       case uncertainty
+      case isAssumed = "assumed"
       case onParetoFront = "on_pareto_front"
     }
   }

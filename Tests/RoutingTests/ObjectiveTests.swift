@@ -75,6 +75,47 @@ import Testing
     }
   }
 
+  /// An expert that the router does not know is expected to be better by a share than the best that it knows: worth
+  /// its cost where all of those do badly.
+  @Test func expectedLossRatio() throws {
+    let candidates = [
+      Candidate(card: ExpertCard(id: "near", totalParameters: 1_000)),
+      Candidate(card: ExpertCard(id: "other", totalParameters: 1_000)),
+      Candidate(
+        card: ExpertCard(
+          id: "far", kind: .remote, completionPriceUSDPerMillionTokens: 1, expectedLossRatio: 0.6)),
+      Candidate(card: ExpertCard(id: "unknown", kind: .remote)),
+    ]
+    func decide(loss: Double, costWeight: Double) throws -> RoutingDecision {
+      var preferences = RoutingPreferences()
+      if costWeight > 0 { try preferences.weights.set(costWeight, for: .cost) }
+      return try Objective.decide(
+        .init(
+          candidates: candidates,
+          predictions: [
+            LossPrediction(expert: "near", lossBitsPerByte: loss, standardError: 0.1),
+            LossPrediction(expert: "other", lossBitsPerByte: loss + 1, standardError: 0.1),
+            // Of an expert that has been taken out: nobody to be compared with.
+            LossPrediction(expert: "gone", lossBitsPerByte: 0.01, standardError: 0.1),
+          ], preferences: preferences, context: try Self.context()))
+    }
+    let free = try decide(loss: 1, costWeight: 0)
+    #expect(free.expert == "far")
+    #expect(free.chosen?.predictedLoss == 0.6)
+    #expect(free.chosen?.isAssumed == true && free.chosen?.uncertainty == nil)
+    #expect(free.experts[0].isAssumed == nil && free.experts[0].uncertainty == 0.1)
+    #expect(free.experts[3].reason == .noPrediction)
+    // 0.4 times the loss is saved, and 0.5 to be paid.
+    #expect(try decide(loss: 1, costWeight: 0.5).expert == "near")
+    #expect(try decide(loss: 1.5, costWeight: 0.5).expert == "far")
+    // Its JSON says so, and is read back.
+    let json = String(decoding: free.expertsJSON, as: UTF8.self)
+    #expect(json.components(separatedBy: "\"assumed\":true").count == 2)
+    let read = try JSONDecoder().decode(
+      [RoutingDecision.ExpertResult].self, from: Data(free.expertsJSON))
+    #expect(read[2].isAssumed == true && read[0].isAssumed == nil)
+  }
+
   @Test func noConstraintIsEverWidened() throws {
     var generator = SeededGenerator(seed: 3)
     for _ in 0..<300 {

@@ -12,12 +12,15 @@ package enum FinishReason: Sendable, Equatable {
   case contextLimit
   /// The key-value memory that one sequence may use is full.
   case memoryLimit
+  /// An endpoint's own word, of an answer from elsewhere: which of the others it stands for can't be told.
+  case reported(String)
 
   /// The OpenAI interface's word for it.
   package var openAIName: String {
     switch self {
     case .endToken, .stopString, .layoutStop: "stop"
     case .maxTokens, .contextLimit, .memoryLimit: "length"
+    case .reported(let word): word
     }
   }
 
@@ -25,7 +28,7 @@ package enum FinishReason: Sendable, Equatable {
   package var isOwn: Bool {
     switch self {
     case .endToken, .layoutStop: true
-    case .stopString, .maxTokens, .contextLimit, .memoryLimit: false
+    case .stopString, .maxTokens, .contextLimit, .memoryLimit, .reported: false
     }
   }
 }

@@ -11,6 +11,7 @@ extension ExpertManifest {
   /// The same.
   /// - Parameter expert: Gives the card of an id, for whoever has read the cards already.
   package func neededFiles(expert: (String) -> ExpertManifest?) -> [String] {
+    if endpoint != nil { return [] }
     if let checkpointFolder {
       return ["config.json", "tokenizer.json"].map { checkpointFolder + "/" + $0 } + [modelPath]
     }
@@ -34,6 +35,10 @@ extension ExpertManifest {
   }
 
   private func filesRevision() throws -> String {
+    if let endpoint {
+      // Whether the model behind a name is still the same, nobody here can tell.
+      return String(SHA256.hex(of: "\(endpoint.url) \(endpoint.model)").prefix(16))
+    }
     if addition != nil { return try FileRevision.of(neededFiles) }
     guard let checkpointFolder else { return try FileRevision.of(modelPath) }
     let files =

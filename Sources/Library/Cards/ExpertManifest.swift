@@ -9,7 +9,7 @@ package struct ExpertManifest: Sendable, Equatable {
   /// Folder that `file` is in.
   package let folder: String
   /// Weights, relative to `folder`: of an expert on a base, its own, not the base's; of a checkpoint
-  /// in several files, their index.
+  /// in several files, their index. Empty for a remote expert.
   package let file: String
   /// Folder of a Hugging Face checkpoint, relative to `folder`; nil where the weights are a GGUF file
   /// or added to a base.
@@ -21,6 +21,8 @@ package struct ExpertManifest: Sendable, Equatable {
   package let gating: Gating?
   /// Name of a built-in chat template or a template's text; nil takes the one in the weights.
   package let chatTemplate: String?
+  /// Where a remote expert is; nil for those that run in this process.
+  package let endpoint: Endpoint?
 
   package var modelPath: String { folder + "/" + file }
   package var checkpointFolder: String? { checkpoint.map { Self.inside(folder, $0) } }
@@ -87,6 +89,8 @@ package struct ExpertManifest: Sendable, Equatable {
       throw .invalidCard(path: path, problem: problem.message)
     } catch let error as RoutingError {
       throw .invalidCard(path: path, problem: error.description)
+    } catch let problem as EndpointProblem {
+      throw .invalidCard(path: path, problem: problem.message)
     } catch let error as DecodingError {
       throw .invalidCard(path: path, problem: error.shortDescription)
     } catch {
@@ -95,7 +99,9 @@ package struct ExpertManifest: Sendable, Equatable {
   }
 
   private static func parse(yaml: String, folder: String) throws -> ExpertManifest {
-    let known = ExpertCard.CodingKeys.allCases.map(\.rawValue) + RunKeys.allCases.map(\.rawValue)
+    let remoteKeys = EndpointKeys.CodingKeys.allCases.map(\.rawValue) + [EndpointKeys.requestKey]
+    let localKeys = RunKeys.allCases.map(\.rawValue)
+    let known = ExpertCard.CodingKeys.allCases.map(\.rawValue) + localKeys + remoteKeys
     guard case .mapping(let mapping)? = try Yams.compose(yaml: yaml) else {
       throw ManifestProblem(message: "must hold keys such as id and file")
     }
@@ -112,9 +118,32 @@ package struct ExpertManifest: Sendable, Equatable {
     guard card.id == name else {
       throw ManifestProblem(message: "id '\(card.id)' must equal the folder's name, '\(name)'")
     }
+    let strange = card.kind == .remote ? localKeys : remoteKeys
+    if let key = mapping.compactMap(\.key.string).first(where: strange.contains) {
+      throw ManifestProblem(
+        message: "\(key) is for an expert "
+          + (card.kind == .remote ? "that runs in this process" : "of kind remote"))
+    }
+    if card.kind == .remote { return try remote(card, yaml, mapping, folder: folder) }
     let run = try decoder.decode(Run.self, from: yaml)
     guard let base = run.base else { return try standing(card, run, folder: folder) }
     return try added(card, run, base: base, folder: folder)
+  }
+
+  /// An expert behind an endpoint.
+  private static func remote(
+    _ card: ExpertCard, _ yaml: String, _ mapping: Node.Mapping, folder: String
+  ) throws -> ExpertManifest {
+    let endpoint = try endpoint(
+      try YAMLDecoder().decode(EndpointKeys.self, from: yaml), id: card.id,
+      request: mapping[Node(EndpointKeys.requestKey)])
+    var card = card
+    // What goes to a loopback address stays on this machine, unless the card knows better: a server there may pass
+    // it on.
+    if mapping["runs"] == nil, endpoint.isLoopback { card.runs = .thisMachine }
+    return ExpertManifest(
+      card: card, folder: folder, file: "", checkpoint: nil, addition: nil, gating: nil,
+      chatTemplate: nil, endpoint: endpoint)
   }
 
   /// An expert with a model of its own.
@@ -134,7 +163,7 @@ package struct ExpertManifest: Sendable, Equatable {
     try checkInside(file, key: "file")
     return ExpertManifest(
       card: card, folder: folder, file: file, checkpoint: nil, addition: nil, gating: run.gating,
-      chatTemplate: run.chat_template)
+      chatTemplate: run.chat_template, endpoint: nil)
   }
 
   /// An expert whose model is a folder as Hugging Face's libraries save it.
@@ -150,7 +179,8 @@ package struct ExpertManifest: Sendable, Equatable {
     return ExpertManifest(
       card: card, folder: folder,
       file: inside(nil, checkpoint, hasIndex ? index : CheckpointFiles.singleName),
-      checkpoint: checkpoint, addition: nil, gating: run.gating, chatTemplate: run.chat_template)
+      checkpoint: checkpoint, addition: nil, gating: run.gating, chatTemplate: run.chat_template,
+      endpoint: nil)
   }
 
   /// Parts of a path, without those that are the folder itself.
@@ -163,9 +193,6 @@ package struct ExpertManifest: Sendable, Equatable {
     _ card: ExpertCard, _ run: Run, base: String, folder: String
   ) throws -> ExpertManifest {
     var card = card
-    guard card.kind != .remote else {
-      throw ManifestProblem(message: "base is for an expert of kind local_adapters")
-    }
     card.kind = .localAdapters
     guard run.file == nil else {
       throw ManifestProblem(message: "file and base exclude each other; the base has the weights")
@@ -202,7 +229,7 @@ package struct ExpertManifest: Sendable, Equatable {
     return ExpertManifest(
       card: card, folder: folder, file: file, checkpoint: nil,
       addition: Addition(base: base, kind: kind, path: path), gating: nil,
-      chatTemplate: run.chat_template)
+      chatTemplate: run.chat_template, endpoint: nil)
   }
 
   private static func checkInside(_ path: String, key: String) throws {
@@ -254,7 +281,7 @@ extension ExpertManifest {
     guard let addition else { return nil }
     let path = folder + "/expert.yaml"
     guard let base = manifests.first(where: { $0.card.id == addition.base }) else {
-      let known = manifests.filter { $0.addition == nil }.map(\.card.id)
+      let known = manifests.filter(\.canBeBase).map(\.card.id)
       let nearest = addition.base.nearest(among: known)
       throw .invalidCard(
         path: path,
@@ -266,6 +293,13 @@ extension ExpertManifest {
         path: path,
         problem: "base '\(addition.base)' is itself added to a base; name that one instead")
     }
+    guard base.canBeBase else {
+      throw .invalidCard(
+        path: path, problem: "base '\(addition.base)' is remote: its model is not here")
+    }
     return base
   }
+
+  /// Whether adapters can be added to it: whether it is a model that runs in this process.
+  package var canBeBase: Bool { addition == nil && endpoint == nil }
 }

@@ -48,6 +48,10 @@ package final class LocalExpertLoader: Sendable {
   /// One at a time, on the queue.
   private func loadNow(_ manifest: ExpertManifest) -> Result<LocalExpert, LibraryError> {
     do {
+      guard manifest.endpoint == nil else {
+        throw LibraryError.unloadable(
+          expert: manifest.card.id, problem: "it is remote, and its weights are not here")
+      }
       guard let addition = manifest.addition, let baseFolder = manifest.baseFolder else {
         return .success(try expert(manifest, on: model(manifest), adapter: nil))
       }

@@ -17,6 +17,10 @@ package enum TokenizerLoader {
     guard let found = manifests.first(where: { $0.card.id == id }) else {
       throw LibraryError.unknownExpert(id: id, known: manifests.map(\.card.id))
     }
+    guard found.endpoint == nil else {
+      throw LibraryError.unloadable(
+        expert: id, problem: "it is remote, and its tokenizer is not here")
+    }
     let manifest = try found.base(among: manifests) ?? found
     if let path = manifest.neededFiles.first(where: { !FileManager.default.fileExists(atPath: $0) })
     {

@@ -48,16 +48,7 @@ package struct ExpertInstaller: Sendable {
       ? .file : Self.isCheckpoint(source) && details.base == nil ? .checkpoint : .adapter
     let fileName = (kind == .file ? source.deletingPathExtension() : source).lastPathComponent
     let id = if let id = details.id { id } else { try Self.id(from: fileName) }
-    do throws(RoutingError) {
-      // Before it becomes part of a path.
-      try ExpertCard(id: id).validate()
-    } catch {
-      throw .notInstallable(path: path, problem: error.description)
-    }
-    let folder = directory + "/" + id
-    guard !FileManager.default.fileExists(atPath: folder) else {
-      throw .notInstallable(path: path, problem: "\(folder) is there already; --id names another")
-    }
+    let folder = try newFolder(id, for: path)
     let card: [(String, Node)]
     let files: [String]
     switch kind {
@@ -71,15 +62,7 @@ package struct ExpertInstaller: Sendable {
       files = [source.lastPathComponent]
       card = try modelCard(id, path: source.path, details)
     }
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw .notInstallable(path: path, problem: "\(folder) cannot be made")
-    }
-    do {
-      let text = try Yams.serialize(
-        node: Node(card.map { (Node($0.0), $0.1) }), allowUnicode: true)
-      try Data(text.utf8).write(to: URL(filePath: folder + "/expert.yaml"))
+    return try install(card, in: folder, for: path) {
       for file in files {
         let from = kind == .file ? source : source.appending(path: file)
         let to = URL(filePath: folder + "/" + file)
@@ -91,14 +74,6 @@ package struct ExpertInstaller: Sendable {
         case .link: try FileManager.default.createSymbolicLink(at: to, withDestinationURL: from)
         }
       }
-      let manifest = try ExpertManifest.load(folder: folder)
-      // Also whether its base is there.
-      _ = try ExpertLibrary.manifests(in: directory)
-      return manifest
-    } catch {
-      try? FileManager.default.removeItem(atPath: folder)
-      if let error = error as? LibraryError { throw error }
-      throw .notInstallable(path: path, problem: "\(error)")
     }
   }
 
@@ -219,7 +194,7 @@ package struct ExpertInstaller: Sendable {
     }
     let manifests = try ExpertLibrary.manifests(in: directory)
     guard let baseID = details.base else {
-      let bases = manifests.filter { $0.addition == nil }.map(\.card.id)
+      let bases = manifests.filter(\.canBeBase).map(\.card.id)
       throw .notInstallable(
         path: folder.path,
         problem: "an adapter needs --base, one of \(bases.joined(separator: ", "))")
@@ -253,7 +228,7 @@ package struct ExpertInstaller: Sendable {
     return card
   }
 
-  private func common(
+  func common(
     _ id: String, name: String?, license: String?, _ details: Details
   ) -> [(String, Node)] {
     var card: [(String, Node)] = [

@@ -13,6 +13,7 @@ package actor ExpertLibrary {
   /// When all of an expert's files were last seen.
   private nonisolated let seen = Mutex<[String: ContinuousClock.Instant]>([:])
   private nonisolated let trust: Duration
+  private nonisolated let remote: RemoteExperts
   private let load: @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   private var experts: [String: Task<any Expert, any Error>] = [:]
   private var isShutDown = false
@@ -20,13 +21,14 @@ package actor ExpertLibrary {
   /// - Parameters:
   ///   - trust: How long files that were there are taken to be. To look for those of eleven experts is a tenth of a
   ///     millisecond of each decision.
-  ///   - load: makes an expert from its manifest; off the cooperative threads.
+  ///   - load: makes an expert from its manifest; off the cooperative threads. Remote ones need none.
   package init(
     manifests: [ExpertManifest], trust: Duration = .zero,
     load: @escaping @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   ) {
     self.manifests = manifests.sorted { $0.card.id < $1.card.id }
     neededFiles = Self.neededFiles(of: manifests)
+    remote = RemoteExperts(manifests)
     self.trust = trust
     self.load = load
   }
@@ -62,10 +64,23 @@ package actor ExpertLibrary {
   package nonisolated func obstacle(to manifest: ExpertManifest) -> String? {
     let id = manifest.card.id
     let now = ContinuousClock.now
+    if let problem = remote.obstacle(to: id) { return problem }
     if let time = seen.withLock({ $0[id] }), now < time + trust { return nil }
-    let missing = missingFile(of: manifest)
-    seen.withLock { $0[id] = missing == nil ? now : nil }
-    return missing.map { "\($0) is missing; `make models` fetches it" }
+    let obstacle =
+      manifest.endpoint.map(Self.keyProblem)
+      ?? missingFile(of: manifest).map { "\($0) is missing; `make models` fetches it" }
+    seen.withLock { $0[id] = obstacle == nil ? now : nil }
+    return obstacle
+  }
+
+  /// Why an endpoint's key can't be had; nil where it can, or none is asked for.
+  private static func keyProblem(_ endpoint: Endpoint) -> String? {
+    do throws(EndpointProblem) {
+      _ = try endpoint.key()
+      return nil
+    } catch {
+      return error.message
+    }
   }
 
   /// A file that the expert, the base that it is added to, or an adapter of a mixture lacks.
@@ -94,7 +109,11 @@ package actor ExpertLibrary {
       throw LibraryError.missingFile(expert: id, path: path)
     }
     let load = self.load
-    let task = Task<any Expert, any Error> { try await load(manifest) }
+    let remote = self.remote
+    let task = Task<any Expert, any Error> {
+      if let endpoint = manifest.endpoint { return try remote.expert(manifest, endpoint) }
+      return try await load(manifest)
+    }
     experts[id] = task
     do {
       return try await task.value
@@ -114,5 +133,6 @@ package actor ExpertLibrary {
     for task in experts.values {
       if let expert = try? await task.value { await expert.shutDown(finishing: finishing) }
     }
+    remote.shutDown()
   }
 }

@@ -65,6 +65,8 @@ struct UsageBody: Encodable {
   let active_experts: ActiveExperts?
   /// Each expert's share of a layer's choices. // (layers, experts)
   let expert_shares: [[Double]]?
+  /// By the expert's prices; absent where it has none.
+  let cost_usd: Double?
 
   /// Experts that a token met in a layer.
   struct ActiveExperts: Encodable {
@@ -72,7 +74,8 @@ struct UsageBody: Encodable {
     let maximum: Int
   }
 
-  init(_ summary: GenerationSummary, expertShares: Bool = false) {
+  init(_ summary: GenerationSummary, costUSD: Double? = nil, expertShares: Bool = false) {
+    cost_usd = costUSD
     prompt_tokens = summary.promptTokens
     completion_tokens = summary.completionTokens
     total_tokens = summary.promptTokens + summary.completionTokens

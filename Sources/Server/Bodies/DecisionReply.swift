@@ -22,6 +22,7 @@ package struct DecisionReply: Encodable {
     case totalMilliseconds = "total_ms"
     case finishReason = "finish_reason"
     case outputCharacters = "output_characters"
+    case costUSD = "cost_usd"
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -52,6 +53,7 @@ package struct DecisionReply: Encodable {
     try values.encodeIfPresent(record.finishReason, forKey: .finishReason)
     try values.encodeIfPresent(record.error, forKey: .error)
     try values.encodeIfPresent(record.outputCharacters, forKey: .outputCharacters)
+    try values.encodeIfPresent(record.costUSD, forKey: .costUSD)
     try values.encode(JSONText(record.expertsJSON), forKey: .experts)
     try values.encode(JSONText(record.flagsJSON), forKey: .flags)
     try values.encode(JSONText(record.constraintsJSON), forKey: .constraints)

@@ -13,6 +13,7 @@ extension APIError {
     case let error as RoutingError: self.init(error)
     case let error as LibraryError: self.init(error)
     case let error as GenerationError: self.init(error)
+    case let error as RemoteError: self.init(error)
     case let error as ServiceError: self.init(error)
     case let error as ChatTemplateError:
       self = .badRequest("the chat template refuses these messages: \(error)", param: "messages")
@@ -35,6 +36,10 @@ extension APIError {
     case .noEligibleExpert(let reasons) where Self.onlyContextIsMissing(reasons):
       // What OpenAI's clients look for when a prompt is too long.
       self = .badRequest(message, code: "context_length_exceeded", param: "messages")
+    case .noEligibleExpert(let reasons) where Self.onlyTemporarily(reasons):
+      self.init(
+        status: .serviceUnavailable, message: message, code: "model_unavailable",
+        retryAfterSeconds: 1)
     case .noEligibleExpert:
       // Never silently widened: the caller learns which limit shut out whom.
       self.init(
@@ -54,6 +59,13 @@ extension APIError {
     let others = reasons.filter { $0.reason != .notAmongNamedExperts }
     return !others.isEmpty
       && others.allSatisfy { if case .contextTooShort = $0.reason { true } else { false } }
+  }
+
+  /// Whether every expert that the caller would have could answer, if only it were in order.
+  private static func onlyTemporarily(_ reasons: [ExpertIneligibility]) -> Bool {
+    let others = reasons.filter { $0.reason != .notAmongNamedExperts }
+    return !others.isEmpty
+      && others.allSatisfy { if case .unavailable = $0.reason { true } else { false } }
   }
 
   package init(_ error: LibraryError) {
@@ -91,6 +103,36 @@ extension APIError {
         status: .serviceUnavailable, message: message, code: "shutting_down", retryAfterSeconds: 5)
     case .model:
       self.init(status: .internalServerError, message: message, code: "model_failed")
+    }
+  }
+
+  package init(_ error: RemoteError) {
+    let message = error.description
+    switch error {
+    case .unreachable:
+      self.init(status: .badGateway, message: message, code: "endpoint_unreachable")
+    case .timedOut:
+      self.init(status: .gatewayTimeout, message: message, code: "endpoint_timeout")
+    case .keyRefused:
+      self.init(status: .badGateway, message: message, code: "endpoint_key_refused")
+    case .busy(_, let seconds):
+      self.init(
+        status: .serviceUnavailable, message: message, code: "endpoint_busy",
+        retryAfterSeconds: seconds ?? 1)
+    case .refused(_, let status, _, let code):
+      // What the endpoint says of the request holds for it here too.
+      self.init(
+        status: status == 413
+          ? .contentTooLarge : status == 422 ? .unprocessableContent : .badRequest,
+        message: message, code: code.map { String($0.prefix(100)) } ?? "endpoint_refused")
+    case .failed:
+      self.init(status: .badGateway, message: message, code: "endpoint_failed")
+    case .malformed:
+      self.init(status: .badGateway, message: message, code: "endpoint_malformed")
+    case .resting:
+      self.init(
+        status: .serviceUnavailable, message: message, code: "endpoint_resting",
+        retryAfterSeconds: 1)
     }
   }
 

@@ -1,4 +1,5 @@
 import HTTP
+import Library
 import Thalamus
 
 /// All routes of the server, with authorisation and errors around them.
@@ -33,7 +34,10 @@ package struct APIRoutes: Sendable {
           await Self.answer(request) { request in
             try hosts.check(request)
             try authorization.check(request)
-            return try await handle(request)
+            let hops = request.headers[RemoteExpert.hopsHeader].flatMap { Int($0) } ?? 0
+            return try await RemoteExpert.$hops.withValue(max(0, hops)) {
+              try await handle(request)
+            }
           }
         }
       }

@@ -17,7 +17,8 @@ struct ChatCompletionsRoute: Sendable {
       defaultTemperature: generation.defaultTemperature)
     let answer = try await service.answer(routing, parameters: parameters)
     let usage = { @Sendable (summary: GenerationSummary) in
-      UsageBody(summary, expertShares: body.fields.reportsExpertShares)
+      UsageBody(
+        summary, costUSD: answer.costUSD(summary), expertShares: body.fields.reportsExpertShares)
     }
     if body.streams {
       return .answered(

@@ -18,7 +18,8 @@ struct CompletionsRoute: Sendable {
     let answer = try await service.answer(routing, parameters: parameters)
     let echo = body.echoes ? body.prompt : ""
     let usage = { @Sendable (summary: GenerationSummary) in
-      UsageBody(summary, expertShares: body.fields.reportsExpertShares)
+      UsageBody(
+        summary, costUSD: answer.costUSD(summary), expertShares: body.fields.reportsExpertShares)
     }
     if body.streams {
       return .answered(

@@ -64,6 +64,11 @@ struct MetricsRoute: Sendable {
         "thalamus_completion_tokens_total", [("expert", id)], Double(expert.completionTokens))
     }
     page.family(
+      "thalamus_cost_usd_total", "counter", "US dollars of answers, by the card's prices.")
+    for (id, expert) in experts where expert.costUSD > 0 {
+      page.sample("thalamus_cost_usd_total", [("expert", id)], expert.costUSD)
+    }
+    page.family(
       "thalamus_first_token_seconds", "histogram", "From a request to its answer's first token.")
     for (id, expert) in experts where expert.firstToken.count > 0 {
       page.histogram("thalamus_first_token_seconds", [("expert", id)], expert.firstToken)

@@ -29,7 +29,8 @@ struct RouteRoute: Sendable {
       defaultTemperature: generation.defaultTemperature)
     let answer = try await service.answer(routing, parameters: parameters)
     let usage = { @Sendable (summary: GenerationSummary) in
-      UsageBody(summary, expertShares: body.fields.reportsExpertShares)
+      UsageBody(
+        summary, costUSD: answer.costUSD(summary), expertShares: body.fields.reportsExpertShares)
     }
     if body.streams {
       return .answered(by: answer.decision, Self.stream(answer, usage: usage))

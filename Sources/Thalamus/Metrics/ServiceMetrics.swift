@@ -21,6 +21,8 @@ package final class ServiceMetrics: Sendable {
     package var draftedTokens = 0
     package var acceptedDraftTokens = 0
     package var completionTokens = 0
+    /// US dollars by the expert's prices.
+    package var costUSD = 0.0
     /// What the gates of a mixture of experts chose.
     package var gates = GateStatistics()
     /// From submission to the first token.
@@ -64,11 +66,12 @@ package final class ServiceMetrics: Sendable {
     }
   }
 
-  func note(_ ending: Ending, summary: GenerationSummary?, expert: String) {
+  func note(_ ending: Ending, summary: GenerationSummary?, expert: String, costUSD: Double? = nil) {
     state.withLock { state in
       state.running -= 1
       var counts = state.experts[expert] ?? ExpertCounts()
       counts.answers[ending, default: 0] += 1
+      counts.costUSD += costUSD ?? 0
       if let summary {
         counts.promptTokens += summary.promptTokens
         counts.reusedPromptTokens += summary.reusedPromptTokens

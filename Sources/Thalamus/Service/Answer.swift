@@ -1,10 +1,19 @@
 import Generation
+import Routing
 import Synchronization
 
 /// An answer on its way: the decision, and the chosen expert's events.
 package struct Answer: Sendable {
   package let decision: Decision
   package let events: AnswerEvents
+  /// Of the expert that answers.
+  let card: ExpertCard
+
+  /// US dollars by the expert's prices; nil where it has none.
+  package func costUSD(_ summary: GenerationSummary) -> Double? {
+    card.costUSD(
+      promptTokens: summary.promptTokens, completionTokens: summary.completionTokens)
+  }
 
   /// Waits for the whole text.
   package func collect() async throws -> (text: String, summary: GenerationSummary) {

@@ -1,29 +1,43 @@
 import Generation
 import Library
+import Routing
 
 extension ThalamusService {
   /// Decides and lets the chosen expert answer. The decision is logged with what came of it,
   /// whichever way the answer ends.
   ///
-  /// A decision knows a prompt's length from its bytes alone. Where the chosen expert counts its
-  /// tokens and has no room for them, that is logged as what came of the decision, and another one
-  /// is made with the count; an expert that the caller named gets no substitute.
+  /// Where the chosen expert has no room for the prompt, of which a decision knows the bytes alone, or its endpoint
+  /// gives no answer, that is logged as what came of the decision, and another one is made without it, under the
+  /// same limits and goals; an expert that the caller named gets no substitute.
   package func answer(
     _ request: RoutingRequest, parameters: SamplingParameters
   ) async throws -> Answer {
     // What no expert could do is no decision's failure.
     try parameters.validate()
-    var refusals: [ContextRefusal] = []
+    var setbacks: [Setback] = []
+    var lastError: (any Error)?
     while true {
-      let decision = try await makeDecision(request, refusals: refusals)
+      let decision: Decision
+      do {
+        decision = try await makeDecision(request, setbacks: setbacks)
+      } catch RoutingError.noEligibleExpert(let reasons) {
+        // That nobody else may answer says less than why the first did not; but of a prompt that is too long for
+        // all, the decision knows more.
+        if case .noAnswer? = setbacks.last?.reason, let lastError { throw lastError }
+        throw RoutingError.noEligibleExpert(reasons)
+      }
       do {
         return try await answer(decision, parameters: parameters)
       } catch {
-        guard request.expert == nil,
-          let refusal = ContextRefusal(error, by: decision.expert)
-        else { throw error }
+        guard request.expert == nil, let setback = Setback(error, by: decision.expert) else {
+          throw error
+        }
         // Each round shuts out one expert more, so that this ends.
-        refusals.append(refusal)
+        if case .noAnswer(let problem) = setback.reason {
+          logger.warning("\(decision.id): \(problem); another expert is asked")
+        }
+        setbacks.append(setback)
+        lastError = error
       }
     }
   }
@@ -41,7 +55,8 @@ extension ThalamusService {
         recordOutcome(outcome, of: decision)
       }
       return Answer(
-        decision: decision, events: AnswerEvents(base: stream, recorder: recorder))
+        decision: decision, events: AnswerEvents(base: stream, recorder: recorder),
+        card: expert.card)
     } catch {
       recordOutcome(
         .init(

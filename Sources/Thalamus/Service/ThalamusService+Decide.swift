@@ -13,9 +13,9 @@ extension ThalamusService {
 
   /// The decision alone; nothing is logged.
   ///
-  /// - Parameter refusals: Experts that counted the prompt's tokens and have no room for them.
+  /// - Parameter setbacks: Of experts that were chosen for this prompt before, and gave no answer.
   func makeDecision(
-    _ request: RoutingRequest, refusals: [ContextRefusal] = []
+    _ request: RoutingRequest, setbacks: [Setback] = []
   ) async throws -> Decision {
     let start = ContinuousClock.now
     let prompt = PreparedPrompt(request.input)
@@ -63,12 +63,11 @@ extension ThalamusService {
     let context = GoalContext(
       // An estimate, rather too few than too many: too many would shut out an expert whose context
       // the prompt fits. The expert itself counts exactly.
-      promptTokens: max(
-        prompt.expertByteCount / 5 + 1, refusals.map(\.promptTokens).max() ?? 0),
+      promptTokens: max(prompt.expertByteCount / 5 + 1, setbacks.promptTokens ?? 0),
       maximumOutputTokens: request.maxTokens, today: CalendarDate(Date()))
     var routing = try Objective.decide(
       Objective.Request(
-        candidates: candidates(refusals), predictions: predictions, preferences: preferences,
+        candidates: candidates(setbacks), predictions: predictions, preferences: preferences,
         context: context, strategy: strategy, routerVersion: routerVersion,
         seed: request.seed ?? UInt64.random(in: .min ... .max)))
     routing.activeExperts = activeExperts
@@ -96,33 +95,14 @@ extension ThalamusService {
   }
 
   /// The experts as the objective sees them now.
-  private func candidates(_ refusals: [ContextRefusal]) -> [Candidate] {
-    let lengths = Dictionary(
-      refusals.map { ($0.expert, $0.contextLength) }, uniquingKeysWith: min)
-    return library.manifests.map { manifest in
-      var card = manifest.card
-      // What an expert said itself goes before its card.
-      card.contextLength = lengths[card.id] ?? card.contextLength
-      return Candidate(
-        card: card, statistics: statistics.of(card.id),
-        unavailable: library.obstacle(to: manifest))
+  private func candidates(_ setbacks: [Setback]) -> [Candidate] {
+    library.manifests.map { manifest in
+      let id = manifest.card.id
+      return setbacks.applied(
+        to: Candidate(
+          card: manifest.card, statistics: statistics.of(id),
+          unavailable: library.obstacle(to: manifest)))
     }
-  }
-}
-
-/// What an expert answered that a prompt was too long for.
-struct ContextRefusal: Sendable {
-  let expert: String
-  let promptTokens: Int
-  let contextLength: Int
-
-  /// Nil for any error but that one.
-  init?(_ error: any Error, by expert: String) {
-    guard case .promptTooLong(let promptTokens, let contextLength)? = error as? GenerationError
-    else { return nil }
-    self.expert = expert
-    self.promptTokens = promptTokens
-    self.contextLength = contextLength
   }
 }
 

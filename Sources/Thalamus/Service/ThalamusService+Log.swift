@@ -97,6 +97,8 @@ extension ThalamusService {
       completion.promptTokens = summary.promptTokens
       completion.firstTokenMilliseconds = summary.timings.firstTokenMilliseconds
       completion.finishReason = summary.finishReason.openAIName
+      completion.costUSD = (try? library.manifest(decision.expert))?.card.costUSD(
+        promptTokens: summary.promptTokens, completionTokens: summary.completionTokens)
       learn(from: summary, text: outcome.text, of: decision.expert)
     case .failed(let error):
       let isCancelled = error is CancellationError || error as? GenerationError == .cancelled
@@ -109,7 +111,9 @@ extension ThalamusService {
       completion.firstTokenMilliseconds = outcome.firstPieceMilliseconds
       completion.finishReason = "cancelled"
     }
-    metrics.note(completion.metricsEnding, summary: outcome.summary, expert: decision.expert)
+    metrics.note(
+      completion.metricsEnding, summary: outcome.summary, expert: decision.expert,
+      costUSD: completion.costUSD)
     guard let log else { return }
     let final = completion
     write { try log.complete(final) }

@@ -67,6 +67,7 @@ package final class ThalamusService: Sendable {
       for warning in expert.decoder.warnings { logger.warning("\(manifest.card.id): \(warning)") }
       return expert
     }
+    for manifest in manifests { warn(of: manifest, logger) }
     let encoder = try await SentenceEncoder.load(
       folder: models.directory + "/" + models.encoder, pool: loader.computePool)
     let gateFeature = configuration.router.gateFeature
@@ -105,6 +106,20 @@ package final class ThalamusService: Sendable {
       statistics: await storedStatistics(log), log: log, logger: logger)
     try await service.preload(models.preload)
     return service
+  }
+
+  /// What an operator should know of a remote expert before prompts go there.
+  private static func warn(of manifest: ExpertManifest, _ logger: Logger) {
+    guard let endpoint = manifest.endpoint else { return }
+    let id = manifest.card.id
+    if manifest.card.runs == .thisMachine, !endpoint.isLoopback {
+      logger.warning(
+        "\(id): its card says this_machine, and \(endpoint.host) is no loopback address: prompts that must not leave the machine go there"
+      )
+    }
+    if endpoint.isOpenToReaders {
+      logger.warning("\(id): prompts go to \(endpoint.host) by plain http, to be read on the way")
+    }
   }
 
   private func preload(_ ids: [String]) async throws {

@@ -37,6 +37,11 @@ struct OutcomesOptions: ParsableArguments {
       }
       manifests = manifests.filter { names.contains($0.card.id) }
     }
+    // Endpoints tell no probabilities of a given text.
+    for manifest in manifests where manifest.endpoint != nil && experts != nil {
+      Output.note("\(manifest.card.id) is remote, and can't be measured from here")
+    }
+    manifests = manifests.filter { $0.endpoint == nil }
     let log = DecisionLog(.init(path: settings.log.database))
     if let problem = log.health { throw CommandFailure("\(problem)") }
     let collection = OutcomeCollection(

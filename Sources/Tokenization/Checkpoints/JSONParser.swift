@@ -1,8 +1,9 @@
 /// Reads JSON strictly, in one pass over the bytes.
-struct JSONParser {
-  struct Failure: Error {
-    let offset: Int
-    let problem: String
+package struct JSONParser {
+  /// What is no JSON, and where.
+  package struct Failure: Error {
+    package let offset: Int
+    package let problem: String
   }
 
   /// Deeper values are refused: reading them takes the stack.
@@ -14,12 +15,20 @@ struct JSONParser {
   private init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
   /// The one value that the bytes hold.
-  static func parse(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> JSONValue {
+  package static func parse(_ bytes: UnsafeRawBufferPointer) throws(Failure) -> JSONValue {
     var parser = JSONParser(bytes)
     let value = try parser.value(depth: 0)
     parser.skipSpace()
     guard parser.offset == bytes.count else { throw parser.failure("text after the value") }
     return value
+  }
+
+  /// The same.
+  package static func parse(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
+    let result = bytes.withUnsafeBytes { bytes in
+      Result { () throws(Failure) in try parse(bytes) }
+    }
+    return try result.get()
   }
 
   private func failure(_ problem: String) -> Failure { Failure(offset: offset, problem: problem) }

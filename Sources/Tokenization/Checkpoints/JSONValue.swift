@@ -2,7 +2,7 @@
 ///
 /// Swift's dictionaries take keys that are canonically equivalent for the same; a vocabulary has
 /// both "é" as one scalar and as two, so Foundation's readers would lose tokens.
-enum JSONValue: Sendable {
+package enum JSONValue: Sendable {
   case null
   case bool(Bool)
   case int(Int)
@@ -12,13 +12,17 @@ enum JSONValue: Sendable {
   case object([(key: String, value: JSONValue)])
 
   /// The last value under the key, as in most readers; nil where there is none.
-  subscript(key: String) -> JSONValue? {
+  package subscript(key: String) -> JSONValue? {
     guard case .object(let pairs) = self else { return nil }
     return pairs.last { $0.key.utf8.elementsEqual(key.utf8) }?.value
   }
 
+  package var isNull: Bool {
+    if case .null = self { true } else { false }
+  }
+
   /// What kind of value it is, for messages.
-  var kind: String {
+  package var kind: String {
     switch self {
     case .null: "null"
     case .bool: "a boolean"

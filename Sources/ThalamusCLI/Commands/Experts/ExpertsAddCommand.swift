@@ -9,16 +9,17 @@ struct ExpertsAddCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add",
     abstract:
-      "Add a GGUF file, a Hugging Face checkpoint, or a PEFT adapter on an expert, to the library.",
+      "Add a GGUF file, a Hugging Face checkpoint, a PEFT adapter on an expert, or an OpenAI-compatible endpoint, to the library.",
     discussion: """
       With --measure the new expert's loss is measured on the prompts that the router was trained on, \
       and the router is trained again: it then knows the expert. Without, the expert answers when it \
-      is named, and the router leaves it alone.
+      is named, and the router leaves it alone. An endpoint can't be measured: --loss-ratio says what the router \
+      is to expect of it.
       """)
 
   @Argument(
     help:
-      "A GGUF file; a folder with config.json, tokenizer.json and model.safetensors; or one with adapter_config.json and adapter_model.safetensors."
+      "A GGUF file; a folder with config.json, tokenizer.json and model.safetensors; one with adapter_config.json and adapter_model.safetensors; or an endpoint's base URL, such as https://api.openai.com/v1."
   )
   var path: String
 
@@ -46,6 +47,30 @@ struct ExpertsAddCommand: AsyncParsableCommand {
   @Option(help: "A built-in chat template, or `plain` for a base model; else the file's.")
   var chatTemplate: String?
 
+  @Option(help: "An endpoint's name for the model.")
+  var model: String?
+
+  @Option(help: "Environment variable that will hold an endpoint's key.")
+  var apiKeyEnv: String?
+
+  @Option(help: "File that will hold an endpoint's key.")
+  var apiKeyFile: String?
+
+  @Option(help: "US dollars for a million tokens of prompts.")
+  var promptPrice: Double?
+
+  @Option(help: "US dollars for a million tokens of answers.")
+  var completionPrice: Double?
+
+  @Option(
+    help:
+      "Loss to be expected of an endpoint, over the least that the router predicts of any expert: 0.6 is much better, 1 as good."
+  )
+  var lossRatio: Double?
+
+  @Option(help: "Tokens of an endpoint's context.")
+  var context: Int?
+
   @Flag(help: "Link to the file instead of copying it.")
   var link = false
 
@@ -56,6 +81,8 @@ struct ExpertsAddCommand: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try options.load()
+    let isEndpoint = ["http://", "https://"].contains { path.lowercased().hasPrefix($0) }
+    try checkOptions(isEndpoint: isEndpoint)
     var details = ExpertInstaller.Details()
     details.id = id
     details.base = base
@@ -78,8 +105,16 @@ struct ExpertsAddCommand: AsyncParsableCommand {
         throw CommandFailure("--measure keeps its results in the log's database, and there is none")
       }
     }
-    let manifest = try ExpertInstaller(directory: settings.models.directory)
-      .add(path, details: details, transfer: link ? .link : .copy)
+    let installer = ExpertInstaller(directory: settings.models.directory)
+    if isEndpoint {
+      let manifest = try installer.add(endpoint: path, endpointDetails, details: details)
+      Output.text("\(manifest.card.id) is added: \(manifest.folder)/expert.yaml")
+      if lossRatio == nil {
+        Output.text("it answers when named; --loss-ratio lets the router choose it")
+      }
+      return
+    }
+    let manifest = try installer.add(path, details: details, transfer: link ? .link : .copy)
     Output.text("\(manifest.card.id) is added: \(manifest.folder)/expert.yaml")
     guard measure else {
       Output.text(
@@ -88,6 +123,37 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       return
     }
     try await measure(manifest, settings)
+  }
+
+  private var endpointDetails: ExpertInstaller.EndpointDetails {
+    var details = ExpertInstaller.EndpointDetails()
+    details.model = model
+    details.keyVariable = apiKeyEnv
+    details.keyFile = apiKeyFile
+    details.promptPrice = promptPrice
+    details.completionPrice = completionPrice
+    details.expectedLossRatio = lossRatio
+    details.contextLength = context
+    return details
+  }
+
+  /// Options that mean nothing for what is added are a mistake.
+  private func checkOptions(isEndpoint: Bool) throws {
+    let ofEndpoints: [(String, Bool)] = [
+      ("--model", model != nil), ("--api-key-env", apiKeyEnv != nil),
+      ("--api-key-file", apiKeyFile != nil), ("--prompt-price", promptPrice != nil),
+      ("--completion-price", completionPrice != nil), ("--loss-ratio", lossRatio != nil),
+      ("--context", context != nil),
+    ]
+    let ofFiles: [(String, Bool)] = [
+      ("--base", base != nil), ("--chat-template", chatTemplate != nil), ("--link", link),
+      ("--measure", measure),
+    ]
+    guard let (name, _) = (isEndpoint ? ofFiles : ofEndpoints).first(where: { $0.1 }) else {
+      return
+    }
+    throw ValidationError(
+      isEndpoint ? "\(name) is not for an endpoint" : "\(name) is for an endpoint's URL")
   }
 
   /// Measures the expert on the router's own prompts, and trains the router on all outcomes.

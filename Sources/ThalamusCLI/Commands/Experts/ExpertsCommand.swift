@@ -34,7 +34,9 @@ struct ExpertsListCommand: AsyncParsableCommand {
     for manifest in manifests {
       let card = manifest.card
       let size = card.totalParameters.map { String(format: "%.0fM", Double($0) / 1e6) } ?? "?"
-      let kind = manifest.addition.map { "\($0.kind.rawValue) on \($0.base)" } ?? "model"
+      let kind =
+        manifest.addition.map { "\($0.kind.rawValue) on \($0.base)" }
+        ?? manifest.endpoint.map { "\($0.model) at \($0.url)" } ?? "model"
       Output.text(
         [
           card.id, kind, "\(size) parameters", card.license ?? "unknown licence",

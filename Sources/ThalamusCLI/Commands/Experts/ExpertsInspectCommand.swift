@@ -21,8 +21,10 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
   private struct Report: Encodable {
     var card: ExpertCard?
     var base: String?
-    var file: String
-    var model: ModelFacts
+    var file: String?
+    var endpoint: String?
+    /// Of a model that is here.
+    var model: ModelFacts?
   }
 
   func run() async throws {
@@ -45,6 +47,9 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
         return Report(file: expert, model: try ModelFacts(CheckpointFolder(path: expert)))
       }
       throw LibraryError.unknownExpert(id: expert, known: manifests.map(\.card.id))
+    }
+    if let endpoint = manifest.endpoint {
+      return Report(card: manifest.card, endpoint: "\(endpoint.model) at \(endpoint.url)")
     }
     let base = try manifest.base(among: manifests)
     let standing = base ?? manifest
@@ -72,11 +77,13 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
       add("released", card.released?.description)
       add("domains", card.domains.isEmpty ? nil : card.domains.joined(separator: ", "))
     } else {
-      add("name", model.name)
-      add("license", model.license)
+      add("name", model?.name)
+      add("license", model?.license)
     }
+    add("endpoint", report.endpoint)
     add("file", report.file)
     add("base", report.base)
+    guard let model else { return lines }
     add("architecture", model.architecture)
     func millions(_ count: Int) -> String { String(format: "%.1fM", Double(count) / 1e6) }
     // The file is the base's; the card counts what stands on it too.

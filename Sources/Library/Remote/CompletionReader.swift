@@ -1,0 +1,175 @@
+import HTTPClient
+import Tokenization
+
+/// Reads an OpenAI-compatible answer as it comes: server-sent events with pieces of text, or, from endpoints that
+/// don't stream, one JSON object. Pure; it bears anything that a peer may send.
+package struct CompletionReader: Sendable {
+  /// What is wrong with what came.
+  package struct Problem: Error, Equatable, Sendable, CustomStringConvertible {
+    package let description: String
+  }
+
+  private enum Form {
+    /// Not known before the first byte that is no space.
+    case unknown
+    case events
+    case whole
+  }
+
+  private var form: Form
+  private var events = ServerSentEventParser()
+  private var whole: [UInt8] = []
+  private var isDone = false
+
+  /// The endpoint's word for why the answer ended; nil before it said one.
+  package private(set) var finishReason: String?
+  /// As the endpoint counted; nil where it did not.
+  package private(set) var promptTokens: Int?
+  package private(set) var cachedPromptTokens: Int?
+  package private(set) var completionTokens: Int?
+
+  private static let maximumWholeBytes = 16 << 20
+
+  /// - Parameter contentType: Of the response; nil where it has none.
+  package init(contentType: String?) {
+    let type = contentType?.lowercased() ?? ""
+    form =
+      type.hasPrefix("text/event-stream")
+      ? .events : type.hasPrefix("application/json") ? .whole : .unknown
+  }
+
+  /// The texts in a piece of the body, none of them empty.
+  package mutating func read(_ bytes: [UInt8]) throws(Problem) -> [String] {
+    if case .unknown = form, let first = bytes.first(where: { ![9, 10, 13, 32].contains($0) }) {
+      form = first == UInt8(ascii: "{") ? .whole : .events
+    }
+    switch form {
+    case .unknown: return []
+    case .whole:
+      guard whole.count + bytes.count <= Self.maximumWholeBytes else {
+        throw Problem(description: "more than \(Self.maximumWholeBytes) bytes")
+      }
+      whole += bytes
+      return []
+    case .events:
+      do {
+        return try texts(of: events.read(bytes))
+      } catch let error as Problem {
+        throw error
+      } catch {
+        throw Problem(description: "an event is too long")
+      }
+    }
+  }
+
+  /// The texts that are left when the body has ended. Throws where the answer is not whole.
+  package mutating func end() throws(Problem) -> [String] {
+    let texts: [String]
+    switch form {
+    case .whole: texts = try message(of: whole).map { [$0] } ?? []
+    case .unknown, .events:
+      do {
+        texts = try self.texts(of: events.end())
+      } catch let error as Problem {
+        throw error
+      } catch {
+        throw Problem(description: "an event is too long")
+      }
+    }
+    guard isDone || finishReason != nil else {
+      throw Problem(description: "the answer broke off")
+    }
+    return texts
+  }
+
+  private mutating func texts(of events: [[UInt8]]) throws(Problem) -> [String] {
+    var texts: [String] = []
+    for event in events where !isDone {
+      if event.elementsEqual("[DONE]".utf8) {
+        isDone = true
+      } else if !event.isEmpty, let text = try message(of: event) {
+        texts.append(text)
+      }
+    }
+    return texts
+  }
+
+  /// The text of one event, or of the whole answer; nil where it has none.
+  private mutating func message(of json: [UInt8]) throws(Problem) -> String? {
+    let value: JSONValue
+    do throws(JSONParser.Failure) {
+      value = try JSONParser.parse(json)
+    } catch {
+      throw Problem(description: "no JSON: \(error.problem) at byte \(error.offset)")
+    }
+    guard case .object = value else { throw Problem(description: "\(value.kind), no object") }
+    if let error = value["error"], !error.isNull {
+      throw Problem(description: PeerMessage.text(of: value) ?? "an error that it does not name")
+    }
+    read(usage: value["usage"])
+    guard case .array(let choices)? = value["choices"] else {
+      // A last event may have the usage alone.
+      guard value["usage"] != nil else { throw Problem(description: "no 'choices'") }
+      return nil
+    }
+    guard let choice = choices.first else { return nil }
+    if case .string(let reason)? = choice["finish_reason"] { finishReason = reason }
+    let content =
+      choice["delta"]?["content"] ?? choice["message"]?["content"] ?? choice["text"]
+    let text = Self.text(of: content)
+    return text.isEmpty ? nil : text
+  }
+
+  /// A text, or one in parts.
+  private static func text(of content: JSONValue?) -> String {
+    switch content {
+    case .string(let text)?: return text
+    case .array(let parts)?:
+      return parts.map { if case .string(let text)? = $0["text"] { text } else { "" } }.joined()
+    default: return ""
+    }
+  }
+
+  private mutating func read(usage: JSONValue?) {
+    guard let usage else { return }
+    func count(_ value: JSONValue?) -> Int? {
+      guard case .int(let count)? = value, (0...1 << 40).contains(count) else { return nil }
+      return count
+    }
+    promptTokens = count(usage["prompt_tokens"]) ?? promptTokens
+    completionTokens = count(usage["completion_tokens"]) ?? completionTokens
+    cachedPromptTokens =
+      count(usage["prompt_tokens_details"]?["cached_tokens"]) ?? cachedPromptTokens
+  }
+}
+
+/// What an endpoint says of an error, in one of the forms that there are.
+enum PeerMessage {
+  private static let maximumCharacters = 400
+
+  /// `{"error": {"message"}}`, `{"error": "…"}`, `{"message"}` or `{"detail"}`; nil for anything else.
+  static func text(of value: JSONValue) -> String? {
+    for found in [value["error"]?["message"], value["error"], value["message"], value["detail"]] {
+      if case .string(let text)? = found { return cleaned(text) }
+    }
+    return nil
+  }
+
+  /// The same of a response's body, or else the body itself where it is text; and the error's code.
+  static func read(_ body: [UInt8]) -> (text: String, code: String?) {
+    let value = try? JSONParser.parse(body)
+    var code: String?
+    if case .string(let found)? = value?["error"]?["code"] { code = found }
+    if let text = value.flatMap({ Self.text(of: $0) }) { return (text, code) }
+    let text = cleaned(String(decoding: body, as: UTF8.self))
+    return (text.isEmpty ? "it does not say why" : text, code)
+  }
+
+  /// One line without control characters, of bounded length.
+  private static func cleaned(_ text: String) -> String {
+    let line = String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.prefix(4 * maximumCharacters).map { $0.value < 0x20 ? " " : $0 }))
+    return String(line.split(separator: " ").joined(separator: " ").prefix(maximumCharacters))
+  }
+}

@@ -1,0 +1,86 @@
+import Generation
+import Routing
+import Tokenization
+
+/// The body of a request to an OpenAI-compatible endpoint.
+package enum CompletionRequest {
+  /// Where to send it, behind the endpoint's base.
+  package static func path(of input: ExpertInput) -> String {
+    switch input {
+    case .messages: "/chat/completions"
+    case .continuation: "/completions"
+    }
+  }
+
+  /// What the endpoint is asked. Parameters that are not OpenAI's own (`top_k` and so on) are in it only where the
+  /// caller gave them: endpoints refuse what they don't know.
+  package static func body(
+    _ input: ExpertInput, parameters: SamplingParameters, endpoint: Endpoint
+  ) -> [UInt8] {
+    var fields: [Endpoint.BodyField] = []
+    func add(_ name: String, _ write: (inout JSONWriter) -> Void) {
+      var json = JSONWriter()
+      write(&json)
+      fields.append(.init(name: name, json: json.bytes))
+    }
+    func add(_ name: String, _ value: Float, unless plain: Float) {
+      if value != plain { add(name) { $0.number(Self.double(value)) } }
+    }
+    add("model") { $0.string(endpoint.model) }
+    switch input {
+    case .messages(let messages):
+      add("messages") { json in
+        json.array(messages) { json, message in
+          json.object { json in
+            json.member("role", message.role)
+            json.member("content", message.content)
+          }
+        }
+      }
+    case .continuation(let text): add("prompt") { $0.string(text) }
+    }
+    add("stream") { $0.bool(true) }
+    add("stream_options") { $0.raw(#"{"include_usage":true}"#.utf8) }
+    add("temperature") { $0.number(Self.double(parameters.temperature)) }
+    if let count = parameters.maxTokens {
+      add(endpoint.maxTokensField) { $0.number(Double(count)) }
+    }
+    add("top_p", parameters.topP, unless: 1)
+    add("frequency_penalty", parameters.frequencyPenalty, unless: 0)
+    add("presence_penalty", parameters.presencePenalty, unless: 0)
+    add("top_k", Float(parameters.topK), unless: 0)
+    add("min_p", parameters.minP, unless: 0)
+    add("repetition_penalty", parameters.repetitionPenalty, unless: 1)
+    if let seed = parameters.seed { add("seed") { $0.raw("\(Int64(bitPattern: seed))".utf8) } }
+    if !parameters.stop.isEmpty {
+      add("stop") { json in json.array(parameters.stop) { $0.string($1) } }
+    }
+    if !parameters.logitBias.isEmpty {
+      add("logit_bias") { json in
+        json.object { json in
+          for (token, bias) in parameters.logitBias.sorted(by: { $0.key < $1.key }) {
+            json.member("\(token)", Self.double(bias))
+          }
+        }
+      }
+    }
+    for field in endpoint.bodyFields {
+      fields.removeAll { $0.name == field.name }
+      fields.append(field)
+    }
+    var json = JSONWriter(capacity: 1024)
+    json.object { json in
+      for field in fields {
+        guard let value = field.json else { continue }
+        json.key(field.name)
+        json.raw(value)
+      }
+    }
+    return json.bytes
+  }
+
+  /// The number that was written: 0.7, not 0.699999988.
+  private static func double(_ value: Float) -> Double {
+    Double(value.description) ?? Double(value)
+  }
+}

@@ -1,0 +1,66 @@
+import Foundation
+import Testing
+
+/// Two built servers, of which one is the other's remote expert.
+@Suite(.serialized) struct RemoteExpertTests {
+  @Test func answersThroughAnotherServer() async throws {
+    let far = try await RunningServer()
+    let models = try ModelsFolder()
+    let added = try await Command.thalamus(
+      "experts", "add", far.baseURL.absoluteString + "/v1", "--model", "smollm2-135m", "--id",
+      "far",
+      "--completion-price", "2", "--models", models.path)
+    #expect(added.status == 0, "\(added.errors)")
+    let near = try await models.serve(arguments: [])
+
+    let question = """
+      "messages": [{"role": "user", "content": "What is the capital of France?"}],
+      "temperature": 0, "max_tokens": 12
+      """
+    let direct = try await far.post(
+      "/v1/chat/completions", "{\"model\": \"smollm2-135m\", \(question)}")
+    let through = try await near.post("/v1/chat/completions", "{\"model\": \"far\", \(question)}")
+    #expect(through.status == 200, "\(through.text)")
+    let text = try direct.json["choices"][0]["message"]["content"].string
+    #expect(text?.isEmpty == false)
+    #expect(try through.json["choices"][0]["message"]["content"].string == text)
+    #expect(through.headers["x-thalamus-expert"] == "far")
+    for key in ["prompt_tokens", "completion_tokens"] {
+      #expect(try through.json["usage"][key].int == direct.json["usage"][key].int)
+    }
+    #expect(try through.json["usage"]["cost_usd"].double == 24e-6)
+    #expect(try direct.json["usage"]["cost_usd"].double == nil)
+
+    // An event a token, as the other server sends them.
+    let stream = try await near.post(
+      "/v1/chat/completions",
+      "{\"model\": \"far\", \"stream\": true, \"stream_options\": {\"include_usage\": true}, \(question)}"
+    )
+    #expect(stream.text.components(separatedBy: "\"content\":").count > 10)
+    #expect(stream.text.hasSuffix("data: [DONE]\n\n"))
+
+    // What the other refuses is the caller's to know.
+    let long = String(repeating: "word ", count: 9_000)
+    let refused = try await near.post(
+      "/v1/chat/completions",
+      "{\"model\": \"far\", \"messages\": [{\"role\": \"user\", \"content\": \"\(long)\"}]}")
+    #expect(refused.status == 400, "\(refused.text)")
+    #expect(try refused.json["error"]["code"].string == "context_length_exceeded")
+
+    // Gone: an error with a reason at once, then a rest, and no crash.
+    far.send(signal: SIGKILL)
+    _ = try await far.exitStatus(within: 10)
+    let gone = try await near.post("/v1/chat/completions", "{\"model\": \"far\", \(question)}")
+    #expect(gone.status == 502)
+    #expect(try gone.json["error"]["code"].string == "endpoint_unreachable")
+    let resting = try await near.post("/v1/chat/completions", "{\"model\": \"far\", \(question)}")
+    #expect(resting.status == 503)
+    #expect(try resting.json["error"]["code"].string == "model_unavailable")
+    #expect(resting.headers["retry-after"] != nil)
+    let log = try await near.get("/decisions")
+    #expect(
+      try log.json["decisions"].array.compactMap { $0["status"].string } == [
+        "failed", "failed", "completed", "completed",
+      ])
+  }
+}

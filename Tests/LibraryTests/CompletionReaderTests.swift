@@ -1,0 +1,116 @@
+import Library
+import Testing
+
+@Suite struct CompletionReaderTests {
+  private func read(
+    _ text: String, type: String? = "text/event-stream", piece: Int = 1 << 20
+  ) throws -> (text: String, reader: CompletionReader) {
+    var reader = CompletionReader(contentType: type)
+    var found: [String] = []
+    let bytes = Array(text.utf8)
+    for start in stride(from: 0, to: bytes.count, by: piece) {
+      found += try reader.read(Array(bytes[start..<min(bytes.count, start + piece)]))
+    }
+    found += try reader.end()
+    #expect(!found.contains(""))
+    return (found.joined(), reader)
+  }
+
+  private func problem(_ text: String, type: String? = "text/event-stream") -> String? {
+    do {
+      _ = try read(text, type: type)
+      return nil
+    } catch let problem as CompletionReader.Problem {
+      return problem.description
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  private static let stream = """
+    data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}
+
+    : keep-alive
+
+    data: {"choices":[{"index":0,"delta":{"content":"Hé"}}]}
+
+    data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}
+
+    data: {"choices":[{"index":0,"delta":{"content":null}}]}
+
+    data: {"choices":[{"index":0,"delta":{"content":"llo \\ud83d\\ude00"},"finish_reason":"length"}],"usage":null}
+
+    data: {"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":3,"prompt_tokens_details":{"cached_tokens":8}}}
+
+    data: [DONE]
+
+
+    """
+
+  @Test(arguments: [1, 3, 10, 10_000])
+  func streams(piece: Int) throws {
+    let (text, reader) = try read(Self.stream, piece: piece)
+    #expect(text == "Héllo 😀")
+    #expect(reader.finishReason == "length")
+    #expect(reader.promptTokens == 12 && reader.completionTokens == 3)
+    #expect(reader.cachedPromptTokens == 8)
+  }
+
+  /// Endpoints differ in what they leave out.
+  @Test func lessThanAll() throws {
+    let one = #"data: {"choices":[{"text":"a","finish_reason":null}]}"# + "\n\n"
+    let end = #"data: {"choices":[{"text":"b","finish_reason":"stop"}]}"#
+    #expect(try read(one + end).text == "ab", "no [DONE], no line's end")
+    #expect(try read(one + end, type: nil).text == "ab", "no type")
+    #expect(try read(one + "data: [DONE]\n\n").text == "a", "no finish reason")
+    #expect(try read(one + "data: [DONE]\n\n" + one).text == "a", "nothing counts behind the end")
+    let parts =
+      #"data: {"choices":[{"delta":{"content":[{"type":"text","text":"x"},{"type":"other"}]}}]}"#
+    #expect(try read(parts + "\n\ndata: [DONE]\n\n").text == "x")
+    #expect(try read(one + end).reader.promptTokens == nil)
+  }
+
+  @Test func wholeAnswers() throws {
+    let json =
+      #" {"choices":[{"message":{"role":"assistant","content":"all"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#
+    for type in ["application/json; charset=utf-8", nil] {
+      let (text, reader) = try read(json, type: type, piece: 7)
+      #expect(text == "all")
+      #expect(reader.completionTokens == 2)
+    }
+    #expect(problem("", type: "application/json") != nil)
+    #expect(problem(String(json.dropLast()), type: "application/json") != nil)
+  }
+
+  @Test(arguments: [
+    ("", "the answer broke off"),
+    ("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n", "the answer broke off"),
+    ("data: {\"choices\"\n\n", "no JSON: "), ("data: nonsense\n\n", "no JSON: "),
+    ("data: [1,2]\n\n", "an array, no object"), ("data: {\"a\":1}\n\n", "no 'choices'"),
+    ("data: {\"error\":{\"message\":\"too\\nhot\"}}\n\n", "too hot"),
+    ("data: {\"error\":\"cold\"}\n\n", "cold"),
+    ("data: {\"error\":{\"a\":1}}\n\n", "an error that it does not name"),
+    ("data: " + String(repeating: "[", count: 100_000) + "\n\n", "no JSON: "),
+    ("<html>Bad gateway</html>", "the answer broke off"),
+  ])
+  func badStreams(text: String, part: String) {
+    #expect(problem(text)?.hasPrefix(part) == true, "\(problem(text) ?? "taken")")
+  }
+
+  /// Values of the wrong kind where others are expected: nothing, or a problem, and no crash.
+  @Test func strangeValues() {
+    let values = ["1", "-1", "1e400", "\"x\"", "[]", "{}", "true", "99999999999999999999999"]
+    for value in values {
+      for form in [
+        "{\"choices\":\(value)}", "{\"choices\":[\(value)]}",
+        "{\"choices\":[{\"delta\":\(value)}]}",
+        "{\"choices\":[{\"delta\":{\"content\":\(value)}}]}",
+        "{\"choices\":[{\"finish_reason\":\(value)}]}", "{\"choices\":[],\"usage\":\(value)}",
+        "{\"choices\":[],\"usage\":{\"prompt_tokens\":\(value),\"completion_tokens\":\(value)}}",
+      ] {
+        _ = problem("data: \(form)\n\ndata: [DONE]\n\n")
+        _ = problem(form, type: "application/json")
+      }
+    }
+  }
+}

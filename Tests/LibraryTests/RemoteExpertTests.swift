@@ -1,0 +1,354 @@
+import Foundation
+import Generation
+import HTTP
+import HTTPClient
+import Library
+import Routing
+import Synchronization
+import Testing
+
+/// A remote expert against a server of the test's own.
+@Suite(.serialized) struct RemoteExpertTests {
+  /// What the peer was asked.
+  private final class Seen: Sendable {
+    private let requests = Mutex<[HTTPRequest]>([])
+    func note(_ request: HTTPRequest) { requests.withLock { $0.append(request) } }
+    var count: Int { requests.withLock { $0.count } }
+    var last: HTTPRequest? { requests.withLock { $0.last } }
+    var body: [String: Any]? {
+      last.flatMap { try? JSONSerialization.jsonObject(with: Data($0.body)) as? [String: Any] }
+    }
+  }
+
+  private let health = EndpointHealth()
+
+  private func with(
+    _ handler: @escaping HTTPHandler, timeoutSeconds: Int = 20,
+    fields: [Endpoint.BodyField] = [], key: Endpoint.KeySource? = nil,
+    _ body: (RemoteExpert, Seen) async throws -> Void
+  ) async throws {
+    let seen = Seen()
+    let server = HTTPServer(configuration: HTTPServerConfiguration(port: 0)) { request in
+      seen.note(request)
+      return await handler(request)
+    }
+    try server.start()
+    let client = try HTTPClient()
+    let expert = RemoteExpert(
+      card: ExpertCard(id: "far", kind: .remote),
+      endpoint: try Endpoint(
+        url: "http://127.0.0.1:\(server.port ?? 0)/v1", model: "big", keySource: key,
+        bodyFields: fields, timeoutSeconds: timeoutSeconds),
+      health: health, client: client)
+    do {
+      try await body(expert, seen)
+    } catch {
+      await server.shutdown(graceTimeout: .zero)
+      throw error
+    }
+    await expert.shutDown(finishing: false)
+    client.shutDown()
+    await server.shutdown(graceTimeout: .zero)
+  }
+
+  private static func chunk(_ text: String, end: String? = nil) -> String {
+    let reason = end.map { "\"\($0)\"" } ?? "null"
+    return
+      "data: {\"choices\":[{\"delta\":{\"content\":\"\(text)\"},\"finish_reason\":\(reason)}]}\n\n"
+  }
+
+  private static func stream(_ pieces: String...) -> HTTPResponse {
+    .stream(contentType: "text/event-stream") { writer in
+      for piece in pieces { try await writer.write(piece) }
+    }
+  }
+
+  private func answer(
+    _ expert: RemoteExpert, _ input: ExpertInput = .messages([.init(role: "user", content: "Hi")]),
+    _ parameters: SamplingParameters = SamplingParameters(temperature: 0.7, maxTokens: 20)
+  ) async throws -> (text: String, summary: GenerationSummary?) {
+    var text = ""
+    var summary: GenerationSummary?
+    for try await event in try await expert.answer(input, parameters: parameters) {
+      switch event {
+      case .started: #expect(text.isEmpty)
+      case .text(let piece, _): text += piece
+      case .finished(let end): summary = end
+      }
+    }
+    return (text, summary)
+  }
+
+  private func failure(_ expert: RemoteExpert) async throws -> RemoteError? {
+    do {
+      _ = try await answer(expert)
+      return nil
+    } catch let error as RemoteError {
+      return error
+    }
+  }
+
+  @Test func asksAndAnswers() async throws {
+    setenv("REMOTE_TEST_KEY", "sk-test", 1)
+    try await with(
+      { _ in
+        Self.stream(
+          Self.chunk("one "), Self.chunk("two", end: "stop"),
+          "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":5}}\n\n",
+          "data: [DONE]\n\n")
+      },
+      fields: [
+        .init(name: "temperature", json: nil), .init(name: "user", json: Array("\"me\"".utf8)),
+      ],
+      key: .environment("REMOTE_TEST_KEY")
+    ) { expert, seen in
+      var parameters = SamplingParameters(temperature: 0.7, seed: 7, maxTokens: 20)
+      parameters.topP = 0.9
+      let (text, summary) = try await answer(
+        expert,
+        .messages([
+          .init(role: "system", content: "Be \"brief\"\n"), .init(role: "user", content: "Hé"),
+        ]),
+        parameters)
+      #expect(text == "one two")
+      #expect(summary?.promptTokens == 9 && summary?.completionTokens == 5)
+      #expect(summary?.finishReason == .endToken)
+      #expect(seen.last?.path == "/v1/chat/completions")
+      #expect(seen.last?.headers["Authorization"] == "Bearer sk-test")
+      #expect(seen.last?.headers[RemoteExpert.hopsHeader] == "1")
+      let body = try #require(seen.body)
+      #expect(
+        Set(body.keys) == [
+          "model", "messages", "stream", "stream_options", "max_tokens", "seed", "top_p", "user",
+        ])
+      #expect(body["model"] as? String == "big")
+      #expect(body["max_tokens"] as? Int == 20)
+      #expect(body["seed"] as? Int == 7)
+      #expect(body["top_p"] as? Double == 0.9)
+      #expect(body["user"] as? String == "me")
+      #expect(
+        body["messages"] as? [[String: String]] == [
+          ["role": "system", "content": "Be \"brief\"\n"], ["role": "user", "content": "Hé"],
+        ])
+    }
+  }
+
+  @Test func otherParametersAreSentWhereTheyAreGiven() async throws {
+    try await with({ _ in Self.stream(Self.chunk("a", end: "length")) }) { expert, seen in
+      var parameters = SamplingParameters(temperature: 0)
+      parameters.topK = 40
+      parameters.minP = 0.1
+      parameters.repetitionPenalty = 1.1
+      parameters.frequencyPenalty = 0.5
+      parameters.presencePenalty = -0.5
+      parameters.stop = ["\n", "End"]
+      parameters.logitBias = [5: -100, 3: 0.5]
+      let (_, summary) = try await answer(expert, .continuation("Once"), parameters)
+      #expect(summary?.finishReason == .maxTokens)
+      #expect(summary?.completionTokens == 1, "counted by pieces where the endpoint doesn't")
+      #expect(seen.last?.path == "/v1/completions")
+      #expect(seen.last?.headers["Authorization"] == nil)
+      let body = try #require(seen.body)
+      #expect(body["prompt"] as? String == "Once")
+      #expect(body["temperature"] as? Double == 0)
+      #expect(body["top_k"] as? Int == 40)
+      #expect(body["min_p"] as? Double == 0.1)
+      #expect(body["repetition_penalty"] as? Double == 1.1)
+      #expect(body["frequency_penalty"] as? Double == 0.5)
+      #expect(body["presence_penalty"] as? Double == -0.5)
+      #expect(body["stop"] as? [String] == ["\n", "End"])
+      #expect(body["logit_bias"] as? [String: Double] == ["5": -100, "3": 0.5])
+      #expect(body["max_tokens"] == nil)
+    }
+  }
+
+  /// A caller's stop text and the answer's own end look alike from here.
+  @Test func finishReasons() async throws {
+    for (word, stops, reason) in [
+      ("stop", [], FinishReason.endToken), ("stop", ["x"], .reported("stop")),
+      ("length", ["x"], .maxTokens), ("content_filter", [], .reported("content_filter")),
+      ("eos", [], .endToken),
+    ] {
+      try await with({ _ in Self.stream(Self.chunk("a", end: word)) }) { expert, _ in
+        var parameters = SamplingParameters()
+        parameters.stop = stops
+        let found = try await answer(expert, .continuation("a"), parameters).summary
+        #expect(found?.finishReason == reason)
+      }
+    }
+  }
+
+  @Test(arguments: [
+    (401, false), (403, false), (404, false), (402, false), (429, false), (500, false),
+    (503, false), (301, false), (400, true), (413, true), (422, true),
+  ])
+  func refusals(status: Int, staysUp: Bool) async throws {
+    let body = #"{"error":{"message":"no \u0000 luck","code":"why"}}"#
+    try await with({ _ in
+      var response = HTTPResponse.json(
+        Array(body.utf8), status: HTTPStatus(code: status, reason: "x"))
+      response.headers.set("Retry-After", "9")
+      return response
+    }) { expert, seen in
+      let error = try await failure(expert)
+      switch status {
+      case 401, 403: #expect(error == .keyRefused(expert: "far", status: status))
+      case 429: #expect(error == .busy(expert: "far", retryAfterSeconds: 9))
+      case 400..<402, 413, 422:
+        #expect(error == .refused(expert: "far", status: status, message: "no luck", code: "why"))
+      default:
+        guard case .failed("far", status, _)? = error else {
+          Issue.record("\(String(describing: error))")
+          return
+        }
+      }
+      #expect((health.obstacle == nil) == staysUp)
+      let asked = seen.count
+      if !staysUp {
+        guard case .resting? = try await failure(expert) else {
+          Issue.record("it is asked again at once")
+          return
+        }
+        #expect(seen.count == asked)
+      }
+    }
+  }
+
+  /// Before the first text whatever goes wrong is thrown by `answer`, so that another expert can be asked.
+  @Test func failsBeforeTheFirstText() async throws {
+    try await with({ _ in
+      Self.stream(": wait\n\n", "data: {\"error\":{\"message\":\"no credits\"}}\n\n")
+    }) {
+      expert, _ in
+      await #expect(throws: RemoteError.malformed(expert: "far", problem: "no credits")) {
+        _ = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
+      }
+    }
+    try await with({ _ in .text("<html>hello</html>") }) { expert, _ in
+      await #expect(throws: RemoteError.malformed(expert: "far", problem: "the answer broke off")) {
+        _ = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
+      }
+    }
+    try await with({ _ in Self.stream("data: [DONE]\n\n") }) { expert, _ in
+      let text = try await answer(expert).text
+      #expect(text == "")
+    }
+  }
+
+  @Test func breaksOffLater() async throws {
+    try await with({ _ in
+      .stream(contentType: "text/event-stream") { writer in
+        try await writer.write(Self.chunk("part"))
+        throw CancellationError()
+      }
+    }) { expert, _ in
+      let stream = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
+      var text = ""
+      do {
+        for try await event in stream { if case .text(let piece, _) = event { text += piece } }
+        Issue.record("it ended well")
+      } catch let error as RemoteError {
+        guard case .unreachable = error else {
+          Issue.record("\(error)")
+          return
+        }
+      }
+      #expect(text == "part")
+      #expect(health.obstacle != nil)
+    }
+  }
+
+  @Test func silenceEnds() async throws {
+    try await with(
+      { _ in
+        try? await Task.sleep(for: .seconds(30))
+        return .text("late")
+      }, timeoutSeconds: 1
+    ) { expert, _ in
+      guard case .timedOut? = try await failure(expert) else {
+        Issue.record("no time-out")
+        return
+      }
+      #expect(health.obstacle?.hasPrefix("its endpoint did not answer in time") == true)
+    }
+  }
+
+  /// Leaving an answer, or cancelling who waits for it, ends the request at the peer.
+  @Test func leavingEndsTheRequest() async throws {
+    let (left, tell) = AsyncStream.makeStream(of: Void.self)
+    let (waits, tellWaits) = AsyncStream.makeStream(of: Void.self)
+    let isFirst = Mutex(true)
+    try await with({ _ in
+      let sends = isFirst.withLock { first in
+        defer { first = false }
+        return first
+      }
+      return .stream(contentType: "text/event-stream") { writer in
+        defer { tell.yield() }
+        while true {
+          try await writer.write(sends ? Self.chunk("more ") : ": wait\n\n")
+          if !sends { tellWaits.yield() }
+          try await Task.sleep(for: .milliseconds(2))
+        }
+      }
+    }) { expert, _ in
+      do {
+        let stream = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
+        for try await event in stream { if case .text = event { break } }
+      }
+      for await _ in left { break }
+      let task = Task {
+        _ = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
+      }
+      for await _ in waits { break }
+      task.cancel()
+      await #expect(throws: CancellationError.self) { try await task.value }
+      for await _ in left { break }
+      #expect(health.obstacle == nil, "who leaves says nothing against the endpoint")
+    }
+  }
+
+  @Test func goesInNoCircle() async throws {
+    try await with({ _ in Self.stream(Self.chunk("a", end: "stop")) }) { expert, seen in
+      try await RemoteExpert.$hops.withValue(RemoteExpert.maximumHops) {
+        guard case .refused(_, 508, _, "loop_detected")? = try await failure(expert) else {
+          Issue.record("it is passed on")
+          return
+        }
+      }
+      #expect(seen.count == 0)
+      try await RemoteExpert.$hops.withValue(2) { _ = try await answer(expert) }
+      #expect(seen.last?.headers[RemoteExpert.hopsHeader] == "3")
+    }
+  }
+
+  @Test func withoutItsKey() async throws {
+    try await with(
+      { _ in Self.stream(Self.chunk("a", end: "stop")) }, key: .environment("NO_SUCH_KEY")
+    ) { expert, seen in
+      guard case .resting? = try await failure(expert) else {
+        Issue.record("it is asked without")
+        return
+      }
+      #expect(seen.count == 0)
+    }
+  }
+
+  @Test func endsWithTheLibrary() async throws {
+    try await with({ _ in
+      .stream(contentType: "text/event-stream") { writer in
+        while true {
+          try await writer.write(Self.chunk("more "))
+          try await Task.sleep(for: .milliseconds(2))
+        }
+      }
+    }) { expert, _ in
+      let stream = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
+      await expert.shutDown(finishing: false)
+      await #expect(throws: (any Error).self) { for try await _ in stream {} }
+      await #expect(throws: GenerationError.shutDown) {
+        _ = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
+      }
+    }
+  }
+}

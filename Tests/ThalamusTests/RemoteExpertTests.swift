@@ -1,0 +1,176 @@
+import Foundation
+import Generation
+import HTTP
+import Library
+import Routing
+import Synchronization
+import Testing
+import Thalamus
+
+/// The service with an expert behind a server of the test's own.
+@Suite(.serialized) struct RemoteExpertTests {
+  /// What the peer does with its next requests.
+  private final class Peer: Sendable {
+    private struct State {
+      var failures: [Int] = []
+      var asked = 0
+    }
+    private let state: Mutex<State>
+    init(failures: [Int]) { state = Mutex(State(failures: failures)) }
+    var asked: Int { state.withLock { $0.asked } }
+
+    func answer() -> HTTPResponse {
+      let status = state.withLock { state -> Int? in
+        state.asked += 1
+        return state.failures.isEmpty ? nil : state.failures.removeFirst()
+      }
+      if let status {
+        var response = HTTPResponse.json(
+          Array(#"{"error":{"message":"out of order"}}"#.utf8),
+          status: HTTPStatus(code: status, reason: "x"))
+        response.headers.set("Retry-After", "200")
+        return response
+      }
+      return .stream(contentType: "text/event-stream") { writer in
+        try await writer.write(
+          "data: {\"choices\":[{\"delta\":{\"content\":\"from afar\"},\"finish_reason\":\"stop\"}],"
+            + "\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":2000}}\n\ndata: [DONE]\n\n")
+      }
+    }
+  }
+
+  private static let request = RoutingRequest(
+    input: .prompt("Write a Python function that adds two numbers"), maxTokens: 4)
+  private static let parameters = SamplingParameters(temperature: 0, maxTokens: 4)
+
+  private func with(
+    failures: [Int] = [], card: String = "expected_loss_ratio: 0.5\n",
+    _ body: (ThalamusService, Peer) async throws -> Void
+  ) async throws -> ServiceFixture {
+    let peer = Peer(failures: failures)
+    let server = HTTPServer(configuration: HTTPServerConfiguration(port: 0)) { _ in peer.answer() }
+    try server.start()
+    let fixture = try await ServiceFixture()
+    try fixture.folder.write(
+      """
+      id: far
+      kind: remote
+      endpoint: http://127.0.0.1:\(server.port ?? 0)/v1
+      runs: leaves_machine
+      prompt_price_usd_per_million_tokens: 1
+      completion_price_usd_per_million_tokens: 2
+
+      """ + card, to: "models/far/expert.yaml")
+    let service = try await fixture.start()
+    do {
+      try await body(service, peer)
+    } catch {
+      await server.shutdown(graceTimeout: .zero)
+      throw error
+    }
+    await service.shutDown()
+    await server.shutdown(graceTimeout: .zero)
+    return fixture
+  }
+
+  @Test func answersWhatItIsExpectedToDoBest() async throws {
+    let fixture = try await with { service, peer in
+      let answer = try await service.answer(Self.request, parameters: Self.parameters)
+      #expect(answer.decision.expert == "far")
+      let (text, summary) = try await answer.collect()
+      #expect(text == "from afar")
+      #expect(summary.finishReason == .endToken)
+      #expect(answer.costUSD(summary) == 0.005)
+      #expect(service.metrics.snapshot.experts["far"]?.costUSD == 0.005)
+      // A price that outweighs what is expected of it; a limit that no expectation overrides.
+      var dear = Self.request
+      try dear.weights.set(10, for: .cost)
+      #expect(try await service.decide(dear).expert == "smollm2-135m")
+      var local = Self.request
+      local.constraints.localOnly = true
+      let decision = try await service.decide(local)
+      #expect(decision.expert == "smollm2-135m")
+      #expect(
+        decision.routing.experts.first { $0.expert == "far" }?.reason == .leavesMachine)
+      #expect(peer.asked == 1)
+    }
+    let row = try #require(try await fixture.logged().first { $0.expert == "far" })
+    #expect(row.status == .completed)
+    #expect(row.costUSD == 0.005)
+    #expect(row.promptTokens == 1000 && row.completionTokens == 2000)
+  }
+
+  @Test(arguments: [503, 401, 429, 400, 302])
+  func anotherExpertTakesThePrompt(status: Int) async throws {
+    let fixture = try await with(failures: [status]) { service, peer in
+      let answer = try await service.answer(Self.request, parameters: Self.parameters)
+      #expect(answer.decision.expert == "smollm2-135m")
+      #expect(try await answer.collect().text.isEmpty == false)
+      let reason = answer.decision.routing.experts.first { $0.expert == "far" }?.reason
+      #expect(reason?.code == "unavailable")
+      #expect(peer.asked == 1)
+      // The next prompt does not go there, unless it was this prompt that the endpoint refused.
+      let next = try await service.decide(Self.request)
+      #expect(next.expert == (status == 400 ? "far" : "smollm2-135m"))
+      let isUp = await service.experts().first { $0.card.id == "far" }?.obstacle == nil
+      #expect(isUp == (status == 400))
+    }
+    let rows = try await fixture.logged().filter { $0.status != .decided }
+    #expect(rows.map(\.expert) == ["smollm2-135m", "far"], "newest first")
+    #expect(rows.map(\.status) == [.completed, .failed])
+    #expect(rows[1].error?.contains("its endpoint") == true)
+    #expect(rows[1].costUSD == nil)
+  }
+
+  /// Who names an expert gets it or an error; and limits are not widened for who does not.
+  @Test func noSubstitute() async throws {
+    let fixture = try await with(failures: [500, 500, 500]) { service, peer in
+      var named = Self.request
+      named.expert = "far"
+      await #expect(throws: RemoteError.failed(expert: "far", status: 500, message: "out of order"))
+      {
+        _ = try await service.answer(named, parameters: Self.parameters)
+      }
+      #expect(peer.asked == 1)
+      await #expect(throws: RoutingError.self) {
+        _ = try await service.answer(named, parameters: Self.parameters)
+      }
+      #expect(peer.asked == 1, "it is left alone for a while")
+    }
+    #expect(try await fixture.logged().map(\.status) == [.failed])
+
+    _ = try await with(failures: [500]) { service, _ in
+      var only = Self.request
+      only.constraints.experts = ["far"]
+      await #expect(throws: RemoteError.failed(expert: "far", status: 500, message: "out of order"))
+      {
+        _ = try await service.answer(only, parameters: Self.parameters)
+      }
+    }
+  }
+
+  /// Without an expectation the router leaves it alone; it answers when it is named.
+  @Test func withoutAnExpectation() async throws {
+    _ = try await with(card: "") { service, peer in
+      let decision = try await service.decide(Self.request)
+      #expect(decision.expert == "smollm2-135m")
+      #expect(decision.routing.experts.first { $0.expert == "far" }?.reason == .noPrediction)
+      var named = Self.request
+      named.expert = "far"
+      let answer = try await service.answer(named, parameters: Self.parameters)
+      #expect(try await answer.collect().text == "from afar")
+    }
+  }
+
+  @Test func withoutItsKey() async throws {
+    _ = try await with(card: "expected_loss_ratio: 0.5\napi_key_env: NO_SUCH_KEY\n") {
+      service, peer in
+      let decision = try await service.decide(Self.request)
+      #expect(decision.expert == "smollm2-135m")
+      #expect(
+        decision.routing.experts.first { $0.expert == "far" }?.reason?.message
+          == "environment variable NO_SUCH_KEY holds no key")
+      #expect(peer.asked == 0)
+    }
+  }
+}
