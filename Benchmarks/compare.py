@@ -18,6 +18,7 @@ import sys
 import decoders
 import drafting
 import encoders
+import gateway
 import llama_cpp
 import serving
 import soak
@@ -56,7 +57,7 @@ def print_machine(options):
 
 
 PARTS = ("limits", "decoder", "batch", "mixture", "adapters", "encoder", "route", "clients", "mixed",
-         "growth", "prefix", "drafts", "soak")
+         "growth", "prefix", "drafts", "gateway", "soak")
 PEER_PARTS = {"decoder", "batch", "mixture", "clients", "mixed", "prefix"}
 
 
@@ -114,6 +115,7 @@ def main():
         "growth": lambda: serving.bench_growth(options, record),
         "prefix": lambda: serving.bench_prefix(options, binaries, record),
         "drafts": lambda: drafting.bench_drafts(options, record),
+        "gateway": lambda: gateway.bench_gateway(options, record),
         "soak": lambda: soak.bench_soak(options, record),
     }
     failed = False

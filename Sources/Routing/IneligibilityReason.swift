@@ -11,7 +11,7 @@ package enum IneligibilityReason: Equatable, Sendable {
   /// The card does not say what the constraint asks for; unknown never counts as allowed.
   case unknown(constraint: Constraints.CodingKeys)
   case unavailable(String)
-  /// The router was not trained on this expert.
+  /// The router was not trained on this expert, and its card says nothing of what to expect.
   case noPrediction
   /// A reason read back from a log, of which only code and message are kept.
   case recorded(code: String, message: String)
@@ -47,7 +47,7 @@ package enum IneligibilityReason: Equatable, Sendable {
     case .densityOutside(let density): "density \(density) is outside the bounds"
     case .unknown(let constraint): "its card does not tell what \(constraint.rawValue) asks for"
     case .unavailable(let why): why
-    case .noPrediction: "the router was not trained on this expert"
+    case .noPrediction: "the router was not trained on this expert, and its card has no expected_loss_ratio"
     case .recorded(_, let message): message
     }
   }

@@ -290,7 +290,7 @@ import Testing
     ("base: [a]\nadapter: .", "base"), ("file: a.gguf\nadapter: .", "adapter needs base"),
     ("file: a.gguf\nmixture: .", "mixture needs base"),
     ("file: a.gguf\nkind: local_adapters", "needs base"),
-    ("base: smollm2-135m\nadapter: .\nkind: remote", "local_adapters"),
+    ("base: smollm2-135m\nadapter: .\nkind: remote", "runs in this process"),
   ])
   func badCardsAreExplained(keys: String, message: String) throws {
     let folder = try models(["one": 0.05])

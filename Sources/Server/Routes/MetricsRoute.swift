@@ -106,6 +106,11 @@ struct MetricsRoute: Sendable {
     for id in service.library.ids {
       page.sample("thalamus_expert_resident", [("expert", id)], resident.contains(id) ? 1 : 0)
     }
+    page.family("thalamus_expert_available", "gauge", "0 where an expert can't be asked now.")
+    for expert in await service.experts() {
+      page.sample(
+        "thalamus_expert_available", [("expert", expert.card.id)], expert.obstacle == nil ? 1 : 0)
+    }
     page.family("thalamus_log_healthy", "gauge", "1 where the decision log takes what it is given.")
     page.sample("thalamus_log_healthy", [], service.logIsHealthy ? 1 : 0)
     if let bytes = ProcessMemory.residentBytes {
