@@ -47,7 +47,8 @@ package enum IneligibilityReason: Equatable, Sendable {
     case .densityOutside(let density): "density \(density) is outside the bounds"
     case .unknown(let constraint): "its card does not tell what \(constraint.rawValue) asks for"
     case .unavailable(let why): why
-    case .noPrediction: "the router was not trained on this expert, and its card has no expected_loss_ratio"
+    case .noPrediction:
+      "the router was not trained on this expert, and its card has no expected_loss_ratio"
     case .recorded(_, let message): message
     }
   }

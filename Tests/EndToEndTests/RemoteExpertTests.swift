@@ -39,6 +39,40 @@ import Testing
     #expect(stream.text.components(separatedBy: "\"content\":").count > 10)
     #expect(stream.text.hasSuffix("data: [DONE]\n\n"))
 
+    // It can be measured from here as from there.
+    let prompts = near.folder.appending(path: "prompts.jsonl")
+    try Data(
+      #"{"id": "a", "domain": "x", "prompt": "The quick brown fox jumps over the lazy dog, é 😀."}"#
+        .utf8
+    ).write(to: prompts)
+    let local = try ModelsFolder()
+    try FileManager.default.createSymbolicLink(
+      atPath: local.path + "/smollm2-135m",
+      withDestinationPath: Binary.packageRoot.appending(path: "models/smollm2-135m").path)
+    var losses: [String: Double] = [:]
+    for (id, models) in [("far", models.path), ("smollm2-135m", local.path)] {
+      let database = near.folder.appending(path: "\(id).sqlite").path
+      let shared = ["--file", prompts.path, "--models", models, "--database", database]
+      let collected = try await Command.run(
+        Binary.url, ["outcomes", "collect", "--experts", id] + shared)
+      #expect(collected.status == 0, "\(collected.errors)")
+      let output = near.folder.appending(path: "\(id).jsonl")
+      let exported = try await Command.run(
+        Binary.url, ["outcomes", "export", "--output", output.path] + shared)
+      #expect(exported.status == 0, "\(exported.errors)")
+      let row = JSON(try JSONSerialization.jsonObject(with: Data(contentsOf: output)))
+      losses[id] = row["losses"][id].double
+    }
+    #expect(abs((losses["far"] ?? 0) - (losses["smollm2-135m"] ?? 9)) < 1e-3, "\(losses)")
+    // Nobody's prompts go there unasked.
+    let unasked = try await Command.run(
+      Binary.url,
+      [
+        "outcomes", "collect", "--file", prompts.path, "--models", models.path, "--database",
+        near.folder.appending(path: "none.sqlite").path,
+      ])
+    #expect(unasked.output.contains("0 outcomes"), "\(unasked.output)")
+
     // What the other refuses is the caller's to know.
     let long = String(repeating: "word ", count: 9_000)
     let refused = try await near.post(

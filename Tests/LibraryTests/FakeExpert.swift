@@ -21,6 +21,14 @@ final class FakeExpert: Expert {
 
   func promptTokenCount(_ input: ExpertInput) throws -> Int { 1 }
 
+  func bytes(of token: Int32) -> [UInt8]? { nil }
+
+  func scorePrompt(_ input: ExpertInput) async throws -> PromptScores {
+    PromptScores(tokens: [], logprobs: [], top: [])
+  }
+
+  func loss(prompt: String, answer: String?) async throws -> Double { 1 }
+
   func shutDown(finishing: Bool) async { ends.withLock { $0.append(finishing) } }
 }
 

@@ -322,6 +322,69 @@ import Testing
     }
   }
 
+  /// The loss of a text, from an endpoint that tells what each of its tokens has.
+  @Test func lossOfAGivenText() async throws {
+    try await with({ request in
+      let body = try? JSONSerialization.jsonObject(with: Data(request.body)) as? [String: Any]
+      let prompt = body?["prompt"] as? String ?? ""
+      // Tokens of two characters; the last one is made, not given.
+      let offsets = Array(stride(from: 0, through: prompt.unicodeScalars.count, by: 2))
+      let logprobs = offsets.indices.map { $0 == 0 ? "null" : "-\($0)" }
+      let text = String(
+        decoding: (try? JSONEncoder().encode(prompt + "!!")) ?? Data(), as: UTF8.self)
+      return .json(
+        Array(
+          "{\"choices\":[{\"text\":\(text),\"logprobs\":{\"token_logprobs\":[\(logprobs.joined(separator: ","))],\"text_offset\":\(offsets)}}]}"
+            .utf8))
+    }) { expert, seen in
+      // Six characters: tokens 1 and 2 count, with 1 and 2 nats; four characters of them, five bytes.
+      let loss = try await expert.loss(prompt: "abcdeé", answer: nil)
+      #expect(abs(loss - 3 / (log(2) * 5)) < 1e-12)
+      #expect(seen.last?.path == "/v1/completions")
+      #expect(seen.body?["echo"] as? Bool == true)
+      #expect(seen.body?["stream"] as? Bool == false)
+      // "ab", an empty line, "cdef": tokens 2 and 3 are the answer's.
+      let answer = try await expert.loss(prompt: "ab", answer: "cdef")
+      #expect(abs(answer - 5 / (log(2) * 4)) < 1e-12)
+      // A border within a token: its answer's part is not counted, nor are its bytes.
+      let across = try await expert.loss(prompt: "abc", answer: "def")
+      #expect(abs(across - 3 / (log(2) * 2)) < 1e-12)
+    }
+  }
+
+  @Test(arguments: [
+    "", "{}", #"{"choices":[]}"#, #"{"choices":[{"text":"abcd"}]}"#,
+    #"{"choices":[{"text":"abcd","logprobs":null}]}"#,
+    #"{"choices":[{"text":"other","logprobs":{"token_logprobs":[-1],"text_offset":[0]}}]}"#,
+    #"{"choices":[{"text":"abcd","logprobs":{"token_logprobs":[-1],"text_offset":[0,1]}}]}"#,
+    #"{"choices":[{"text":"abcd","logprobs":{"token_logprobs":[null],"text_offset":[0]}}]}"#,
+    #"{"choices":[{"text":"abcd","logprobs":{"token_logprobs":["x"],"text_offset":[0]}}]}"#,
+    #"{"choices":[{"text":"abcd","logprobs":{"token_logprobs":[-1],"text_offset":[-5]}}]}"#,
+    #"{"choices":[{"text":"abcd","logprobs":{"token_logprobs":[-1],"text_offset":[9999999]}}]}"#,
+    #"{"choices":[{"text":"abcd","logprobs":{"token_logprobs":[5],"text_offset":[0]}}]}"#,
+    #"{"choices":[{"text":"abcd","logprobs":{"token_logprobs":[-1e999],"text_offset":[0]}}]}"#,
+  ])
+  func noLoss(body: String) async throws {
+    try await with({ _ in .json(Array(body.utf8)) }) { expert, _ in
+      await #expect(throws: RemoteError.self) { try await expert.loss(prompt: "abcd", answer: nil) }
+    }
+  }
+
+  /// Its tokens are another vocabulary's: what is asked of them is refused, and nothing sent.
+  @Test func noLogprobsOfAnswers() async throws {
+    try await with({ _ in Self.stream(Self.chunk("a", end: "stop")) }) { expert, seen in
+      var parameters = SamplingParameters()
+      parameters.logprobs = 1
+      await #expect(throws: RemoteError.self) {
+        _ = try await expert.answer(.continuation("a"), parameters: parameters)
+      }
+      await #expect(throws: RemoteError.self) {
+        _ = try await expert.scorePrompt(.continuation("a"))
+      }
+      #expect(seen.count == 0)
+    }
+  }
+
   @Test func withoutItsKey() async throws {
     try await with(
       { _ in Self.stream(Self.chunk("a", end: "stop")) }, key: .environment("NO_SUCH_KEY")

@@ -95,25 +95,6 @@ import Testing
         == Refusal(400, "invalid_value", "logit_bias"))
   }
 
-  @Test(arguments: [
-    #"{"logprobs": false}"#, #"{"logprobs": null}"#, #"{"logprobs": 0}"#,
-    #"{"top_logprobs": null}"#, #"{"logprobs": false, "top_logprobs": 0}"#,
-  ])
-  func logprobsThatAreNotAskedFor(json: String) throws {
-    _ = try fields(json)
-  }
-
-  @Test(
-    arguments: [
-      (#"{"logprobs": true}"#, "logprobs"), (#"{"logprobs": 5}"#, "logprobs"),
-      (#"{"logprobs": true, "top_logprobs": 5}"#, "logprobs"),
-      (#"{"top_logprobs": 2}"#, "top_logprobs"),
-    ])
-  func logprobsAreRefused(json: String, param: String) {
-    #expect(
-      refusal(of: GenerationFields.self, json) == Refusal(400, "unsupported_parameter", param))
-  }
-
   @Test func stopIsOneTextOrSeveral() throws {
     #expect(try decode(StopBody.self, #""a""#).texts == ["a"])
     #expect(try decode(StopBody.self, #"["a", "b"]"#).texts == ["a", "b"])

@@ -32,6 +32,31 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
     #expect(direct.expert == "a")
   }
 
+  /// How many alternatives are asked for; nil where no log-probabilities are.
+  @Test(
+    arguments: [
+      ("", nil, nil), (#", "logprobs": null"#, nil, nil), (#", "logprobs": false"#, nil, nil),
+      (#", "logprobs": 0"#, nil, 0), (#", "logprobs": 5"#, -1, 5), (#", "logprobs": 20"#, -1, 20),
+      (#", "logprobs": true"#, 0, -1), (#", "logprobs": true, "top_logprobs": 3"#, 3, -1),
+      (#", "top_logprobs": 0"#, nil, nil), (#", "top_logprobs": 3"#, -1, nil),
+      (#", "logprobs": true, "top_logprobs": 21"#, -1, -1), (#", "logprobs": 21"#, -1, -1),
+      (#", "logprobs": -1"#, -1, -1), (#", "logprobs": "yes""#, -1, -1),
+    ] as [(String, Int?, Int?)])
+  func logprobs(fields: String, chat: Int?, completion: Int?) throws {
+    let chatBody = #"{"model": "auto", \#(hi)\#(fields)}"#
+    if chat == -1 {
+      #expect(refusal(of: ChatCompletionBody.self, chatBody)?.status == 400)
+    } else {
+      #expect(try decode(ChatCompletionBody.self, chatBody).logprobs == chat)
+    }
+    let body = #"{"model": "auto", "prompt": "x"\#(fields)}"#
+    if completion == -1 {
+      #expect(refusal(of: CompletionBody.self, body)?.status == 400)
+    } else {
+      #expect(try decode(CompletionBody.self, body).logprobs == completion)
+    }
+  }
+
   @Test(
     arguments: [
       (#"{"model": "auto"}"#, "missing_field", "messages"),

@@ -178,6 +178,96 @@ import Testing
     await server.end()
   }
 
+  private struct Scores: Decodable {
+    let tokens: [String]
+    let token_logprobs: [Double?]
+    let top_logprobs: [[String: Double]?]
+    let text_offset: [Int]
+  }
+
+  private struct Completion: Decodable {
+    struct Choice: Decodable {
+      let text: String
+      let finish_reason: String?
+      let logprobs: Scores?
+    }
+    struct Usage: Decodable { let completion_tokens: Int }
+    let choices: [Choice]
+    let usage: Usage?
+  }
+
+  /// What was said of tokens when they were made is said of them when they are given.
+  @Test(arguments: ["smollm2-135m", "gemma3-270m", "smollm2-135m-code"])
+  func logprobsOfCompletions(expert: String) async throws {
+    let server = try await ServerFixture()
+    func ask(_ prompt: String, _ fields: String) async throws -> HTTPResponse {
+      let text = String(decoding: try JSONEncoder().encode(prompt), as: UTF8.self)
+      return await server.post(
+        "/v1/completions",
+        "{\"model\": \"\(expert)\", \"prompt\": \(text), \"temperature\": 0, \(fields)}")
+    }
+    func completion(_ prompt: String, _ fields: String) async throws -> Completion {
+      let reply = try await ask(prompt, fields)
+      #expect(reply.status == .ok, "\(reply.text)")
+      return try JSONDecoder().decode(Completion.self, from: Data(reply.bytes))
+    }
+    let prompt = "Ένα 😀 emoji, and the capital of France is"
+    let made = try await completion(prompt, #""max_tokens": 4, "echo": true, "logprobs": 2"#)
+    let choice = try #require(made.choices.first)
+    let scores = try #require(choice.logprobs)
+    #expect(choice.text.hasPrefix(prompt))
+    #expect(made.usage?.completion_tokens == 4)
+    let count = scores.tokens.count
+    #expect(scores.token_logprobs.count == count && scores.text_offset.count == count)
+    #expect(scores.top_logprobs.count == count)
+    // Every offset is where its token's text is, as far as that is text.
+    let scalars = Array(choice.text.unicodeScalars)
+    #expect(scores.text_offset == scores.text_offset.sorted() && scores.text_offset.first == 0)
+    for (token, offset) in zip(scores.tokens, scores.text_offset) where !token.hasPrefix("bytes:") {
+      #expect(scalars[offset...].starts(with: token.unicodeScalars), "\(token) at \(offset)")
+    }
+    for (logprob, top) in zip(scores.token_logprobs, scores.top_logprobs).dropFirst() {
+      #expect(try #require(logprob) <= 0)
+      #expect(try #require(logprob) <= (top?.values.max() ?? -1) + 1e-3)
+    }
+    // Greedy: the token itself is the most probable one.
+    for index in (count - 4)..<count {
+      #expect(scores.top_logprobs[index]?[scores.tokens[index]] == scores.token_logprobs[index])
+    }
+
+    let given = try await completion(
+      choice.text, #""max_tokens": 0, "echo": true, "logprobs": 0"#)
+    let again = try #require(given.choices.first)
+    #expect(again.text == choice.text)
+    #expect(again.finish_reason == "length" && given.usage?.completion_tokens == 0)
+    #expect(again.logprobs?.tokens == scores.tokens)
+    for (one, other) in zip(scores.token_logprobs, again.logprobs?.token_logprobs ?? []) {
+      #expect(abs((one ?? 1) - (other ?? 1)) < 0.02)
+    }
+
+    // Without them there are none; without echo only those of the answer, from its own beginning.
+    #expect(try await completion(prompt, #""max_tokens": 2"#).choices.first?.logprobs == nil)
+    let answer = try await completion(prompt, #""max_tokens": 4, "logprobs": 1"#).choices.first
+    #expect(answer?.logprobs?.tokens == Array(scores.tokens.suffix(4)))
+    #expect(answer?.logprobs?.text_offset.first == 0)
+
+    // Streamed, the pieces make the same.
+    let stream = try await ask(
+      prompt, #""max_tokens": 4, "echo": true, "logprobs": 2, "stream": true"#)
+    let events = try await stream.streamed().components(separatedBy: "\n\n").filter {
+      $0.hasPrefix("data: {")
+    }.map { try JSONDecoder().decode(Completion.self, from: Data($0.dropFirst(6).utf8)) }
+    let pieces = events.compactMap { $0.choices.first?.logprobs }
+    #expect(pieces.count > 3)
+    #expect(pieces.flatMap(\.tokens) == scores.tokens)
+    #expect(pieces.flatMap(\.text_offset) == scores.text_offset)
+    #expect(events.compactMap { $0.choices.first?.text }.joined() == choice.text)
+    #expect(
+      try await ask(prompt, #""max_tokens": 0"#).refusal()
+        == Refusal(400, "invalid_value", "max_tokens"))
+    await server.end()
+  }
+
   @Test func modelsAndEmbeddings() async throws {
     let server = try await ServerFixture()
     let models = try object(await server.get("/v1/models").bytes)

@@ -1,6 +1,21 @@
 import Generation
 import Routing
 
+/// The tokens of a prompt, and what a model says of each, given those before it.
+package struct PromptScores: Sendable {
+  package let tokens: [Int32]
+  /// Natural log-probabilities; nil for a first token that nothing precedes.
+  package let logprobs: [Float?]
+  /// The most probable token at each place.
+  package let top: [TokenLogprob?]
+
+  package init(tokens: [Int32], logprobs: [Float?], top: [TokenLogprob?]) {
+    self.tokens = tokens
+    self.logprobs = logprobs
+    self.top = top
+  }
+}
+
 /// A model that can answer a prompt, wherever it runs.
 package protocol Expert: AnyObject, Sendable {
   var card: ExpertCard { get }
@@ -10,6 +25,15 @@ package protocol Expert: AnyObject, Sendable {
   func answer(
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream
+
+  /// The bytes of a token's text, for whoever asked for log-probabilities; nil where they are not known here.
+  func bytes(of token: Int32) -> [UInt8]?
+
+  /// What the expert makes of the input's own tokens, without the one that begins every text.
+  func scorePrompt(_ input: ExpertInput) async throws -> PromptScores
+
+  /// The loss in bits per byte: of the reference answer given the prompt where there is one, else of the prompt.
+  func loss(prompt: String, answer: String?) async throws -> Double
 
   /// Tokens of the input as this expert counts them, template included.
   func promptTokenCount(_ input: ExpertInput) throws -> Int

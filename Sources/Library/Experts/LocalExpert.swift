@@ -83,6 +83,20 @@ package final class LocalExpert: Expert {
     return try await scheduler.score(tokens, adapter: adapter)
   }
 
+  package func bytes(of token: Int32) -> [UInt8]? { tokenizer.bytes(of: token) }
+
+  package func scorePrompt(_ input: ExpertInput) async throws -> PromptScores {
+    let tokens = try promptTokens(input)
+    let scores = try await score(tokens)
+    let first = tokens.first == tokenizer.beginningOfText ? 1 : 0
+    return PromptScores(
+      tokens: Array(tokens[first...]), logprobs: Array(scores.logprobs[first...]),
+      top: zip(scores.top, scores.topLogprobs).dropFirst(first).map { token, logprob in
+        guard let token, let logprob else { return nil }
+        return TokenLogprob(token: token, logprob: logprob)
+      })
+  }
+
   /// Mean number of experts that the gates of this mixture make active for a token of the text: under
   /// gates that keep more where they are unsure (*Harder Tasks Need More Experts*, DynMoLE), how hard
   /// the text is for it. Of a long text its beginning counts. Nil for experts without gates.

@@ -7,6 +7,8 @@ package struct CompletionReader: Sendable {
   /// What is wrong with what came.
   package struct Problem: Error, Equatable, Sendable, CustomStringConvertible {
     package let description: String
+
+    init(description: String) { self.description = description }
   }
 
   private enum Form {

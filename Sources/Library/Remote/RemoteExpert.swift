@@ -8,8 +8,8 @@ import Tokenization
 /// An expert behind an OpenAI-compatible endpoint.
 package final class RemoteExpert: Expert {
   package let card: ExpertCard
-  private let endpoint: Endpoint
-  private let health: EndpointHealth
+  let endpoint: Endpoint
+  let health: EndpointHealth
   private let client: HTTPClient
   private let running = Mutex(Running())
 
@@ -38,6 +38,7 @@ package final class RemoteExpert: Expert {
   package func answer(
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
+    guard parameters.logprobs == nil else { throw noLogprobs }
     guard !running.withLock({ $0.isShutDown }) else { throw GenerationError.shutDown }
     if let problem = health.obstacle {
       throw RemoteError.resting(expert: card.id, problem: problem)
@@ -64,6 +65,18 @@ package final class RemoteExpert: Expert {
       continuation.finish(throwing: CancellationError())
     }
     return stream
+  }
+
+  /// Its tokens are not ours: their numbers mean nothing here.
+  package func bytes(of token: Int32) -> [UInt8]? { nil }
+
+  package func scorePrompt(_ input: ExpertInput) async throws -> PromptScores { throw noLogprobs }
+
+  private var noLogprobs: RemoteError {
+    .refused(
+      expert: card.id, status: 400,
+      message: "log-probabilities of a remote expert are not passed on",
+      code: "unsupported_parameter")
   }
 
   /// An estimate: four bytes a token, as is usual for English.
@@ -112,6 +125,12 @@ package final class RemoteExpert: Expert {
   private func begin(
     _ input: ExpertInput, _ parameters: SamplingParameters
   ) async throws -> HTTPClientResponse {
+    try await post(
+      CompletionRequest.body(input, parameters: parameters, endpoint: endpoint),
+      to: CompletionRequest.path(of: input))
+  }
+
+  func post(_ body: [UInt8], to path: String) async throws -> HTTPClientResponse {
     var headers = [
       (name: "Content-Type", value: "application/json"),
       (name: "Accept", value: "text/event-stream, application/json"),
@@ -123,8 +142,7 @@ package final class RemoteExpert: Expert {
       }
       return try await client.send(
         HTTPClientRequest(
-          url: endpoint.url + CompletionRequest.path(of: input), headers: headers,
-          body: CompletionRequest.body(input, parameters: parameters, endpoint: endpoint),
+          url: endpoint.url + path, headers: headers, body: body,
           silenceSeconds: endpoint.timeoutSeconds, mayUseProxy: !endpoint.isLoopback))
     } catch let problem as EndpointProblem {
       throw RemoteError.resting(expert: card.id, problem: problem.message)
@@ -152,7 +170,7 @@ package final class RemoteExpert: Expert {
   }
 
   /// What a response other than 200 means.
-  private func refusal(_ response: HTTPClientResponse) async throws -> RemoteError {
+  func refusal(_ response: HTTPClientResponse) async throws -> RemoteError {
     var body: [UInt8] = []
     do {
       for try await piece in response.body {

@@ -20,7 +20,7 @@ package final class RemoteExperts: Sendable {
   func obstacle(to id: String) -> String? { health[id]?.obstacle }
 
   /// The expert of a card with an endpoint. Nothing is sent.
-  func expert(
+  package func expert(
     _ manifest: ExpertManifest, _ endpoint: Endpoint
   ) throws(LibraryError) -> RemoteExpert {
     let id = manifest.card.id

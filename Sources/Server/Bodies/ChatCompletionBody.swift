@@ -8,6 +8,8 @@ package struct ChatCompletionBody: Decodable, Sendable {
   package let messages: [MessageBody]
   package let streams: Bool
   package let includesUsage: Bool
+  /// Alternatives to each token that are asked for; nil where no log-probabilities are.
+  package let logprobs: Int?
   package let routing: RoutingExtension
   package let fields: GenerationFields
 
@@ -54,6 +56,7 @@ package struct ChatCompletionBody: Decodable, Sendable {
       // Text is all that is given anyway.
       name == "modalities" && (try? value.decode([String].self)) == ["text"]
     }
+    logprobs = try LogprobsBody.ofChat(decoder)
     routing = try RoutingExtension(in: values, forKey: .thalamus, of: decoder)
     fields = try GenerationFields(from: decoder)
   }

@@ -7,8 +7,9 @@ struct ChatCompletionReply: Encodable {
     let index = 0
     let message: Message
     let finish_reason: String
+    let logprobs: ChatLogprobs?
 
-    private enum CodingKeys: String, CodingKey { case index, message, finish_reason }
+    private enum CodingKeys: String, CodingKey { case index, message, finish_reason, logprobs }
   }
 
   struct Message: Encodable {
@@ -28,12 +29,17 @@ struct ChatCompletionReply: Encodable {
 
   private enum CodingKeys: String, CodingKey { case id, object, created, model, choices, usage }
 
-  init(_ decision: Decision, text: String, summary: GenerationSummary, usage: UsageBody) {
+  init(
+    _ decision: Decision, text: String, logprobs: ChatLogprobs?, summary: GenerationSummary,
+    usage: UsageBody
+  ) {
     id = "chatcmpl-\(decision.id)"
     created = Int(decision.time.timeIntervalSince1970)
     model = decision.expert
     choices = [
-      Choice(message: Message(content: text), finish_reason: summary.finishReason.openAIName)
+      Choice(
+        message: Message(content: text), finish_reason: summary.finishReason.openAIName,
+        logprobs: logprobs)
     ]
     self.usage = usage
   }
@@ -45,8 +51,9 @@ struct ChatCompletionChunk: Encodable {
     let index = 0
     let delta: Delta
     let finish_reason: String?
+    var logprobs: ChatLogprobs?
 
-    private enum CodingKeys: String, CodingKey { case index, delta, finish_reason }
+    private enum CodingKeys: String, CodingKey { case index, delta, finish_reason, logprobs }
 
     func encode(to encoder: any Encoder) throws {
       var values = encoder.container(keyedBy: CodingKeys.self)
@@ -54,6 +61,7 @@ struct ChatCompletionChunk: Encodable {
       try values.encode(delta, forKey: .delta)
       // Clients wait for the key to stop being null.
       try values.encode(finish_reason, forKey: .finish_reason)
+      try values.encodeIfPresent(logprobs, forKey: .logprobs)
     }
   }
 

@@ -7,8 +7,13 @@ package struct CompletionBody: Decodable, Sendable {
   package let streams: Bool
   package let includesUsage: Bool
   package let echoes: Bool
+  /// Alternatives to each token that are asked for; nil where no log-probabilities are.
+  package let logprobs: Int?
   package let routing: RoutingExtension
   package let fields: GenerationFields
+
+  /// Whether the prompt alone is asked for, to be given back and scored.
+  package var makesNothing: Bool { echoes && fields.maxTokens == 0 }
 
   private enum CodingKeys: String, CodingKey {
     case model, prompt, stream, n, echo, thalamus
@@ -45,6 +50,7 @@ package struct CompletionBody: Decodable, Sendable {
       (try? value.decode(Int.self)) == 1 && name == "best_of"
         || (try? value.decode(String.self)) == "" && name == "suffix"
     }
+    logprobs = try LogprobsBody.ofCompletion(decoder)
     routing = try RoutingExtension(in: values, forKey: .thalamus, of: decoder)
     fields = try GenerationFields(from: decoder)
   }

@@ -7,14 +7,16 @@ struct CompletionReply: Encodable {
     let index = 0
     let text: String
     let finish_reason: String?
+    var logprobs: CompletionLogprobs?
 
-    private enum CodingKeys: String, CodingKey { case index, text, finish_reason }
+    private enum CodingKeys: String, CodingKey { case index, text, finish_reason, logprobs }
 
     func encode(to encoder: any Encoder) throws {
       var values = encoder.container(keyedBy: CodingKeys.self)
       try values.encode(index, forKey: .index)
       try values.encode(text, forKey: .text)
       try values.encode(finish_reason, forKey: .finish_reason)
+      try values.encode(logprobs, forKey: .logprobs)
     }
   }
 

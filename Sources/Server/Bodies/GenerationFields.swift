@@ -42,14 +42,7 @@ package struct GenerationFields: Decodable, Sendable {
     case repetitionPenalty = "repeat_penalty"
   }
 
-  /// What OpenAI's API has and this server does not.
-  private enum UnsupportedKeys: String, CodingKey {
-    case logprobs
-    case topLogprobs = "top_logprobs"
-  }
-
   package init(from decoder: any Decoder) throws {
-    try Self.refuseLogprobs(decoder)
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let others = try decoder.container(keyedBy: OtherKeys.self)
     maxTokens =
@@ -80,26 +73,6 @@ package struct GenerationFields: Decodable, Sendable {
     expertsK = try values.wholeNumberIfPresent(forKey: .expertsK)
     task = try values.wholeNumberIfPresent(forKey: .task)
     reportsExpertShares = try values.decodeIfPresent(Bool.self, forKey: .expertShares) ?? false
-  }
-
-  /// A client that gets no log-probabilities where it asked for some would fail later, and not know
-  /// why. Chat completions ask with a boolean, completions with a number.
-  private static func refuseLogprobs(_ decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: UnsupportedKeys.self)
-    for key in [UnsupportedKeys.logprobs, .topLogprobs] {
-      guard values.contains(key), try !values.decodeNil(forKey: key) else { continue }
-      let isOff: Bool
-      if let flag = try? values.decode(Bool.self, forKey: key) {
-        isOff = !flag
-      } else {
-        isOff = try values.decode(Double.self, forKey: key) == 0
-      }
-      guard isOff else {
-        throw APIError.badRequest(
-          "'\(key.rawValue)' is not supported", code: "unsupported_parameter",
-          param: key.rawValue)
-      }
-    }
   }
 
   /// The parameters of the generation; what is not given keeps the server's defaults.

@@ -12,9 +12,10 @@ struct ChatCompletionsRoute: Sendable {
     let routing = body.routing.routingRequest(
       model: body.model, input: .messages(body.messages.map(\.chatMessage)),
       maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
-    let parameters = body.fields.parameters(
+    var parameters = body.fields.parameters(
       defaultMaxTokens: generation.defaultMaxTokens,
       defaultTemperature: generation.defaultTemperature)
+    parameters.logprobs = body.logprobs
     let answer = try await service.answer(routing, parameters: parameters)
     let usage = { @Sendable (summary: GenerationSummary) in
       UsageBody(
@@ -24,12 +25,14 @@ struct ChatCompletionsRoute: Sendable {
       return .answered(
         by: answer.decision, Self.stream(answer, usage: body.includesUsage ? usage : nil))
     }
-    let (text, summary) = try await answer.collect()
+    let (text, summary, found) = try await answer.collectAll()
+    let logprobs = body.logprobs.map { _ in ChatLogprobs(found, answer.bytes) }
     return .answered(
       by: answer.decision,
       JSONCoding.response(
         ChatCompletionReply(
-          answer.decision, text: text, summary: summary, usage: usage(summary))))
+          answer.decision, text: text, logprobs: logprobs, summary: summary, usage: usage(summary)))
+    )
   }
 
   /// - Parameter usage: nil where the client did not ask for it.
@@ -37,15 +40,20 @@ struct ChatCompletionsRoute: Sendable {
     _ answer: Answer, usage: (@Sendable (GenerationSummary) -> UsageBody)?
   ) -> HTTPResponse {
     let decision = answer.decision
-    let chunk: @Sendable (ChatCompletionChunk.Delta, String?) -> [UInt8] = { delta, reason in
+    let chunk: @Sendable (ChatCompletionChunk.Delta, String?, ChatLogprobs?) -> [UInt8] = {
+      delta, reason, logprobs in
       ServerSentEvents.event(
-        ChatCompletionChunk(decision, choices: [.init(delta: delta, finish_reason: reason)]))
+        ChatCompletionChunk(
+          decision, choices: [.init(delta: delta, finish_reason: reason, logprobs: logprobs)]))
     }
     return AnswerStreaming(
-      opening: chunk(.init(role: "assistant", content: ""), nil),
-      text: { chunk(.init(content: $0), nil) },
+      opening: chunk(.init(role: "assistant", content: ""), nil, nil),
+      text: { text, found in
+        // They are there only where they were asked for.
+        chunk(.init(content: text), nil, found.isEmpty ? nil : ChatLogprobs(found, answer.bytes))
+      },
       end: { summary in
-        var end = chunk(.init(), summary.finishReason.openAIName)
+        var end = chunk(.init(), summary.finishReason.openAIName, nil)
         if let usage {
           end += ServerSentEvents.event(
             ChatCompletionChunk(decision, choices: [], usage: usage(summary)))

@@ -12,49 +12,90 @@ struct CompletionsRoute: Sendable {
     let routing = body.routing.routingRequest(
       model: body.model, input: .continuation(body.prompt),
       maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
-    let parameters = body.fields.parameters(
+    var parameters = body.fields.parameters(
       defaultMaxTokens: generation.defaultMaxTokens,
       defaultTemperature: generation.defaultTemperature)
-    let answer = try await service.answer(routing, parameters: parameters)
-    let echo = body.echoes ? body.prompt : ""
-    let usage = { @Sendable (summary: GenerationSummary) in
-      UsageBody(
-        summary, costUSD: answer.costUSD(summary), expertShares: body.fields.reportsExpertShares)
+    parameters.logprobs = body.logprobs
+    // An expert always makes one token, which is left out then.
+    if body.makesNothing { parameters.maxTokens = 1 }
+    let answer = try await service.answer(
+      routing, parameters: parameters, scoresPrompt: body.echoes && body.logprobs != nil)
+    let format = CompletionFormat(answer, body)
+    if body.streams { return .answered(by: answer.decision, format.stream()) }
+    return .answered(by: answer.decision, try await format.whole())
+  }
+}
+
+/// How one answer of `/v1/completions` is worded.
+private struct CompletionFormat: Sendable {
+  let answer: Answer
+  let body: CompletionBody
+  /// Nil where no log-probabilities are asked for.
+  let writer: CompletionLogprobsWriter?
+  /// The prompt where it is to be given back: with log-probabilities as the expert read it, since they are of that.
+  let echo: String
+  let echoed: CompletionLogprobs?
+
+  init(_ answer: Answer, _ body: CompletionBody) {
+    self.answer = answer
+    self.body = body
+    writer = body.logprobs.map { _ in CompletionLogprobsWriter(answer.bytes) }
+    if let writer, let scores = answer.promptScores,
+      case .continuation(let read) = answer.decision.prompt.expertInput
+    {
+      echo = read
+      echoed = writer.next(scores, of: read)
+    } else {
+      echo = body.echoes ? body.prompt : ""
+      echoed = nil
     }
-    if body.streams {
-      return .answered(
-        by: answer.decision,
-        Self.stream(answer, echo: echo, usage: body.includesUsage ? usage : nil))
-    }
-    let (text, summary) = try await answer.collect()
-    let choice = CompletionReply.Choice(
-      text: echo + text, finish_reason: summary.finishReason.openAIName)
-    return .answered(
-      by: answer.decision,
-      JSONCoding.response(
-        CompletionReply(answer.decision, choices: [choice], usage: usage(summary))))
   }
 
-  /// - Parameter usage: nil where the client did not ask for it.
-  private static func stream(
-    _ answer: Answer, echo: String, usage: (@Sendable (GenerationSummary) -> UsageBody)?
-  ) -> HTTPResponse {
-    let decision = answer.decision
-    let chunk: @Sendable (String, String?) -> [UInt8] = { text, reason in
-      ServerSentEvents.event(
-        CompletionReply(decision, choices: [.init(text: text, finish_reason: reason)]))
+  private func usage(_ summary: GenerationSummary) -> UsageBody {
+    var summary = summary
+    if body.makesNothing { summary.completionTokens = 0 }
+    return UsageBody(
+      summary, costUSD: answer.costUSD(summary), expertShares: body.fields.reportsExpertShares)
+  }
+
+  func whole() async throws -> HTTPResponse {
+    let (text, summary, found) = try await answer.collectAll()
+    var logprobs = echoed
+    if let writer, !body.makesNothing {
+      let own = writer.next(found)
+      logprobs = logprobs.map { $0 + own } ?? own
     }
-    return AnswerStreaming(
-      opening: echo.isEmpty ? [] : chunk(echo, nil),
-      text: { chunk($0, nil) },
+    let choice = CompletionReply.Choice(
+      text: body.makesNothing ? echo : echo + text,
+      finish_reason: body.makesNothing ? "length" : summary.finishReason.openAIName,
+      logprobs: logprobs)
+    return JSONCoding.response(
+      CompletionReply(answer.decision, choices: [choice], usage: usage(summary)))
+  }
+
+  func stream() -> HTTPResponse {
+    AnswerStreaming(
+      opening: echo.isEmpty ? [] : chunk(echo, nil, echoed),
+      text: { text, found in
+        body.makesNothing ? [] : chunk(text, nil, writer?.next(found))
+      },
       end: { summary in
-        var end = chunk("", summary.finishReason.openAIName)
-        if let usage {
+        var end = chunk("", body.makesNothing ? "length" : summary.finishReason.openAIName, nil)
+        if body.includesUsage {
           end += ServerSentEvents.event(
-            CompletionReply(decision, choices: [], usage: usage(summary)))
+            CompletionReply(answer.decision, choices: [], usage: usage(summary)))
         }
         return end + ServerSentEvents.done
       }
     ).response(to: answer)
+  }
+
+  private func chunk(
+    _ text: String, _ reason: String?, _ logprobs: CompletionLogprobs?
+  ) -> [UInt8] {
+    ServerSentEvents.event(
+      CompletionReply(
+        answer.decision,
+        choices: [.init(text: text, finish_reason: reason, logprobs: logprobs)]))
   }
 }

@@ -49,7 +49,7 @@ struct RouteRoute: Sendable {
     let decision = answer.decision
     return AnswerStreaming(
       opening: ServerSentEvents.event(json: AnswerBody.opening(decision), name: "decision"),
-      text: { ServerSentEvents.event(TextEvent(text: $0), name: "text") },
+      text: { text, _ in ServerSentEvents.event(TextEvent(text: text), name: "text") },
       end: { summary in
         ServerSentEvents.event(
           EndEvent(

@@ -6,7 +6,7 @@ import Thalamus
 struct AnswerStreaming: Sendable {
   /// Sent at once, before the expert has begun.
   let opening: [UInt8]
-  let text: @Sendable (String) -> [UInt8]
+  let text: @Sendable (String, [ChosenLogprob]) -> [UInt8]
   let end: @Sendable (GenerationSummary) -> [UInt8]
   /// Name of the event that reports a failure midway, where events have names.
   var failureName: String?
@@ -20,7 +20,9 @@ struct AnswerStreaming: Sendable {
         for try await event in answer.events {
           switch event {
           case .started: break
-          case .text(let piece, _): try await writer.write(text(piece))
+          case .text(let piece, let logprobs):
+            let bytes = text(piece, logprobs)
+            if !bytes.isEmpty { try await writer.write(bytes) }
           case .finished(let summary): try await writer.write(end(summary))
           }
         }

@@ -2,16 +2,23 @@ import DecisionLog
 import Foundation
 import Library
 
-/// Measures the loss of every local expert on every prompt of a file.
+/// Measures the loss of every expert given to it on every prompt of a file.
 package struct OutcomeCollection: Sendable {
   package let log: DecisionLog
   package let loader: LocalExpertLoader
   package let manifests: [ExpertManifest]
+  private let remote: RemoteExperts
 
   package init(log: DecisionLog, loader: LocalExpertLoader, manifests: [ExpertManifest]) {
     self.log = log
     self.loader = loader
     self.manifests = manifests
+    remote = RemoteExperts(manifests)
+  }
+
+  private func load(_ manifest: ExpertManifest) async throws(LibraryError) -> any Expert {
+    if let endpoint = manifest.endpoint { return try remote.expert(manifest, endpoint) }
+    return try await loader.load(manifest)
   }
 
   /// How far a collection is.
@@ -45,8 +52,9 @@ package struct OutcomeCollection: Sendable {
       // What was measured of a mixture before its gates were counted is measured again; of one whose
       // gates nothing can be counted, which only its model says, there will never be more.
       var missing = unmeasured(manifest.isMixture ? gated : all)
-      let expert = missing.isEmpty ? nil : try await loader.load(manifest)
-      let countsGates = manifest.isMixture && expert?.countsActiveExperts ?? false
+      let expert = missing.isEmpty ? nil : try await load(manifest)
+      let countsGates =
+        manifest.isMixture && (expert as? LocalExpert)?.countsActiveExperts ?? false
       if !countsGates { missing = unmeasured(all) }
       done += rows.count - missing.count
       progress(Progress(done: done, total: total, expert: id))
@@ -98,10 +106,12 @@ package struct OutcomeCollection: Sendable {
   }
 
   private static func measure(
-    _ row: PromptRow, by expert: LocalExpert, _ countsGates: Bool
+    _ row: PromptRow, by expert: any Expert, _ countsGates: Bool
   ) async throws -> Measured {
     let loss = try await expert.loss(prompt: row.prompt, answer: row.answer)
-    guard countsGates else { return Measured(loss: loss, activeExperts: nil) }
+    guard countsGates, let expert = expert as? LocalExpert else {
+      return Measured(loss: loss, activeExperts: nil)
+    }
     // Of the text that the router sees, as it is asked for when a prompt comes.
     let text = PreparedPrompt(.prompt(row.prompt)).routingText
     return Measured(loss: loss, activeExperts: try await expert.meanActiveExperts(of: text))

@@ -1,4 +1,5 @@
 import Generation
+import Library
 import Routing
 import Synchronization
 
@@ -6,23 +7,39 @@ import Synchronization
 package struct Answer: Sendable {
   package let decision: Decision
   package let events: AnswerEvents
-  /// Of the expert that answers.
-  let card: ExpertCard
+  /// Who answers.
+  let expert: any Expert
+  /// What the expert makes of the prompt's own tokens, where that was asked for.
+  package let promptScores: PromptScores?
 
   /// US dollars by the expert's prices; nil where it has none.
   package func costUSD(_ summary: GenerationSummary) -> Double? {
-    card.costUSD(
+    expert.card.costUSD(
       promptTokens: summary.promptTokens, completionTokens: summary.completionTokens)
   }
 
+  /// The bytes of a token's text; nil where they are not known here.
+  package func bytes(of token: Int32) -> [UInt8]? { expert.bytes(of: token) }
+
   /// Waits for the whole text.
   package func collect() async throws -> (text: String, summary: GenerationSummary) {
+    let (text, summary, _) = try await collectAll()
+    return (text, summary)
+  }
+
+  /// The same, with the log-probabilities that were asked for.
+  package func collectAll() async throws -> (
+    text: String, summary: GenerationSummary, logprobs: [ChosenLogprob]
+  ) {
     var text = ""
+    var logprobs: [ChosenLogprob] = []
     for try await event in events {
       switch event {
       case .started: break
-      case .text(let piece, _): text += piece
-      case .finished(let summary): return (text, summary)
+      case .text(let piece, let chosen):
+        text += piece
+        logprobs += chosen
+      case .finished(let summary): return (text, summary, logprobs)
       }
     }
     // The stream ends without a summary where the reading task was cancelled.

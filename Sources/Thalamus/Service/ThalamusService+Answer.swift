@@ -9,8 +9,10 @@ extension ThalamusService {
   /// Where the chosen expert has no room for the prompt, of which a decision knows the bytes alone, or its endpoint
   /// gives no answer, that is logged as what came of the decision, and another one is made without it, under the
   /// same limits and goals; an expert that the caller named gets no substitute.
+  ///
+  /// - Parameter scoresPrompt: Whether the prompt's own tokens are to be scored first.
   package func answer(
-    _ request: RoutingRequest, parameters: SamplingParameters
+    _ request: RoutingRequest, parameters: SamplingParameters, scoresPrompt: Bool = false
   ) async throws -> Answer {
     // What no expert could do is no decision's failure.
     try parameters.validate()
@@ -27,7 +29,8 @@ extension ThalamusService {
         throw RoutingError.noEligibleExpert(reasons)
       }
       do {
-        return try await answer(decision, parameters: parameters)
+        return try await answer(
+          decision, parameters: parameters, scoresPrompt: scoresPrompt)
       } catch {
         guard request.expert == nil, let setback = Setback(error, by: decision.expert) else {
           throw error
@@ -43,20 +46,21 @@ extension ThalamusService {
   }
 
   private func answer(
-    _ decision: Decision, parameters: SamplingParameters
+    _ decision: Decision, parameters: SamplingParameters, scoresPrompt: Bool
   ) async throws -> Answer {
     record(decision, answering: true)
     do {
       let expert = try await library.expert(decision.expert)
+      let input = ExpertInput(decision.prompt.expertInput)
+      let scores = scoresPrompt ? try await expert.scorePrompt(input) : nil
       let start = ContinuousClock.now
-      let stream = try await expert.answer(
-        ExpertInput(decision.prompt.expertInput), parameters: parameters)
+      let stream = try await expert.answer(input, parameters: parameters)
       let recorder = AnswerRecorder(start: start) { [self] outcome in
         recordOutcome(outcome, of: decision)
       }
       return Answer(
         decision: decision, events: AnswerEvents(base: stream, recorder: recorder),
-        card: expert.card)
+        expert: expert, promptScores: scores)
     } catch {
       recordOutcome(
         .init(

@@ -21,7 +21,9 @@ struct OutcomesOptions: ParsableArguments {
 
   @OptionGroup var configuration: ConfigurationOptions
 
-  func open() throws -> (OutcomeCollection, [PromptRow]) {
+  /// - Parameter sends: Whether experts are asked: remote ones then only where they are named, since the prompts go
+  ///   there, and perhaps cost money.
+  func open(sends: Bool) throws -> (OutcomeCollection, [PromptRow]) {
     let settings = try configuration.load()
     guard !settings.log.database.isEmpty else {
       throw CommandFailure("outcomes are kept in the database; log.database is empty")
@@ -37,11 +39,7 @@ struct OutcomesOptions: ParsableArguments {
       }
       manifests = manifests.filter { names.contains($0.card.id) }
     }
-    // Endpoints tell no probabilities of a given text.
-    for manifest in manifests where manifest.endpoint != nil && experts != nil {
-      Output.note("\(manifest.card.id) is remote, and can't be measured from here")
-    }
-    manifests = manifests.filter { $0.endpoint == nil }
+    if sends, experts == nil { manifests = manifests.filter { $0.endpoint == nil } }
     let log = DecisionLog(.init(path: settings.log.database))
     if let problem = log.health { throw CommandFailure("\(problem)") }
     let collection = OutcomeCollection(
@@ -53,12 +51,14 @@ struct OutcomesOptions: ParsableArguments {
 struct OutcomesCollectCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "collect",
-    abstract: "Measure every local expert's loss on a file of prompts; goes on where it stopped.")
+    abstract:
+      "Measure every local expert's loss on a file of prompts, and that of remote ones that --experts names; goes on where it stopped."
+  )
 
   @OptionGroup var options: OutcomesOptions
 
   func run() async throws {
-    let (collection, rows) = try options.open()
+    let (collection, rows) = try options.open(sends: true)
     var bar: ProgressBar?
     let source = URL(filePath: options.file).lastPathComponent
     let problems = try await collection.run(rows, source: source) { progress in
@@ -87,7 +87,7 @@ struct OutcomesExportCommand: AsyncParsableCommand {
   var split: String?
 
   func run() async throws {
-    let (collection, rows) = try options.open()
+    let (collection, rows) = try options.open(sends: false)
     var found = try await collection.export(rows)
     if let split {
       guard let wanted = PromptRow.Split(rawValue: split) else {

@@ -54,6 +54,30 @@ text = client.completions.create(
     model="smollm2-135m", prompt="The capital of France is", max_tokens=4, temperature=0)
 assert "Paris" in text.choices[0].text, text
 
+scored = client.chat.completions.create(
+    model="smollm2-135m", messages=question, max_tokens=8, temperature=0, logprobs=True,
+    top_logprobs=2)
+content = scored.choices[0].logprobs.content
+assert b"".join(bytes(token.bytes) for token in content).decode() == scored.choices[0].message.content
+assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in content), content
+assert all(token.top_logprobs[0].logprob == token.logprob for token in content), "greedy"
+streamed = [
+    choice.logprobs.content
+    for chunk in client.chat.completions.create(
+        model="smollm2-135m", messages=question, max_tokens=8, temperature=0, logprobs=True,
+        stream=True)
+    for choice in chunk.choices if choice.logprobs]
+assert [t.token for piece in streamed for t in piece] == [t.token for t in content], streamed
+
+echoed = client.completions.create(
+    model="gemma3-270m", prompt="The capital of France is Paris.", max_tokens=0, echo=True, logprobs=1)
+logprobs = echoed.choices[0].logprobs
+assert echoed.choices[0].text == "The capital of France is Paris." == "".join(logprobs.tokens)
+assert all(x is not None and x <= 0 for x in logprobs.token_logprobs), logprobs
+paris = logprobs.tokens.index(" Paris")
+assert logprobs.text_offset[paris] == len("The capital of France is"), logprobs
+assert logprobs.token_logprobs[paris] > -4, logprobs
+
 several = client.embeddings.create(model="minilm-l6-v2", input=["a cat", "a kitten", "a lorry"])
 vectors = [item.embedding for item in several.data]
 assert all(len(vector) == 384 for vector in vectors)

@@ -147,7 +147,6 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     ]
     let ofFiles: [(String, Bool)] = [
       ("--base", base != nil), ("--chat-template", chatTemplate != nil), ("--link", link),
-      ("--measure", measure),
     ]
     guard let (name, _) = (isEndpoint ? ofFiles : ofEndpoints).first(where: { $0.1 }) else {
       return
