@@ -307,6 +307,17 @@ import Testing
     await server.end()
   }
 
+  @Test func oneExpert() async throws {
+    let server = try await ServerFixture()
+    let all = try object(await server.get("/experts").bytes)["experts"] as? [[String: Any]]
+    let one = try object(await server.get("/experts/gemma3-270m").bytes)
+    #expect(
+      one as NSDictionary == all?.first { $0["id"] as? String == "gemma3-270m" } as NSDictionary?)
+    #expect(
+      try await server.get("/experts/nobody").refusal() == Refusal(404, "model_not_found", "model"))
+    await server.end()
+  }
+
   @Test func decisionsAreListed() async throws {
     let server = try await ServerFixture()
     for number in 0..<3 {

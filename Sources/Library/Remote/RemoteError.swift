@@ -18,22 +18,29 @@ package enum RemoteError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The endpoint failed a moment ago and is left alone for a while.
   case resting(expert: String, problem: String)
 
-  package var description: String {
+  package var description: String { "expert \(expert): \(problem)" }
+
+  /// Whose endpoint it is.
+  package var expert: String {
     switch self {
-    case .unreachable(let expert, let problem): "expert \(expert): \(problem)"
-    case .timedOut(let expert, let problem): "expert \(expert): \(problem)"
-    case .keyRefused(let expert, let status):
-      "expert \(expert): its endpoint refuses the key (HTTP \(status))"
-    case .busy(let expert, let seconds):
-      "expert \(expert): its endpoint takes no more requests"
-        + (seconds.map { " for \($0) s" } ?? " for now")
-    case .refused(let expert, let status, let message, _):
-      "expert \(expert): its endpoint refuses the request (HTTP \(status)): \(message)"
-    case .failed(let expert, let status, let message):
-      "expert \(expert): its endpoint failed (HTTP \(status)): \(message)"
-    case .malformed(let expert, let problem):
-      "expert \(expert): its endpoint sent no proper answer: \(problem)"
-    case .resting(let expert, let problem): "expert \(expert): \(problem)"
+    case .unreachable(let expert, _), .timedOut(let expert, _), .keyRefused(let expert, _),
+      .busy(let expert, _), .refused(let expert, _, _, _), .failed(let expert, _, _),
+      .malformed(let expert, _), .resting(let expert, _):
+      expert
+    }
+  }
+
+  /// What went wrong, where it is known with whom.
+  package var problem: String {
+    switch self {
+    case .unreachable(_, let problem), .timedOut(_, let problem), .resting(_, let problem): problem
+    case .keyRefused(_, let status): "its endpoint refuses the key (HTTP \(status))"
+    case .busy(_, let seconds):
+      "its endpoint takes no more requests" + (seconds.map { " for \($0) s" } ?? " for now")
+    case .refused(_, let status, let message, _):
+      "its endpoint refuses the request (HTTP \(status)): \(message)"
+    case .failed(_, let status, let message): "its endpoint failed (HTTP \(status)): \(message)"
+    case .malformed(_, let problem): "its endpoint sent no proper answer: \(problem)"
     }
   }
 }

@@ -9,7 +9,7 @@ package struct APIRoutes: Sendable {
   private let crossOrigin: CrossOrigin
 
   /// Routes that need no key.
-  private static let openPaths = ["/healthz", "/health", "/readyz"]
+  private static let openPaths = ["/", "/dashboard.js", "/healthz", "/health", "/readyz"]
 
   package init(service: ThalamusService) {
     let authorization = Authorization(keys: service.configuration.server.apiKeys)
@@ -43,6 +43,8 @@ package struct APIRoutes: Sendable {
       }
     }
 
+    open("/") { _ in DashboardPage.page }
+    open("/dashboard.js") { _ in DashboardPage.script }
     open("/healthz") { _ in HealthRoutes.alive }
     // llama-server's name for it.
     open("/health") { _ in HealthRoutes.alive }
@@ -54,6 +56,7 @@ package struct APIRoutes: Sendable {
     guarded(.post, "/pareto", pareto.handle)
     let library = LibraryRoutes(service: service)
     guarded(.get, "/experts", library.experts)
+    guarded(.get, "/experts/{id}", library.expert)
     guarded(.get, "/v1/models", library.models)
     guarded(.get, "/v1/models/{id}", library.model)
     guarded(.get, "/metrics", MetricsRoute(service: service).handle)

@@ -28,13 +28,25 @@ struct LibraryRoutes: Sendable {
     let experts: [ExpertReply]
   }
 
-  func experts(_ request: HTTPRequest) async throws -> HTTPResponse {
-    let experts = await service.experts().map { expert in
+  private func allExperts() async -> [ExpertReply] {
+    await service.experts().map { expert in
       ExpertReply(
         card: expert.card, state: expert.state.rawValue, obstacle: expert.obstacle,
         measured: expert.statistics)
     }
-    return JSONCoding.response(ExpertsReply(experts: experts))
+  }
+
+  func experts(_ request: HTTPRequest) async throws -> HTTPResponse {
+    JSONCoding.response(ExpertsReply(experts: await allExperts()))
+  }
+
+  func expert(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let id = request.pathParameters["id"] ?? ""
+    let all = await allExperts()
+    guard let found = all.first(where: { $0.card.id == id }) else {
+      throw LibraryError.unknownExpert(id: id, known: all.map(\.card.id))
+    }
+    return JSONCoding.response(found)
   }
 
   private struct ModelReply: Encodable {

@@ -21,7 +21,7 @@ struct Setback: Sendable {
     case GenerationError.promptTooLong(let promptTokens, let contextLength):
       reason = .tooLong(promptTokens: promptTokens, contextLength: contextLength)
     case let error as RemoteError:
-      reason = .noAnswer(problem: error.description)
+      reason = .noAnswer(problem: error.problem)
     default: return nil
     }
   }

@@ -37,7 +37,8 @@ extension ThalamusService {
         }
         // Each round shuts out one expert more, so that this ends.
         if case .noAnswer(let problem) = setback.reason {
-          logger.warning("\(decision.id): \(problem); another expert is asked")
+          logger.warning(
+            "\(decision.id): expert \(decision.expert): \(problem); another expert is asked")
         }
         setbacks.append(setback)
         lastError = error
