@@ -19,7 +19,8 @@ package enum PromptFlagMeaning: Equatable, Sendable {
   /// before it, and a digit of the number.
   package static func parts(of body: String) -> [String] {
     var parts: [String] = []
-    for piece in body.split(separator: ",", omittingEmptySubsequences: false) {
+    for piece in body.split(omittingEmptySubsequences: false, whereSeparator: { ",;".contains($0) })
+    {
       let text = String(piece).trimmedBlanks
       guard let last = parts.last, !text.contains("=") else {
         parts.append(text)
@@ -45,7 +46,7 @@ package enum PromptFlagMeaning: Equatable, Sendable {
       if localOnlyNames.contains(words(lowered)) {
         return .success(.constraint(Constraints(localOnly: true)))
       }
-      return .failure(Problem(reason: "unknown flag"))
+      return .failure(unknown(words(lowered)))
     }
     let key = words(String(lowered[..<equals]))
     // Ids keep their case.
@@ -105,9 +106,21 @@ package enum PromptFlagMeaning: Equatable, Sendable {
       }
       if key == "min density" { limit.minDensity = density } else { limit.maxDensity = density }
     default:
-      return .failure(Problem(reason: "unknown flag"))
+      return .failure(unknown(key))
     }
     return .success(.constraint(limit))
+  }
+
+  /// A name that is none. One that looks like a limit's is a slip of it, and a prompt that was to stay at home must not
+  /// leave for a letter.
+  private static func unknown(_ name: String) -> Problem {
+    let joined = name.filter { $0 != " " }
+    let isAboutLocality = ["local", "lokal"].contains { joined.contains($0) }
+    guard isAboutLocality || name.nearest(among: limitNames) != nil else {
+      return Problem(reason: "unknown flag")
+    }
+    let meant = isAboutLocality ? "local only" : name.nearest(among: limitNames) ?? "local only"
+    return Problem(reason: "is no flag; did you mean '\(meant)'?", isOfLimit: true)
   }
 
   // MARK: - Words and numbers
@@ -158,6 +171,12 @@ package enum PromptFlagMeaning: Equatable, Sendable {
   private static let licenseKeys: Set<String> = ["license", "licenses", "licence", "licences"]
   private static let expertKeys: Set<String> = ["expert", "experts", "model", "models"]
   private static let listKeys = licenseKeys.union(expertKeys)
+
+  /// Names of limits of some length: of short ones any word is a slip.
+  private static let limitNames = [
+    "local only", "max parameters", "max params", "max cost", "min context", "released after",
+    "min density", "max density",
+  ]
 
   private static let localOnlyNames: Set<String> = [
     "local", "local only", "only local", "stay local", "on this machine",

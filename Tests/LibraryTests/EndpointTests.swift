@@ -105,7 +105,7 @@ import Testing
       #expect(health.obstacle == nil)
     }
     health.failed("busy", retryAfter: .seconds(100_000))
-    clock.advance(by: EndpointHealth.longestRest)
+    clock.advance(by: EndpointHealth.longestAskedRest)
     #expect(health.obstacle == nil)
     health.failed("busy", retryAfter: .seconds(7))
     clock.advance(by: .seconds(6))

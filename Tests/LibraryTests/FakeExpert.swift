@@ -23,8 +23,8 @@ final class FakeExpert: Expert {
 
   func bytes(of token: Int32) -> [UInt8]? { nil }
 
-  func scorePrompt(_ input: ExpertInput) async throws -> PromptScores {
-    PromptScores(tokens: [], logprobs: [], top: [])
+  func scorePrompt(_ input: ExpertInput, alternatives: Int) async throws -> PromptScores {
+    PromptScores(tokens: [], logprobs: [], alternatives: [])
   }
 
   func loss(prompt: String, answer: String?) async throws -> Double { 1 }

@@ -224,14 +224,108 @@ import Testing
         _ = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
       }
     }
+    health.succeeded()
     try await with({ _ in .text("<html>hello</html>") }) { expert, _ in
       await #expect(throws: RemoteError.malformed(expert: "far", problem: "the answer broke off")) {
         _ = try await expert.answer(.continuation("a"), parameters: SamplingParameters())
       }
     }
+    health.succeeded()
+    // Nothing at all is no answer; an answer without text is one.
     try await with({ _ in Self.stream("data: [DONE]\n\n") }) { expert, _ in
+      await #expect(throws: RemoteError.self) { try await answer(expert) }
+      #expect(health.obstacle != nil, "the next prompts go elsewhere for a moment")
+      health.succeeded()
+    }
+    try await with({ _ in Self.stream(Self.chunk("", end: "stop")) }) { expert, _ in
       let text = try await answer(expert).text
       #expect(text == "")
+    }
+  }
+
+  /// What quotes the key does not get to those who asked.
+  @Test(arguments: [400, 500, 302, 200])
+  func theKeyIsNotPassedOn(status: Int) async throws {
+    setenv("REMOTE_TEST_KEY_3", "sk-secret", 1)
+    try await with(
+      { _ in
+        let body = #"{"error":{"message":"bad key sk-secret","code":"sk-secret"}}"#
+        var response = HTTPResponse.json(
+          Array(body.utf8), status: HTTPStatus(code: status, reason: "x"))
+        response.headers.set("Location", "/?key=sk-secret")
+        return response
+      }, key: .environment("REMOTE_TEST_KEY_3")
+    ) { expert, _ in
+      let error = try #require(try await failure(expert))
+      #expect(!"\(error)".contains("secret"), "\(error)")
+      if case .refused(_, _, _, let code) = error { #expect(code == "(the key)") }
+    }
+  }
+
+  /// An endpoint without plain completions may be good for chats.
+  @Test func withoutCompletions() async throws {
+    try await with({ request in
+      request.path.hasSuffix("/chat/completions")
+        ? Self.stream(Self.chunk("a", end: "stop"))
+        : .json(
+          Array(#"{"error":{"message":"a chat model"}}"#.utf8),
+          status: HTTPStatus(code: 404, reason: "x"))
+    }) { expert, _ in
+      await #expect(throws: RemoteError.self) {
+        try await answer(expert, .continuation("a"))
+      }
+      let chat = try await failure(expert)
+      #expect(chat == nil)
+    }
+  }
+
+  /// The end that the endpoint names is the end, whether it closes or not; and so is the limit, whether it heeds it
+  /// or not.
+  @Test func endsByItself() async throws {
+    let (left, tell) = AsyncStream.makeStream(of: Void.self)
+    try await with({ _ in
+      .stream(contentType: "text/event-stream") { writer in
+        try await writer.write(Self.chunk("whole", end: "stop") + "data: [DONE]\n\n")
+        defer { tell.yield() }
+        while true {
+          try await writer.write(": more\n\n")
+          try await Task.sleep(for: .milliseconds(5))
+        }
+      }
+    }) { expert, _ in
+      let found = try await answer(expert)
+      #expect(found.text == "whole" && found.summary?.finishReason == .endToken)
+      #expect(health.obstacle == nil)
+      // And not for long is anything read behind it.
+      for await _ in left { break }
+    }
+    try await with({ _ in
+      .stream(contentType: "text/event-stream") { writer in
+        while true { try await writer.write(Self.chunk(String(repeating: "endless ", count: 100))) }
+      }
+    }) { expert, _ in
+      let found = try await answer(expert)
+      #expect(found.summary?.finishReason == .maxTokens)
+      #expect(found.text.utf8.count < 100_000)
+    }
+  }
+
+  /// A refusal whose body does not come is a refusal.
+  @Test func slowRefusals() async throws {
+    try await with({ _ in
+      var response = HTTPResponse.stream(contentType: "text/plain") { writer in
+        while true {
+          try await writer.write("x")
+          try await Task.sleep(for: .milliseconds(50))
+        }
+      }
+      response.status = HTTPStatus(code: 500, reason: "x")
+      return response
+    }) { expert, _ in
+      guard case .failed(_, 500, _)? = try await failure(expert) else {
+        Issue.record("no refusal")
+        return
+      }
     }
   }
 
@@ -311,7 +405,7 @@ import Testing
   @Test func goesInNoCircle() async throws {
     try await with({ _ in Self.stream(Self.chunk("a", end: "stop")) }) { expert, seen in
       try await RemoteExpert.$hops.withValue(RemoteExpert.maximumHops) {
-        guard case .refused(_, 508, _, "loop_detected")? = try await failure(expert) else {
+        guard case .unsupported? = try await failure(expert) else {
           Issue.record("it is passed on")
           return
         }
@@ -324,24 +418,31 @@ import Testing
 
   /// The loss of a text, from an endpoint that tells what each of its tokens has.
   @Test func lossOfAGivenText() async throws {
-    try await with({ request in
-      let body = try? JSONSerialization.jsonObject(with: Data(request.body)) as? [String: Any]
-      let prompt = body?["prompt"] as? String ?? ""
-      // Tokens of two characters; the last one is made, not given.
-      let offsets = Array(stride(from: 0, through: prompt.unicodeScalars.count, by: 2))
-      let logprobs = offsets.indices.map { $0 == 0 ? "null" : "-\($0)" }
-      let text = String(
-        decoding: (try? JSONEncoder().encode(prompt + "!!")) ?? Data(), as: UTF8.self)
-      return .json(
-        Array(
-          "{\"choices\":[{\"text\":\(text),\"logprobs\":{\"token_logprobs\":[\(logprobs.joined(separator: ","))],\"text_offset\":\(offsets)}}]}"
-            .utf8))
-    }) { expert, seen in
+    try await with(
+      { request in
+        let body = try? JSONSerialization.jsonObject(with: Data(request.body)) as? [String: Any]
+        let prompt = body?["prompt"] as? String ?? ""
+        // Tokens of two characters; the last one is made, not given.
+        let offsets = Array(stride(from: 0, through: prompt.unicodeScalars.count, by: 2))
+        let logprobs = offsets.indices.map { $0 == 0 ? "null" : "-\($0)" }
+        let text = String(
+          decoding: (try? JSONEncoder().encode(prompt + "!!")) ?? Data(), as: UTF8.self)
+        return .json(
+          Array(
+            "{\"choices\":[{\"text\":\(text),\"logprobs\":{\"token_logprobs\":[\(logprobs.joined(separator: ","))],\"text_offset\":\(offsets)}}]}"
+              .utf8))
+      },
+      fields: [
+        .init(name: "temperature", json: nil), .init(name: "user", json: Array("\"me\"".utf8)),
+        .init(name: "echo", json: Array("false".utf8)),
+      ]
+    ) { expert, seen in
       // Six characters: tokens 1 and 2 count, with 1 and 2 nats; four characters of them, five bytes.
       let loss = try await expert.loss(prompt: "abcdeé", answer: nil)
       #expect(abs(loss - 3 / (log(2) * 5)) < 1e-12)
       #expect(seen.last?.path == "/v1/completions")
       #expect(seen.body?["echo"] as? Bool == true)
+      #expect(seen.body?["temperature"] == nil && seen.body?["user"] as? String == "me")
       #expect(seen.body?["stream"] as? Bool == false)
       // "ab", an empty line, "cdef": tokens 2 and 3 are the answer's.
       let answer = try await expert.loss(prompt: "ab", answer: "cdef")
@@ -379,7 +480,7 @@ import Testing
         _ = try await expert.answer(.continuation("a"), parameters: parameters)
       }
       await #expect(throws: RemoteError.self) {
-        _ = try await expert.scorePrompt(.continuation("a"))
+        _ = try await expert.scorePrompt(.continuation("a"), alternatives: 0)
       }
       #expect(seen.count == 0)
     }

@@ -117,6 +117,7 @@ import Testing
     arguments: [
       ("local only, smallest model", ["local only", "smallest model"]),
       ("size=0.5, local only ,max params=1B", ["size=0.5", "local only", "max params=1B"]),
+      ("local only; smallest model", ["local only", "smallest model"]),
       ("license=apache-2.0, mit", ["license=apache-2.0, mit"]),
       ("license=apache-2.0, mit, local only", ["license=apache-2.0, mit", "local only"]),
       ("experts=a, fast, size=1", ["experts=a, fast", "size=1"]),
@@ -140,6 +141,10 @@ import Testing
       "max parameters=140 million", "max cost=-1", "max cost=0,01", "released after=x",
       "local only=perhaps", "license=", "experts= ,", "min context=lots", "min density=2",
       "smallest, max cost=cheap",
+      // Slips of a limit's name: nobody who wrote them wants the limit to be passed over.
+      "local onli", "lokal only", "localonly", "keep it local", "local onyl=true",
+      "max paramters=1B",
+      "max csot=1", "relesed after=2024-01-01", "smallest; locla only",
     ])
   func limitsWithoutAValue(body: String) {
     let flags = PromptFlags.parse("x [Flag: newest] [Flag: \(body)] [Flag: max cost=free]")
@@ -150,7 +155,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "gibberish", "size=much", "local only", "fast, gibberish", "\\[Flag: max cost=x]",
+    "gibberish", "size=much", "cheapest", "cost", "most readable", "lowest cost", "be nice",
+    "max speed", "context", "after", "local only", "fast, gibberish", "\\[Flag: max cost=x]",
   ])
   func otherMistakesAreNoLimits(body: String) {
     #expect(PromptFlags.parse("x [Flag: \(body)]").mistakenLimit == nil)

@@ -169,7 +169,7 @@ import Thalamus
       #expect(decision.expert == "smollm2-135m")
       #expect(
         decision.routing.experts.first { $0.expert == "far" }?.reason?.message
-          == "environment variable NO_SUCH_KEY holds no key")
+          == "the key of its endpoint is missing")
       #expect(peer.asked == 0)
     }
   }

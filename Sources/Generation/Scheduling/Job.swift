@@ -6,7 +6,7 @@ final class Job: Sendable {
   enum Kind: Sendable {
     case generation(GenerationRequest, GenerationStream.Continuation)
     /// The scores of all tokens, in one window.
-    case scoring([Int32], Adapter?, CheckedContinuation<TokenScores, any Error>)
+    case scoring([Int32], alternatives: Int, Adapter?, CheckedContinuation<TokenScores, any Error>)
   }
 
   let kind: Kind
@@ -24,7 +24,7 @@ final class Job: Sendable {
   var tokens: [Int32] {
     switch kind {
     case .generation(let request, _): request.promptTokens
-    case .scoring(let tokens, _, _): tokens
+    case .scoring(let tokens, _, _, _): tokens
     }
   }
 
@@ -32,7 +32,7 @@ final class Job: Sendable {
   var adapter: Adapter? {
     switch kind {
     case .generation(let request, _): request.adapter
-    case .scoring(_, let adapter, _): adapter
+    case .scoring(_, _, let adapter, _): adapter
     }
   }
 
@@ -56,7 +56,7 @@ final class Job: Sendable {
   func fail(_ error: GenerationError) {
     switch kind {
     case .generation(_, let continuation): continuation.finish(throwing: error)
-    case .scoring(_, _, let continuation): continuation.resume(throwing: error)
+    case .scoring(_, _, _, let continuation): continuation.resume(throwing: error)
     }
   }
 }

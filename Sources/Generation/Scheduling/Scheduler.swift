@@ -93,8 +93,10 @@ package final class Scheduler: Sendable {
   }
 
   /// The log-probability of each token given those before it, in one window.
+  ///
+  /// - Parameter alternatives: How many of the most probable tokens at each place are told too.
   package func score(
-    _ tokens: [Int32], adapter: Adapter? = nil
+    _ tokens: [Int32], adapter: Adapter? = nil, alternatives: Int = 0
   ) async throws -> TokenScores {
     try check(tokens, limit: contextLength, adapter)
     try check(adapter, GateRequest())
@@ -102,7 +104,9 @@ package final class Scheduler: Sendable {
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         let refusal = submit(adapter, GateRequest(), holder) { adapter, submitted in
-          Job(kind: .scoring(tokens, adapter, continuation), submitted: submitted)
+          Job(
+            kind: .scoring(tokens, alternatives: alternatives, adapter, continuation),
+            submitted: submitted)
         }
         if let refusal { continuation.resume(throwing: refusal) }
       }

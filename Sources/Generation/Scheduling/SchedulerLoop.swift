@@ -128,8 +128,8 @@ final class SchedulerLoop {
             request: request, reusedCount: cache.count, continuation: continuation,
             submitted: job.submitted,
             endTokens: endTokens, contextLength: decoder.contextLength, text: makeText()))
-      case .scoring(let tokens, _, _):
-        .scoring(ScoringState(count: tokens.count))
+      case .scoring(let tokens, let alternatives, _, _):
+        .scoring(ScoringState(count: tokens.count, alternatives: alternatives))
       }
     // A guess must not be counted among the tokens that gates chose for, nor seen by smoothed ones.
     let isGated = !decoder.gates.isEmpty || !(job.adapter?.allGates.isEmpty ?? true)
@@ -338,7 +338,7 @@ final class SchedulerLoop {
       case .scoring(let state):
         statistics.promptTokens += UInt64(rows)
         guard sequence.pendingCount == 0 else { continue }
-        if case .scoring(_, _, let continuation) = sequence.job.kind {
+        if case .scoring(_, _, _, let continuation) = sequence.job.kind {
           continuation.resume(returning: state.finish())
         }
         finished.append(sequence)

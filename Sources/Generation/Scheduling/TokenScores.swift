@@ -7,8 +7,8 @@ package struct TokenScores: Sendable, Equatable {
   package var logprobs: [Float?]
   /// The most probable token at each place, given those before it; nil for the first.
   package var top: [Int32?]
-  /// Natural log-probability of ``top``.
-  package var topLogprobs: [Float?]
+  /// The most probable tokens at each place, most probable first, as many as were asked for.
+  package var alternatives: [[TokenLogprob]]
   /// What the gates of a mixture of experts chose for the text; nil of other models.
   package var gateStatistics: GateStatistics?
 

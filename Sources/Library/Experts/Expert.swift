@@ -6,13 +6,13 @@ package struct PromptScores: Sendable {
   package let tokens: [Int32]
   /// Natural log-probabilities; nil for a first token that nothing precedes.
   package let logprobs: [Float?]
-  /// The most probable token at each place.
-  package let top: [TokenLogprob?]
+  /// The most probable tokens at each place, as many as were asked for.
+  package let alternatives: [[TokenLogprob]]
 
-  package init(tokens: [Int32], logprobs: [Float?], top: [TokenLogprob?]) {
+  package init(tokens: [Int32], logprobs: [Float?], alternatives: [[TokenLogprob]]) {
     self.tokens = tokens
     self.logprobs = logprobs
-    self.top = top
+    self.alternatives = alternatives
   }
 }
 
@@ -30,7 +30,9 @@ package protocol Expert: AnyObject, Sendable {
   func bytes(of token: Int32) -> [UInt8]?
 
   /// What the expert makes of the input's own tokens, without the one that begins every text.
-  func scorePrompt(_ input: ExpertInput) async throws -> PromptScores
+  ///
+  /// - Parameter alternatives: How many of the most probable tokens at each place are told too.
+  func scorePrompt(_ input: ExpertInput, alternatives: Int) async throws -> PromptScores
 
   /// The loss in bits per byte: of the reference answer given the prompt where there is one, else of the prompt.
   func loss(prompt: String, answer: String?) async throws -> Double

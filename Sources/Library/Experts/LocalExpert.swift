@@ -85,16 +85,16 @@ package final class LocalExpert: Expert {
 
   package func bytes(of token: Int32) -> [UInt8]? { tokenizer.bytes(of: token) }
 
-  package func scorePrompt(_ input: ExpertInput) async throws -> PromptScores {
+  package func scorePrompt(
+    _ input: ExpertInput, alternatives: Int
+  ) async throws -> PromptScores {
     let tokens = try promptTokens(input)
-    let scores = try await score(tokens)
+    guard !isShutDown.load(ordering: .relaxed) else { throw GenerationError.shutDown }
+    let scores = try await scheduler.score(tokens, adapter: adapter, alternatives: alternatives)
     let first = tokens.first == tokenizer.beginningOfText ? 1 : 0
     return PromptScores(
       tokens: Array(tokens[first...]), logprobs: Array(scores.logprobs[first...]),
-      top: zip(scores.top, scores.topLogprobs).dropFirst(first).map { token, logprob in
-        guard let token, let logprob else { return nil }
-        return TokenLogprob(token: token, logprob: logprob)
-      })
+      alternatives: Array(scores.alternatives[first...]))
   }
 
   /// Mean number of experts that the gates of this mixture make active for a token of the text: under

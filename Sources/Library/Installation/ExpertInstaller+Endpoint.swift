@@ -13,6 +13,8 @@ extension ExpertInstaller {
     package var completionPrice: Double?
     package var expectedLossRatio: Double?
     package var contextLength: Int?
+    /// Where prompts go; nil leaves it to the address.
+    package var runs: String?
 
     package init() {}
   }
@@ -35,6 +37,7 @@ extension ExpertInstaller {
     add("model", endpoint.model)
     add("api_key_env", endpoint.keyVariable)
     add("api_key_file", endpoint.keyFile)
+    add("runs", endpoint.runs)
     add("context_length", endpoint.contextLength.map(String.init))
     add("prompt_price_usd_per_million_tokens", endpoint.promptPrice?.description)
     add("completion_price_usd_per_million_tokens", endpoint.completionPrice?.description)

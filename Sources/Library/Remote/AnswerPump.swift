@@ -11,6 +11,14 @@ struct AnswerPump: Sendable {
   let promptTokens: Int
   /// Whether the caller gave texts to stop at: `stop` may mean one of these then.
   let hasStops: Bool
+  /// The most tokens that were asked for; nil for no limit.
+  let maxTokens: Int?
+  /// The key, which no message is to hold.
+  let secret: String?
+
+  /// Most bytes of an answer of so many tokens. An endpoint that goes on regardless of the limit would fill the
+  /// memory here, for a reader who is slow.
+  private var maximumBytes: Int { maxTokens.map { 16_384 + 64 * min($0, 1 << 24) } ?? .max }
 
   /// Ends the stream in any case.
   ///
@@ -21,8 +29,9 @@ struct AnswerPump: Sendable {
     _ firstText: CheckedContinuation<Void, any Error>
   ) async {
     var waiting: CheckedContinuation<Void, any Error>? = firstText
-    var reader = CompletionReader(contentType: response.headers["content-type"])
+    var reader = CompletionReader()
     var pieces = 0
+    var bytes = 0
     var first: ContinuousClock.Instant?
     func send(_ texts: [String]) throws(CancellationError) {
       for text in texts {
@@ -34,6 +43,7 @@ struct AnswerPump: Sendable {
               promptTokens: promptTokens, prefillMilliseconds: Self.milliseconds(start, now)))
         }
         pieces += 1
+        bytes += text.utf8.count
         if case .terminated = continuation.yield(.text(text, logprobs: [])) {
           throw CancellationError()
         }
@@ -42,14 +52,24 @@ struct AnswerPump: Sendable {
       }
     }
     do {
-      for try await bytes in response.body { try send(try reader.read(bytes)) }
+      var isCutOff = false
+      for try await piece in response.body {
+        try send(try reader.read(piece))
+        isCutOff = bytes > maximumBytes
+        if reader.isDone || isCutOff { break }
+      }
       // A cancelled task's stream ends without an error.
       try Task.checkCancellation()
-      try send(try reader.end())
+      if isCutOff {
+        reader.cutOff()
+      } else {
+        try send(try reader.end())
+      }
       health.succeeded()
       continuation.yield(.finished(summary(reader, pieces: pieces, first: first ?? .now)))
       continuation.finish()
       waiting?.resume()
+      if !isCutOff { await Self.readToTheEnd(of: response) }
     } catch {
       let error = meaning(of: error)
       continuation.finish(throwing: error)
@@ -57,13 +77,32 @@ struct AnswerPump: Sendable {
     }
   }
 
+  /// What comes behind the answer's end: nothing, mostly, and then the connection serves the next request.
+  private static func readToTheEnd(of response: HTTPClientResponse) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        do {
+          for try await _ in response.body {}
+        } catch {
+          // The answer is whole.
+        }
+      }
+      group.addTask { try? await Task.sleep(for: .seconds(1)) }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
   /// What the request's caller is told.
   private func meaning(of error: any Error) -> any Error {
     switch error {
     case let problem as CompletionReader.Problem:
-      RemoteError.malformed(expert: expert, problem: problem.description)
-    case let error as HTTPClientError: RemoteExpert.failure(error, of: expert, health)
-    default: error
+      // Of this prompt alone, perhaps: a short rest.
+      health.failed("its endpoint sends no proper answers")
+      return RemoteError.malformed(
+        expert: expert, problem: PeerMessage.without(secret, problem.description))
+    case let error as HTTPClientError: return RemoteExpert.failure(error, of: expert, health)
+    default: return error
     }
   }
 

@@ -18,10 +18,13 @@ package struct CompletionReader: Sendable {
     case whole
   }
 
-  private var form: Form
+  private var form = Form.unknown
   private var events = ServerSentEventParser()
   private var whole: [UInt8] = []
-  private var isDone = false
+  /// Whether the endpoint has said that it is: what follows means nothing.
+  package private(set) var isDone = false
+  /// Whether there was an answer at all.
+  private var hasChoice = false
 
   /// The endpoint's word for why the answer ended; nil before it said one.
   package private(set) var finishReason: String?
@@ -32,13 +35,11 @@ package struct CompletionReader: Sendable {
 
   private static let maximumWholeBytes = 16 << 20
 
-  /// - Parameter contentType: Of the response; nil where it has none.
-  package init(contentType: String?) {
-    let type = contentType?.lowercased() ?? ""
-    form =
-      type.hasPrefix("text/event-stream")
-      ? .events : type.hasPrefix("application/json") ? .whole : .unknown
-  }
+  /// Which form it is, the first byte tells: types are wrong too often.
+  package init() {}
+
+  /// Ends an answer that has become too long, as if the limit had.
+  mutating func cutOff() { finishReason = "length" }
 
   /// The texts in a piece of the body, none of them empty.
   package mutating func read(_ bytes: [UInt8]) throws(Problem) -> [String] {
@@ -81,13 +82,14 @@ package struct CompletionReader: Sendable {
     guard isDone || finishReason != nil else {
       throw Problem(description: "the answer broke off")
     }
+    guard hasChoice else { throw Problem(description: "there is no answer in it") }
     return texts
   }
 
   private mutating func texts(of events: [[UInt8]]) throws(Problem) -> [String] {
     var texts: [String] = []
     for event in events where !isDone {
-      if event.elementsEqual("[DONE]".utf8) {
+      if event.count < 32, event.filter({ $0 > 0x20 }).elementsEqual("[DONE]".utf8) {
         isDone = true
       } else if !event.isEmpty, let text = try message(of: event) {
         texts.append(text)
@@ -102,6 +104,10 @@ package struct CompletionReader: Sendable {
     do throws(JSONParser.Failure) {
       value = try JSONParser.parse(json)
     } catch {
+      if String(validating: json, as: UTF8.self) == nil {
+        // Half a character, as some servers cut them.
+        return try message(of: Array(String(decoding: json, as: UTF8.self).utf8))
+      }
       throw Problem(description: "no JSON: \(error.problem) at byte \(error.offset)")
     }
     guard case .object = value else { throw Problem(description: "\(value.kind), no object") }
@@ -114,7 +120,9 @@ package struct CompletionReader: Sendable {
       guard value["usage"] != nil else { throw Problem(description: "no 'choices'") }
       return nil
     }
-    guard let choice = choices.first else { return nil }
+    let first = choices.first { if case .int(0)? = $0["index"] { true } else { false } }
+    guard let choice = first ?? choices.first else { return nil }
+    hasChoice = true
     if case .string(let reason)? = choice["finish_reason"] { finishReason = reason }
     let content =
       choice["delta"]?["content"] ?? choice["message"]?["content"] ?? choice["text"]
@@ -135,7 +143,7 @@ package struct CompletionReader: Sendable {
   private mutating func read(usage: JSONValue?) {
     guard let usage else { return }
     func count(_ value: JSONValue?) -> Int? {
-      guard case .int(let count)? = value, (0...1 << 40).contains(count) else { return nil }
+      guard case .int(let count)? = value, (0...1 << 22).contains(count) else { return nil }
       return count
     }
     promptTokens = count(usage["prompt_tokens"]) ?? promptTokens
@@ -167,11 +175,22 @@ enum PeerMessage {
     return (text.isEmpty ? "it does not say why" : text, code)
   }
 
+  /// The text without the key, should the endpoint have quoted it.
+  static func without(_ secret: String?, _ text: String) -> String {
+    guard let secret, !secret.isEmpty else { return text }
+    return text.replacing(secret, with: "(the key)")
+  }
+
   /// One line without control characters, of bounded length.
-  private static func cleaned(_ text: String) -> String {
+  static func cleaned(_ text: String) -> String {
     let line = String(
       String.UnicodeScalarView(
-        text.unicodeScalars.prefix(4 * maximumCharacters).map { $0.value < 0x20 ? " " : $0 }))
+        text.unicodeScalars.prefix(4 * maximumCharacters).map { scalar in
+          switch scalar.properties.generalCategory {
+          case .control, .format, .lineSeparator, .paragraphSeparator: " "
+          default: scalar
+          }
+        }))
     return String(line.split(separator: " ").joined(separator: " ").prefix(maximumCharacters))
   }
 }

@@ -64,7 +64,27 @@ package enum CompletionRequest {
         }
       }
     }
-    for field in endpoint.bodyFields {
+    return object(fields, endpoint: endpoint, last: [])
+  }
+
+  typealias Member = (name: String, write: (inout JSONWriter) -> Void)
+
+  /// An object of some members, those that the card puts into each request, and some that nothing takes the place of.
+  static func object(_ members: [Member], endpoint: Endpoint, last: [Member]) -> [UInt8] {
+    object(members.map(field), endpoint: endpoint, last: last.map(field))
+  }
+
+  private static func field(_ member: Member) -> Endpoint.BodyField {
+    var json = JSONWriter()
+    member.write(&json)
+    return .init(name: member.name, json: json.bytes)
+  }
+
+  private static func object(
+    _ members: [Endpoint.BodyField], endpoint: Endpoint, last: [Endpoint.BodyField]
+  ) -> [UInt8] {
+    var fields = members
+    for field in endpoint.bodyFields + last {
       fields.removeAll { $0.name == field.name }
       fields.append(field)
     }

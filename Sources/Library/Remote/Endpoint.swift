@@ -95,6 +95,17 @@ package struct Endpoint: Sendable, Equatable {
   /// Whether a key or a prompt could be read on the way to another machine.
   package var isOpenToReaders: Bool { url.lowercased().hasPrefix("http:") && !isLoopback }
 
+  /// Why the key can't be had; nil where it can, or none is asked for. For whoever runs the server: a key may stand
+  /// where its variable's name should.
+  package var keyProblem: String? {
+    do throws(EndpointProblem) {
+      _ = try key()
+      return nil
+    } catch {
+      return error.message
+    }
+  }
+
   /// The key to send; nil where none is asked for. Throws where it is asked for and can't be had.
   package func key() throws(EndpointProblem) -> String? {
     let text: String

@@ -18,6 +18,8 @@ package final class EndpointHealth: Sendable {
   /// The first rest after what a person has to mend: a key, an address, an account.
   package static let firstLongRest = Duration.seconds(60)
   package static let longestRest = Duration.seconds(300)
+  /// The longest that an endpoint may ask for.
+  package static let longestAskedRest = Duration.seconds(3_600)
 
   package init(now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
     self.now = now
@@ -50,9 +52,11 @@ package final class EndpointHealth: Sendable {
       // Requests that ran together and failed together are one failure.
       if let until = state.restsUntil, until > now() { return }
       let first = needsPerson ? Self.firstLongRest : Self.firstRest
-      let rest = retryAfter ?? first * (1 << min(state.failures, 10))
+      let rest =
+        retryAfter.map { min($0, Self.longestAskedRest) }
+        ?? min(first * (1 << min(state.failures, 10)), Self.longestRest)
       state.failures += 1
-      state.restsUntil = now() + min(rest, Self.longestRest)
+      state.restsUntil = now() + rest
       state.problem = problem
     }
   }

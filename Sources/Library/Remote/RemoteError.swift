@@ -15,6 +15,8 @@ package enum RemoteError: Error, Equatable, Sendable, CustomStringConvertible {
   case failed(expert: String, status: Int, message: String)
   /// What came is no answer.
   case malformed(expert: String, problem: String)
+  /// What is asked of a remote expert has no meaning there; nothing was sent.
+  case unsupported(expert: String, problem: String)
   /// The endpoint failed a moment ago and is left alone for a while.
   case resting(expert: String, problem: String)
 
@@ -25,7 +27,7 @@ package enum RemoteError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .unreachable(let expert, _), .timedOut(let expert, _), .keyRefused(let expert, _),
       .busy(let expert, _), .refused(let expert, _, _, _), .failed(let expert, _, _),
-      .malformed(let expert, _), .resting(let expert, _):
+      .malformed(let expert, _), .unsupported(let expert, _), .resting(let expert, _):
       expert
     }
   }
@@ -33,7 +35,9 @@ package enum RemoteError: Error, Equatable, Sendable, CustomStringConvertible {
   /// What went wrong, where it is known with whom.
   package var problem: String {
     switch self {
-    case .unreachable(_, let problem), .timedOut(_, let problem), .resting(_, let problem): problem
+    case .unreachable(_, let problem), .timedOut(_, let problem), .resting(_, let problem),
+      .unsupported(_, let problem):
+      problem
     case .keyRefused(_, let status): "its endpoint refuses the key (HTTP \(status))"
     case .busy(_, let seconds):
       "its endpoint takes no more requests" + (seconds.map { " for \($0) s" } ?? " for now")

@@ -16,8 +16,10 @@ extension RemoteExpert {
     let beginning = answer == nil ? "" : prompt + "\n\n"
     let text = beginning + (answer ?? prompt)
     let response = try await post(
-      ScoredText.request(text, model: endpoint.model), to: "/completions")
-    guard response.status == 200 else { throw try await refusal(response) }
+      ScoredText.request(text, endpoint: endpoint), to: "/completions")
+    guard response.status == 200 else {
+      throw try await refusal(response, path: "/completions")
+    }
     var body: [UInt8] = []
     do {
       for try await piece in response.body { body += piece }
@@ -27,7 +29,9 @@ extension RemoteExpert {
       health.succeeded()
       return loss
     } catch let problem as CompletionReader.Problem {
-      throw RemoteError.malformed(expert: card.id, problem: problem.description)
+      throw RemoteError.malformed(
+        expert: card.id,
+        problem: PeerMessage.without((try? endpoint.key()) ?? nil, problem.description))
     }
   }
 }
@@ -35,18 +39,17 @@ extension RemoteExpert {
 /// What an endpoint says of a text that it is given.
 package enum ScoredText {
   /// One token more is asked for, since not every endpoint makes none.
-  package static func request(_ text: String, model: String) -> [UInt8] {
-    var json = JSONWriter(capacity: text.utf8.count + 200)
-    json.object { json in
-      json.member("model", model)
-      json.member("prompt", text)
-      json.member("max_tokens", 1.0)
-      json.member("temperature", 0.0)
-      json.member("logprobs", 1.0)
-      json.member("echo", true)
-      json.member("stream", false)
-    }
-    return json.bytes
+  package static func request(_ text: String, endpoint: Endpoint) -> [UInt8] {
+    CompletionRequest.object(
+      [
+        ("model", { $0.string(endpoint.model) }), ("prompt", { $0.string(text) }),
+        (endpoint.maxTokensField, { $0.number(1) }), ("temperature", { $0.number(0) }),
+      ],
+      endpoint: endpoint,
+      // Whatever a card puts into requests.
+      last: [
+        ("logprobs", { $0.number(1) }), ("echo", { $0.bool(true) }), ("stream", { $0.bool(false) }),
+      ])
   }
 
   /// - Parameters:

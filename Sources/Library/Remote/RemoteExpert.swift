@@ -24,6 +24,11 @@ package final class RemoteExpert: Expert {
   package static let hopsHeader = "X-Thalamus-Hops"
   package static let maximumHops = 4
 
+  /// What a client is told where there is no key: the server's log has the name of what should hold it.
+  package static let noKey = "the key of its endpoint is missing"
+
+  package static let passesNoLogprobs = "log-probabilities of a remote expert are not passed on"
+
   private static let maximumErrorBytes = 64 << 10
 
   package init(card: ExpertCard, endpoint: Endpoint, health: EndpointHealth, client: HTTPClient) {
@@ -44,22 +49,29 @@ package final class RemoteExpert: Expert {
       throw RemoteError.resting(expert: card.id, problem: problem)
     }
     guard Self.hops < Self.maximumHops else {
-      throw RemoteError.refused(
-        expert: card.id, status: 508,
-        message: "the request has come through \(Self.hops) servers already", code: "loop_detected")
+      throw RemoteError.unsupported(
+        expert: card.id,
+        problem: "the request has come through \(Self.hops) servers already, and goes no further")
     }
     let sent = ContinuousClock.now
     let response = try await begin(input, parameters)
-    guard response.status == 200 else { throw try await refusal(response) }
+    guard response.status == 200 else {
+      throw try await refusal(response, path: CompletionRequest.path(of: input))
+    }
     // Endpoints count as they like, and tell at the end.
     let pump = AnswerPump(
       expert: card.id, health: health, start: sent, promptTokens: promptTokenCount(input),
-      hasStops: !parameters.stop.isEmpty)
+      hasStops: !parameters.stop.isEmpty, maxTokens: parameters.maxTokens,
+      secret: (try? endpoint.key()) ?? nil)
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { firstText in
         let task = start(pump, response, into: continuation, firstText)
-        continuation.onTermination = { _ in task.cancel() }
+        continuation.onTermination = { reason in
+          // An answer that is whole leaves the pump to see the connection's end.
+          if case .finished(nil) = reason { return }
+          task.cancel()
+        }
       }
     } onCancel: {
       continuation.finish(throwing: CancellationError())
@@ -70,13 +82,14 @@ package final class RemoteExpert: Expert {
   /// Its tokens are not ours: their numbers mean nothing here.
   package func bytes(of token: Int32) -> [UInt8]? { nil }
 
-  package func scorePrompt(_ input: ExpertInput) async throws -> PromptScores { throw noLogprobs }
+  package func scorePrompt(
+    _ input: ExpertInput, alternatives: Int
+  ) async throws -> PromptScores {
+    throw noLogprobs
+  }
 
   private var noLogprobs: RemoteError {
-    .refused(
-      expert: card.id, status: 400,
-      message: "log-probabilities of a remote expert are not passed on",
-      code: "unsupported_parameter")
+    .unsupported(expert: card.id, problem: Self.passesNoLogprobs)
   }
 
   /// An estimate: four bytes a token, as is usual for English.
@@ -144,10 +157,46 @@ package final class RemoteExpert: Expert {
         HTTPClientRequest(
           url: endpoint.url + path, headers: headers, body: body,
           silenceSeconds: endpoint.timeoutSeconds, mayUseProxy: !endpoint.isLoopback))
-    } catch let problem as EndpointProblem {
-      throw RemoteError.resting(expert: card.id, problem: problem.message)
+    } catch is EndpointProblem {
+      throw RemoteError.resting(expert: card.id, problem: Self.noKey)
     } catch let error as HTTPClientError {
       throw RemoteExpert.failure(error, of: card.id, health)
+    }
+  }
+
+  /// The beginning of a refusal's body: what comes within two seconds says enough, and another expert waits.
+  private static func beginning(of response: HTTPClientResponse) async -> [UInt8] {
+    let found = ReceivedBytes(limit: maximumErrorBytes)
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        do {
+          for try await piece in response.body where !found.take(piece) { break }
+        } catch {
+          // What has come is all there is.
+        }
+      }
+      group.addTask { try? await Task.sleep(for: .seconds(2)) }
+      await group.next()
+      group.cancelAll()
+    }
+    return found.bytes
+  }
+
+  /// Bytes that one task receives and another takes over.
+  private final class ReceivedBytes: Sendable {
+    private let received = Mutex<[UInt8]>([])
+    private let limit: Int
+
+    init(limit: Int) { self.limit = limit }
+
+    var bytes: [UInt8] { received.withLock { Array($0.prefix(limit)) } }
+
+    /// Whether there is room for more.
+    func take(_ piece: [UInt8]) -> Bool {
+      received.withLock { received in
+        received += piece
+        return received.count < limit
+      }
     }
   }
 
@@ -170,22 +219,20 @@ package final class RemoteExpert: Expert {
   }
 
   /// What a response other than 200 means.
-  func refusal(_ response: HTTPClientResponse) async throws -> RemoteError {
-    var body: [UInt8] = []
-    do {
-      for try await piece in response.body {
-        body += piece
-        if body.count > Self.maximumErrorBytes { break }
-      }
-    } catch {
-      // What has come says enough; but the caller may have left.
-      try Task.checkCancellation()
-    }
+  ///
+  /// - Parameter path: What was asked, behind the endpoint's base.
+  func refusal(_ response: HTTPClientResponse, path: String) async throws -> RemoteError {
+    let body = await Self.beginning(of: response)
+    try Task.checkCancellation()
     let id = card.id
     let status = response.status
-    let (text, code) = PeerMessage.read(Array(body.prefix(Self.maximumErrorBytes)))
+    let secret = (try? endpoint.key()) ?? nil
+    let said = PeerMessage.read(body)
+    // Endpoints quote the key that they refuse, and not only where the status says so.
+    let text = PeerMessage.without(secret, said.text)
+    let code = said.code.map { PeerMessage.without(secret, $0) }
     let retryAfter = response.headers["retry-after"].flatMap { Int($0) }.flatMap {
-      (0...86_400).contains($0) ? $0 : nil
+      (0...86_400).contains($0) ? max(1, $0) : nil
     }
     switch status {
     case 401, 403:
@@ -195,6 +242,10 @@ package final class RemoteExpert: Expert {
       health.failed(
         "its endpoint takes no more requests", retryAfter: retryAfter.map { .seconds($0) })
       return .busy(expert: id, retryAfterSeconds: retryAfter)
+    case _ where path == "/completions" && [404, 405, 501].contains(status):
+      // Chats may do well all the same: many providers have nothing else.
+      return .refused(
+        expert: id, status: status, message: "it continues no plain texts: " + text, code: code)
     case 402, 404, 405, 407, 408, 410:
       // No matter of this prompt: the account, the address, the model's name.
       health.failed("its endpoint answers HTTP \(status)", needsPerson: status != 408)
@@ -205,7 +256,9 @@ package final class RemoteExpert: Expert {
       health.failed("its endpoint redirects", needsPerson: true)
       return .failed(
         expert: id, status: status,
-        message: "it redirects to \((response.headers["location"] ?? "nowhere").prefix(200))")
+        message: "it redirects to "
+          + PeerMessage.without(
+            secret, PeerMessage.cleaned(response.headers["location"] ?? "nowhere")))
     default:
       health.failed(
         "its endpoint answers HTTP \(status)", retryAfter: retryAfter.map { .seconds($0) })

@@ -67,20 +67,10 @@ package actor ExpertLibrary {
     if let problem = remote.obstacle(to: id) { return problem }
     if let time = seen.withLock({ $0[id] }), now < time + trust { return nil }
     let obstacle =
-      manifest.endpoint.map(Self.keyProblem)
+      (manifest.endpoint?.keyProblem == nil ? nil : RemoteExpert.noKey)
       ?? missingFile(of: manifest).map { "\($0) is missing; `make models` fetches it" }
     seen.withLock { $0[id] = obstacle == nil ? now : nil }
     return obstacle
-  }
-
-  /// Why an endpoint's key can't be had; nil where it can, or none is asked for.
-  private static func keyProblem(_ endpoint: Endpoint) -> String? {
-    do throws(EndpointProblem) {
-      _ = try endpoint.key()
-      return nil
-    } catch {
-      return error.message
-    }
   }
 
   /// A file that the expert, the base that it is added to, or an adapter of a mixture lacks.

@@ -12,8 +12,8 @@ package struct CompletionBody: Decodable, Sendable {
   package let routing: RoutingExtension
   package let fields: GenerationFields
 
-  /// Whether the prompt alone is asked for, to be given back and scored.
-  package var makesNothing: Bool { echoes && fields.maxTokens == 0 }
+  /// Whether the prompt alone is asked for, to be given back with its scores.
+  package var makesNothing: Bool { echoes && logprobs != nil && fields.maxTokens == 0 }
 
   private enum CodingKeys: String, CodingKey {
     case model, prompt, stream, n, echo, thalamus

@@ -89,8 +89,8 @@ final class CompletionLogprobsWriter: Sendable {
     let first = prompt.tokens.first.flatMap { bytes($0) }
     let hasSpace = first?.first == 0x20 && text.utf8.first != 0x20
     return next(
-      zip(prompt.tokens, zip(prompt.logprobs, prompt.top)).map { token, found in
-        (token, found.0, found.1.map { [$0] } ?? [])
+      zip(prompt.tokens, zip(prompt.logprobs, prompt.alternatives)).map { token, found in
+        (token, found.0, found.1)
       }, dropsSpace: hasSpace)
   }
 
@@ -109,8 +109,10 @@ final class CompletionLogprobsWriter: Sendable {
         let text = TokenText(bytes: dropsSpace && index == 0 ? Array(all.dropFirst()) : all)
         reply.tokens.append(text.text)
         reply.token_logprobs.append(logprob?.encodable)
-        // Of two tokens that look alike the more probable.
-        let alternatives = top.map {
+        // With alternatives the token itself is among them, as OpenAI has it; of two that look alike the more
+        // probable is there.
+        let own = logprob.map { TokenLogprob(token: token, logprob: $0) }
+        let alternatives = (top.isEmpty ? [] : top + [own].compactMap(\.self)).map {
           (TokenText(bytes: bytes($0.token) ?? []).text, $0.logprob.encodable)
         }
         reply.top_logprobs.append(

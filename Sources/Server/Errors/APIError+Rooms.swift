@@ -38,8 +38,7 @@ extension APIError {
       self = .badRequest(message, code: "context_length_exceeded", param: "messages")
     case .noEligibleExpert(let reasons) where Self.onlyTemporarily(reasons):
       self.init(
-        status: .serviceUnavailable, message: message, code: "model_unavailable",
-        retryAfterSeconds: 1)
+        status: .serviceUnavailable, message: message, code: "model_unavailable")
     case .noEligibleExpert:
       // Never silently widened: the caller learns which limit shut out whom.
       self.init(
@@ -129,10 +128,10 @@ extension APIError {
       self.init(status: .badGateway, message: message, code: "endpoint_failed")
     case .malformed:
       self.init(status: .badGateway, message: message, code: "endpoint_malformed")
+    case .unsupported:
+      self = .badRequest(message, code: "unsupported_parameter")
     case .resting:
-      self.init(
-        status: .serviceUnavailable, message: message, code: "endpoint_resting",
-        retryAfterSeconds: 1)
+      self.init(status: .serviceUnavailable, message: message, code: "endpoint_resting")
     }
   }
 

@@ -9,13 +9,14 @@ struct ChatCompletionsRoute: Sendable {
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(ChatCompletionBody.self, from: request)
     let generation = service.configuration.generation
-    let routing = body.routing.routingRequest(
+    var routing = body.routing.routingRequest(
       model: body.model, input: .messages(body.messages.map(\.chatMessage)),
       maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
     var parameters = body.fields.parameters(
       defaultMaxTokens: generation.defaultMaxTokens,
       defaultTemperature: generation.defaultTemperature)
     parameters.logprobs = body.logprobs
+    routing.needsLogprobs = body.logprobs != nil
     let answer = try await service.answer(routing, parameters: parameters)
     let usage = { @Sendable (summary: GenerationSummary) in
       UsageBody(

@@ -9,13 +9,14 @@ struct CompletionsRoute: Sendable {
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(CompletionBody.self, from: request)
     let generation = service.configuration.generation
-    let routing = body.routing.routingRequest(
+    var routing = body.routing.routingRequest(
       model: body.model, input: .continuation(body.prompt),
       maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
     var parameters = body.fields.parameters(
       defaultMaxTokens: generation.defaultMaxTokens,
       defaultTemperature: generation.defaultTemperature)
     parameters.logprobs = body.logprobs
+    routing.needsLogprobs = body.logprobs != nil
     // An expert always makes one token, which is left out then.
     if body.makesNothing { parameters.maxTokens = 1 }
     let answer = try await service.answer(

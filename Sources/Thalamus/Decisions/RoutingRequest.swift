@@ -14,6 +14,8 @@ package struct RoutingRequest: Sendable {
   package var maxTokens: Int?
   /// For the strategy `random`.
   package var seed: UInt64?
+  /// Whether the answer is to tell its tokens' log-probabilities, which remote experts don't.
+  package var needsLogprobs = false
 
   package init(
     input: PromptInput, weights: GoalWeights = GoalWeights(),

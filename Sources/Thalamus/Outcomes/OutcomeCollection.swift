@@ -59,6 +59,16 @@ package struct OutcomeCollection: Sendable {
       done += rows.count - missing.count
       progress(Progress(done: done, total: total, expert: id))
       guard let expert else { continue }
+      if manifest.endpoint != nil {
+        // What a prompt's own flags forbid holds here too.
+        let isKept = { (row: PromptRow) in
+          PreparedPrompt(.prompt(row.prompt)).flags.constraints.localOnly == true
+        }
+        for row in missing where isKept(row) {
+          problems.append((row.id, id, "its flags say that it stays on this machine"))
+        }
+        missing.removeAll(where: isKept)
+      }
       for start in stride(from: 0, to: missing.count, by: Self.batch) {
         let batch = missing[start..<min(start + Self.batch, missing.count)]
         let measured = await withTaskGroup(of: (PromptRow, Result<Measured, any Error>).self) {

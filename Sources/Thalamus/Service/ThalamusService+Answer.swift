@@ -53,7 +53,9 @@ extension ThalamusService {
     do {
       let expert = try await library.expert(decision.expert)
       let input = ExpertInput(decision.prompt.expertInput)
-      let scores = scoresPrompt ? try await expert.scorePrompt(input) : nil
+      let scores =
+        scoresPrompt
+        ? try await expert.scorePrompt(input, alternatives: parameters.logprobs ?? 0) : nil
       let start = ContinuousClock.now
       let stream = try await expert.answer(input, parameters: parameters)
       let recorder = AnswerRecorder(start: start) { [self] outcome in

@@ -67,7 +67,8 @@ extension ThalamusService {
       maximumOutputTokens: request.maxTokens, today: CalendarDate(Date()))
     var routing = try Objective.decide(
       Objective.Request(
-        candidates: candidates(setbacks), predictions: predictions, preferences: preferences,
+        candidates: candidates(for: request, setbacks), predictions: predictions,
+        preferences: preferences,
         context: context, strategy: strategy, routerVersion: routerVersion,
         seed: request.seed ?? UInt64.random(in: .min ... .max)))
     routing.activeExperts = activeExperts
@@ -95,13 +96,17 @@ extension ThalamusService {
   }
 
   /// The experts as the objective sees them now.
-  private func candidates(_ setbacks: [Setback]) -> [Candidate] {
+  private func candidates(
+    for request: RoutingRequest, _ setbacks: [Setback]
+  ) -> [Candidate] {
     library.manifests.map { manifest in
       let id = manifest.card.id
       return setbacks.applied(
         to: Candidate(
           card: manifest.card, statistics: statistics.of(id),
-          unavailable: library.obstacle(to: manifest)))
+          unavailable: library.obstacle(to: manifest)
+            ?? (request.needsLogprobs && request.expert == nil && manifest.endpoint != nil
+              ? RemoteExpert.passesNoLogprobs : nil)))
     }
   }
 }

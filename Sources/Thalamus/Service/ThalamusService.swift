@@ -117,6 +117,7 @@ package final class ThalamusService: Sendable {
         "\(id): its card says this_machine, and \(endpoint.host) is no loopback address: prompts that must not leave the machine go there"
       )
     }
+    if let problem = endpoint.keyProblem { logger.warning("\(id): \(problem)") }
     if endpoint.isOpenToReaders {
       logger.warning("\(id): prompts go to \(endpoint.host) by plain http, to be read on the way")
     }

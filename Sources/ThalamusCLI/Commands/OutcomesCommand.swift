@@ -39,12 +39,27 @@ struct OutcomesOptions: ParsableArguments {
       }
       manifests = manifests.filter { names.contains($0.card.id) }
     }
-    if sends, experts == nil { manifests = manifests.filter { $0.endpoint == nil } }
+    if sends {
+      if experts == nil { manifests = manifests.filter { $0.endpoint == nil } }
+      try Self.check(manifests, settings)
+    }
     let log = DecisionLog(.init(path: settings.log.database))
     if let problem = log.health { throw CommandFailure("\(problem)") }
     let collection = OutcomeCollection(
       log: log, loader: try LocalExpertLoader(ComputeOptions(settings)), manifests: manifests)
     return (collection, try PromptFile.read(file))
+  }
+}
+
+extension OutcomesOptions {
+  /// The operator's own limit holds for measuring too.
+  static func check(_ manifests: [ExpertManifest], _ settings: Configuration) throws {
+    guard settings.constraints.localOnly else { return }
+    if let remote = manifests.first(where: { $0.card.runs == .leavesMachine }) {
+      throw CommandFailure(
+        "constraints.local_only is set, and to measure \(remote.card.id) would send the prompts away"
+      )
+    }
   }
 }
 

@@ -13,8 +13,8 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     discussion: """
       With --measure the new expert's loss is measured on the prompts that the router was trained on, \
       and the router is trained again: it then knows the expert. Without, the expert answers when it \
-      is named, and the router leaves it alone. An endpoint can't be measured: --loss-ratio says what the router \
-      is to expect of it.
+      is named, and the router leaves it alone. An endpoint can be measured where its /completions has echo and \
+      logprobs, as vLLM's has; the prompts then go there. For others --loss-ratio says what the router is to expect.
       """)
 
   @Argument(
@@ -68,6 +68,12 @@ struct ExpertsAddCommand: AsyncParsableCommand {
   )
   var lossRatio: Double?
 
+  @Option(
+    help:
+      "Where prompts for an endpoint go: this_machine or leaves_machine. Without, a loopback address is this machine; say leaves_machine for a proxy there."
+  )
+  var runs: String?
+
   @Option(help: "Tokens of an endpoint's context.")
   var context: Int?
 
@@ -109,8 +115,15 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     if isEndpoint {
       let manifest = try installer.add(endpoint: path, endpointDetails, details: details)
       Output.text("\(manifest.card.id) is added: \(manifest.folder)/expert.yaml")
-      if lossRatio == nil {
-        Output.text("it answers when named; --loss-ratio lets the router choose it")
+      if let problem = manifest.endpoint?.keyProblem { Output.note("for now: \(problem)") }
+      if manifest.endpoint?.isOpenToReaders == true {
+        Output.note("prompts go there by plain http, to be read on the way")
+      }
+      if measure {
+        try OutcomesOptions.check([manifest], settings)
+        try await measure(manifest, settings)
+      } else if lossRatio == nil {
+        Output.text("it answers when named; --loss-ratio or --measure lets the router choose it")
       }
       return
     }
@@ -134,6 +147,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     details.completionPrice = completionPrice
     details.expectedLossRatio = lossRatio
     details.contextLength = context
+    details.runs = runs
     return details
   }
 
@@ -143,7 +157,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       ("--model", model != nil), ("--api-key-env", apiKeyEnv != nil),
       ("--api-key-file", apiKeyFile != nil), ("--prompt-price", promptPrice != nil),
       ("--completion-price", completionPrice != nil), ("--loss-ratio", lossRatio != nil),
-      ("--context", context != nil),
+      ("--context", context != nil), ("--runs", runs != nil),
     ]
     let ofFiles: [(String, Bool)] = [
       ("--base", base != nil), ("--chat-template", chatTemplate != nil), ("--link", link),
