@@ -310,6 +310,20 @@ import Testing
     }
   }
 
+  /// An answer that has ended is whole, also where the stream then breaks off.
+  @Test func breaksOffBehindTheAnswer() async throws {
+    try await with({ _ in
+      .stream(contentType: "text/event-stream") { writer in
+        try await writer.write(Self.chunk("whole", end: "length"))
+        throw CancellationError()
+      }
+    }) { expert, _ in
+      let found = try await answer(expert)
+      #expect(found.text == "whole" && found.summary?.finishReason == .maxTokens)
+      #expect(health.obstacle == nil)
+    }
+  }
+
   /// A refusal whose body does not come is a refusal.
   @Test func slowRefusals() async throws {
     try await with({ _ in

@@ -53,10 +53,14 @@ struct AnswerPump: Sendable {
     }
     do {
       var isCutOff = false
-      for try await piece in response.body {
-        try send(try reader.read(piece))
-        isCutOff = bytes > maximumBytes
-        if reader.isDone || isCutOff { break }
+      do {
+        for try await piece in response.body {
+          try send(try reader.read(piece))
+          isCutOff = bytes > maximumBytes
+          if reader.isDone || isCutOff { break }
+        }
+      } catch is HTTPClientError where reader.finishReason != nil && !Task.isCancelled {
+        // The answer had ended, and only the stream's own end did not come.
       }
       // A cancelled task's stream ends without an error.
       try Task.checkCancellation()
