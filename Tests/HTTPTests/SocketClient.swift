@@ -7,7 +7,7 @@ final class SocketClient: @unchecked Sendable {
   private var isOpen = true
 
   /// Connects to a port of this machine. Reads give up after `timeoutSeconds`.
-  init(port: Int, timeoutSeconds: Int = 20, receiveBufferBytes: Int? = nil) throws {
+  init(port: Int, timeoutSeconds: Int = 120, receiveBufferBytes: Int? = nil) throws {
     #if os(Linux)
       descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     #else
