@@ -32,13 +32,5 @@ static inline CURLMcode cc_set_multi_long(CURLM *handle, CURLMoption option, lon
   return curl_multi_setopt(handle, option, value);
 }
 
-static inline CURLcode cc_get_long(CURL *handle, CURLINFO info, long *value) {
-  return curl_easy_getinfo(handle, info, value);
-}
-
-static inline CURLcode cc_get_pointer(CURL *handle, CURLINFO info, void **value) {
-  return curl_easy_getinfo(handle, info, value);
-}
-
 // A message is a union, of which Swift would see no type.
 static inline CURLcode cc_result(const CURLMsg *message) { return message->data.result; }

@@ -42,6 +42,27 @@ package struct HTTPClientResponse: Sendable {
   package let body: AsyncThrowingStream<[UInt8], any Error>
 }
 
+extension HTTPClientResponse {
+  /// Reads the body for so long at most, or to its end, or until `take` wants no more. Errors end it too: for bodies
+  /// of which whatever comes is enough.
+  package func readBody(
+    forAtMost time: Duration, _ take: @escaping @Sendable ([UInt8]) -> Bool
+  ) async {
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        do {
+          for try await piece in body where !take(piece) { break }
+        } catch {
+          // What has come is all there is.
+        }
+      }
+      group.addTask { try? await Task.sleep(for: time) }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+}
+
 /// Why a request got no response, or not all of it.
 package enum HTTPClientError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The URL, a header or an option is none that libcurl takes.

@@ -73,27 +73,12 @@ struct AnswerPump: Sendable {
       continuation.yield(.finished(summary(reader, pieces: pieces, first: first ?? .now)))
       continuation.finish()
       waiting?.resume()
-      if !isCutOff { await Self.readToTheEnd(of: response) }
+      // Behind the answer's end comes nothing, mostly, and then the connection serves the next request.
+      if !isCutOff { await response.readBody(forAtMost: .seconds(1)) { _ in true } }
     } catch {
       let error = meaning(of: error)
       continuation.finish(throwing: error)
       waiting?.resume(throwing: error)
-    }
-  }
-
-  /// What comes behind the answer's end: nothing, mostly, and then the connection serves the next request.
-  private static func readToTheEnd(of response: HTTPClientResponse) async {
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask {
-        do {
-          for try await _ in response.body {}
-        } catch {
-          // The answer is whole.
-        }
-      }
-      group.addTask { try? await Task.sleep(for: .seconds(1)) }
-      await group.next()
-      group.cancelAll()
     }
   }
 

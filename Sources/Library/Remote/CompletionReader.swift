@@ -55,13 +55,7 @@ package struct CompletionReader: Sendable {
       whole += bytes
       return []
     case .events:
-      do {
-        return try texts(of: events.read(bytes))
-      } catch let error as Problem {
-        throw error
-      } catch {
-        throw Problem(description: "an event is too long")
-      }
+      return try texts { parser throws(ServerSentEventParser.TooLong) in try parser.read(bytes) }
     }
   }
 
@@ -71,13 +65,7 @@ package struct CompletionReader: Sendable {
     switch form {
     case .whole: texts = try message(of: whole).map { [$0] } ?? []
     case .unknown, .events:
-      do {
-        texts = try self.texts(of: events.end())
-      } catch let error as Problem {
-        throw error
-      } catch {
-        throw Problem(description: "an event is too long")
-      }
+      texts = try self.texts { parser throws(ServerSentEventParser.TooLong) in try parser.end() }
     }
     guard isDone || finishReason != nil else {
       throw Problem(description: "the answer broke off")
@@ -86,9 +74,18 @@ package struct CompletionReader: Sendable {
     return texts
   }
 
-  private mutating func texts(of events: [[UInt8]]) throws(Problem) -> [String] {
+  /// The texts of the events that the parser gives.
+  private mutating func texts(
+    _ parse: (inout ServerSentEventParser) throws(ServerSentEventParser.TooLong) -> [[UInt8]]
+  ) throws(Problem) -> [String] {
+    let found: [[UInt8]]
+    do throws(ServerSentEventParser.TooLong) {
+      found = try parse(&events)
+    } catch {
+      throw Problem(description: "an event is too long")
+    }
     var texts: [String] = []
-    for event in events where !isDone {
+    for event in found where !isDone {
       if event.count < 32, event.filter({ $0 > 0x20 }).elementsEqual("[DONE]".utf8) {
         isDone = true
       } else if !event.isEmpty, let text = try message(of: event) {

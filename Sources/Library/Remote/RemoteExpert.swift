@@ -167,18 +167,7 @@ package final class RemoteExpert: Expert {
   /// The beginning of a refusal's body: what comes within two seconds says enough, and another expert waits.
   private static func beginning(of response: HTTPClientResponse) async -> [UInt8] {
     let found = ReceivedBytes(limit: maximumErrorBytes)
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask {
-        do {
-          for try await piece in response.body where !found.take(piece) { break }
-        } catch {
-          // What has come is all there is.
-        }
-      }
-      group.addTask { try? await Task.sleep(for: .seconds(2)) }
-      await group.next()
-      group.cancelAll()
-    }
+    await response.readBody(forAtMost: .seconds(2), found.take)
     return found.bytes
   }
 
