@@ -9,6 +9,9 @@ SWIFT_BUILD := swift build -c release
 # The tests are built as the binary is, in release and without testable imports, so that both share
 # one build and what is tested is what runs.
 SWIFT_TEST := swift test -c release --disable-testable-imports --disable-xctest
+# Where hundreds of tests begin at once on few cores, one that waits for a server waits for all others
+# as well. A few at a time take as long in all.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 4
 HOST ?= 127.0.0.1
 PORT ?= 8080
 

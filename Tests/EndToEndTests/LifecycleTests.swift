@@ -3,27 +3,43 @@ import Testing
 
 /// What happens when a server, or a client, goes away.
 @Suite struct LifecycleTests {
-  private static let curl = URL(filePath: "/usr/bin/curl")
+  /// The whole course is a program of its own: between the request, the look at the log and the signal only
+  /// the server's time may pass, and a test among hundreds waits for its turn longer than an answer takes.
+  private static let terminateWhileAnswering = """
+    url=$1; process=$2; folder=$3
+    curl -sN --max-time 120 "$url/route" -d "$4" > "$folder/running" &
+    for _ in $(seq 3000); do
+      curl -s "$url/decisions?limit=1" | grep -q '"status" *: *"pending"' && pending=yes && break
+      sleep 0.02
+    done
+    [ "$pending" ] || { echo "no decision is running" >&2; exit 1; }
+    kill -TERM "$process"
+    sleep 0.2
+    curl -s --max-time 20 "$url/route" -d '{"prompt": "late", "generate": false}' > "$folder/late"
+    echo "late: $?"
+    wait
+    """
 
   @Test func terminationFinishesWhatRunsAndRefusesWhatComes() async throws {
     let server = try await RunningServer()
-    let url = server.baseURL.appending(path: "route").absoluteString
-    async let running = Command.run(
-      Self.curl,
+    // Without its end tokens, so that it is still running when somebody looks.
+    let request =
+      #"{"prompt": "Tell a long story.", "max_tokens": 300, "stream": true, "logit_bias": {"0": -100, "2": -100}, "constraints": {"experts": ["smollm2-135m"]}}"#
+    let course = try await Command.run(
+      URL(filePath: "/bin/bash"),
       [
-        "-sN", url, "-d",
-        // Without its end tokens, so that it is still running when somebody looks.
-        #"{"prompt": "Tell a long story.", "max_tokens": 300, "stream": true, "logit_bias": {"0": -100, "2": -100}, "constraints": {"experts": ["smollm2-135m"]}}"#,
+        "-c", Self.terminateWhileAnswering, "bash", server.baseURL.absoluteString,
+        "\(server.processIdentifier)", server.folder.path, request,
       ])
-    try await waitForRunningDecision(server)
-    server.send(signal: SIGTERM)
-    try await Task.sleep(for: .milliseconds(200))
-    let late = try await Command.run(Self.curl, ["-s", url, "-d", #"{"prompt": "late"}"#])
-    #expect(late.status != 0, "a new connection was taken after SIGTERM: \(late.output)")
-
-    let outcome = try await running
-    #expect(outcome.output.contains("event: end"), "\(outcome.output.suffix(300))")
-    let status = try await server.exitStatus(within: 30)
+    #expect(course.status == 0, "\(course.errors) \(server.standardError)")
+    func written(_ name: String) -> String {
+      (try? String(contentsOf: server.folder.appending(path: name), encoding: .utf8)) ?? ""
+    }
+    #expect(
+      course.output != "late: 0\n", "a connection was taken after SIGTERM: \(written("late"))")
+    #expect(course.output.hasPrefix("late: "))
+    #expect(written("running").contains("event: end"), "\(written("running").suffix(300))")
+    let status = try await server.exitStatus(within: 60)
     #expect(status == 0, "\(server.standardError)")
     let rows = try await query(server.database, "select status from decisions")
     #expect(rows == ["completed"])
@@ -45,20 +61,30 @@ import Testing
     #expect(try list.json["decisions"].array.count == 5)
   }
 
+  /// Leaves once the answer has begun.
+  private static let leaveWhileAnswering = """
+    curl -sN "$1/route" -d "$3" > "$2/answer" &
+    for _ in $(seq 3000); do
+      grep -q '"text"' "$2/answer" && kill -KILL $! && exit 0
+      sleep 0.02
+    done
+    echo "no answer has begun" >&2
+    exit 1
+    """
+
   @Test func clientThatLeavesStopsItsGeneration() async throws {
     let server = try await RunningServer()
-    let url = server.baseURL.appending(path: "route").absoluteString
-    _ = try await server.post(
-      "/route",
-      #"{"prompt": "warm up", "max_tokens": 1, "constraints": {"experts": ["gemma3-270m"]}}"#)
-    _ = try await Command.run(
-      Self.curl,
+    let request =
+      #"{"prompt": "Count to ten thousand: 1, 2, 3,", "max_tokens": 4000, "stream": true, "constraints": {"experts": ["gemma3-270m"]}}"#
+    let course = try await Command.run(
+      URL(filePath: "/bin/bash"),
       [
-        "-s", "--max-time", "0.5", url, "-d",
-        #"{"prompt": "Count to ten thousand: 1, 2, 3,", "max_tokens": 4000, "constraints": {"experts": ["gemma3-270m"]}}"#,
+        "-c", Self.leaveWhileAnswering, "bash", server.baseURL.absoluteString, server.folder.path,
+        request,
       ])
+    #expect(course.status == 0, "\(course.errors) \(server.standardError)")
     var row = JSON(nil)
-    for _ in 0..<100 {
+    for _ in 0..<1200 {
       row = try await server.get("/decisions?limit=1").json["decisions"][0]
       if row["status"].string == "cancelled" { break }
       try await Task.sleep(for: .milliseconds(50))
@@ -113,15 +139,6 @@ import Testing
       "serve", "--port", "\(port)", "--database", "")
     #expect(outcome.status != 0)
     #expect(outcome.errors.contains("\(port)"))
-  }
-
-  private func waitForRunningDecision(_ server: RunningServer) async throws {
-    for _ in 0..<200 {
-      let list = try await server.get("/decisions?limit=1")
-      if try list.json["decisions"][0]["status"].string == "pending" { return }
-      try await Task.sleep(for: .milliseconds(20))
-    }
-    Issue.record("no decision is running: \(server.standardError)")
   }
 
   private func query(_ database: URL, _ sql: String) async throws -> [String] {

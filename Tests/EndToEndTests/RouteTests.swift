@@ -153,7 +153,7 @@ enum SharedServer {
 extension RunningServer {
   /// The decision's row, once what came of it has reached the log.
   func logged(_ id: String) async throws -> JSON {
-    for _ in 0..<100 {
+    for _ in 0..<1200 {
       let reply = try await get("/decisions/\(id)")
       if reply.status == 200 {
         let json = try reply.json
