@@ -32,7 +32,8 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "HTTP", "Thalamus", "Library", "Routing", "Generation", "Tokenization", "DecisionLog",
+        "HTTP", "Thalamus", "Library", "Routing", "Generation", "Grammar", "Tokenization", "JSON",
+        "DecisionLog",
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
@@ -53,15 +54,18 @@ let package = Package(
     .target(
       name: "Library",
       dependencies: [
-        "HTTPClient", "Routing", "Generation", "Transformer", "Tokenization", "ModelFiles",
-        "Kernels",
+        "HTTPClient", "Routing", "Generation", "Grammar", "Transformer", "Tokenization",
+        "ModelFiles", "Kernels", "JSON",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
-    .target(name: "Routing"),
-    .target(name: "Generation", dependencies: ["Transformer", "Tokenization", "Kernels"]),
+    .target(name: "Routing", dependencies: ["JSON"]),
+    .target(
+      name: "Generation", dependencies: ["Grammar", "Transformer", "Tokenization", "Kernels"]),
+    .target(name: "Grammar", dependencies: ["Tokenization", "JSON"]),
     .target(name: "Transformer", dependencies: ["Tokenization", "ModelFiles", "Kernels"]),
-    .target(name: "Tokenization", dependencies: ["ModelFiles"]),
+    .target(name: "Tokenization", dependencies: ["ModelFiles", "JSON"]),
+    .target(name: "JSON"),
     .target(name: "ModelFiles", dependencies: ["Kernels"]),
     .target(name: "Kernels", dependencies: ["CKernels"]),
     .target(name: "CKernels", cSettings: kernelFlags),
@@ -79,6 +83,9 @@ let package = Package(
       name: "LibraryTests", dependencies: ["Library", "HTTP"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "RoutingTests", dependencies: ["Routing"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+    .testTarget(
+      name: "GrammarTests", dependencies: ["Grammar"], resources: [.copy("Fixtures")]),
     .testTarget(name: "GenerationTests", dependencies: ["Generation"]),
     .testTarget(
       name: "TransformerTests", dependencies: ["Transformer"], resources: [.copy("Fixtures")]),

@@ -1,3 +1,5 @@
+import JSON
+
 extension RoutingDecision {
   /// Its JSON, to the byte what `JSONEncoder` makes with sorted keys.
   ///

@@ -1,4 +1,5 @@
 import HTTPClient
+import JSON
 import Tokenization
 
 /// Reads an OpenAI-compatible answer as it comes: server-sent events with pieces of text, or, from endpoints that

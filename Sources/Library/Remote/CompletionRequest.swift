@@ -1,4 +1,5 @@
 import Generation
+import JSON
 import Routing
 import Tokenization
 

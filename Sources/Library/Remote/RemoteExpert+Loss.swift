@@ -1,5 +1,6 @@
 import Foundation
 import Generation
+import JSON
 import Routing
 import Tokenization
 

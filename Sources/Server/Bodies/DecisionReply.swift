@@ -62,24 +62,24 @@ package struct DecisionReply: Encodable {
 
 /// JSON that was stored as text, encoded as what it says.
 package struct JSONText: Encodable {
-  private let value: JSONValue
+  private let value: LoggedValue
 
   package init(_ text: String) {
-    value = (try? JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))) ?? .null
+    value = (try? JSONDecoder().decode(LoggedValue.self, from: Data(text.utf8))) ?? .null
   }
 
   package func encode(to encoder: any Encoder) throws { try value.encode(to: encoder) }
 }
 
 /// Any JSON value.
-enum JSONValue: Codable, Equatable, Sendable {
+enum LoggedValue: Codable, Equatable, Sendable {
   case null
   case bool(Bool)
   case integer(Int64)
   case number(Double)
   case string(String)
-  case array([JSONValue])
-  case object([String: JSONValue])
+  case array([LoggedValue])
+  case object([String: LoggedValue])
 
   init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()
@@ -93,10 +93,10 @@ enum JSONValue: Codable, Equatable, Sendable {
       self = .number(number)
     } else if let string = try? value.decode(String.self) {
       self = .string(string)
-    } else if let array = try? value.decode([JSONValue].self) {
+    } else if let array = try? value.decode([LoggedValue].self) {
       self = .array(array)
     } else {
-      self = .object(try value.decode([String: JSONValue].self))
+      self = .object(try value.decode([String: LoggedValue].self))
     }
   }
 

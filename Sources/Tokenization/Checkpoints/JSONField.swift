@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import ModelFiles
 
 /// A value of a checkpoint's JSON file with the way to it, so that errors name file and field.

@@ -135,7 +135,7 @@ extension JSONWriter {
   }
 
   /// A list of objects.
-  mutating func objects<Element>(
+  package mutating func objects<Element>(
     _ elements: some Sequence<Element>, _ members: (inout JSONWriter, Element) -> Void
   ) {
     array(elements) { json, element in json.object { json in members(&json, element) } }

@@ -1,0 +1,196 @@
+/// Reads texts of a ``Grammar`` byte by byte, all open ways at once, and knows at each byte whether a text
+/// of the grammar can still come of it.
+///
+/// What has been read is a set of configurations, each a place in the grammar with the places that its calls
+/// return to. Such sets are given numbers and their transitions are kept, so that reading the same again, as
+/// walking through a vocabulary does all the time, is a look into a table: a deterministic automaton that is
+/// made as far as it is needed. (A grammar's own would be infinite, for brackets nest without end.)
+///
+/// Used by one thread at a time.
+final class GrammarAutomaton {
+  /// A set of configurations.
+  typealias StateID = Int32
+
+  /// No text of the grammar begins like this.
+  static let dead: StateID = -1
+  private static let unknown: StateID = -2
+  private static let bottom: Int32 = -1
+
+  enum Limit {
+    /// Calls within calls; deeper ways are not followed. Readers of JSON give up at such depths as well.
+    static let depth = 160
+    static let configurations = 4_096
+    /// States that are kept; then all is forgotten but the present one.
+    static let states = 16_384
+    /// States that one walk through the vocabulary may add: so many are no sensible format's.
+    static let statesOfAWalk = 65_536
+  }
+
+  private struct Configuration: Hashable {
+    let state: Grammar.State
+    /// A stack's number, or `bottom`.
+    let stack: Int32
+  }
+
+  private struct Frame: Hashable {
+    let returnState: Grammar.State
+    let below: Int32
+  }
+
+  private let grammar: Grammar
+  /// Bytes between which no state of the grammar makes a difference have one class. // (256)
+  private let classes: [UInt8]
+  private let classCount: Int
+  /// A byte of each class.
+  private let representatives: [UInt8]
+
+  private var frames: [Frame] = []
+  private var depths: [Int] = []
+  private var frameIDs: [Frame: Int32] = [:]
+  private var states: [[Configuration]] = []
+  private var accepting: [Bool] = []
+  private var stateIDs: [[Configuration]: StateID] = [:]
+  /// (states, classes)
+  private var transitions: [StateID] = []
+
+  init(_ grammar: Grammar) {
+    self.grammar = grammar
+    (classes, representatives) = Self.byteClasses(grammar)
+    classCount = representatives.count
+  }
+
+  var stateCount: Int { states.count }
+
+  /// Before the first byte.
+  func start() throws(GrammarError) -> StateID {
+    try enter([
+      Configuration(state: grammar.ruleStarts[Int(grammar.root)], stack: Self.bottom)
+    ])
+  }
+
+  /// Whether what was read is a text of the grammar.
+  func isAccepting(_ state: StateID) -> Bool { accepting[Int(state)] }
+
+  /// Whether no byte can follow.
+  func isFinal(_ state: StateID) -> Bool { states[Int(state)].isEmpty }
+
+  /// After one byte more; ``dead`` where nothing of the grammar goes on with it.
+  @inline(__always)
+  func next(_ state: StateID, _ byte: UInt8) throws(GrammarError) -> StateID {
+    let place = Int(state) * classCount + Int(classes[Int(byte)])
+    let known = transitions[place]
+    if known != Self.unknown { return known }
+    return try find(state, byte, place)
+  }
+
+  /// Forgets all states but one, whose new number it gives.
+  func forgetAll(but state: StateID) throws(GrammarError) -> StateID {
+    // Stacks keep their numbers: what is open refers to them.
+    let kept = states[Int(state)]
+    let isAccepting = accepting[Int(state)]
+    states = []
+    accepting = []
+    stateIDs = [:]
+    transitions = []
+    return try intern(kept, isAccepting: isAccepting)
+  }
+
+  private func find(_ state: StateID, _ byte: UInt8, _ place: Int) throws(GrammarError) -> StateID {
+    var reached: [Configuration] = []
+    for configuration in states[Int(state)] {
+      for case .bytes(let range, let next) in grammar.edges[Int(configuration.state)]
+      where range.contains(byte) {
+        reached.append(Configuration(state: next, stack: configuration.stack))
+      }
+    }
+    let next = reached.isEmpty ? Self.dead : try enter(reached)
+    transitions[place] = next
+    return next
+  }
+
+  /// Follows jumps, calls and returns from some configurations to those that wait for a byte.
+  private func enter(_ configurations: [Configuration]) throws(GrammarError) -> StateID {
+    var seen = Set(configurations)
+    var open = Array(seen)
+    var waiting: [Configuration] = []
+    var isAccepting = false
+    func reach(_ configuration: Configuration) {
+      if seen.insert(configuration).inserted { open.append(configuration) }
+    }
+    while let configuration = open.popLast() {
+      guard seen.count <= Limit.configurations else {
+        throw .tooAmbiguous(limit: Limit.configurations)
+      }
+      if grammar.isRuleEnd[Int(configuration.state)] {
+        if configuration.stack == Self.bottom {
+          isAccepting = true
+        } else {
+          let frame = frames[Int(configuration.stack)]
+          reach(Configuration(state: frame.returnState, stack: frame.below))
+        }
+      }
+      var waits = false
+      for edge in grammar.edges[Int(configuration.state)] {
+        switch edge {
+        case .bytes: waits = true
+        case .jump(let next): reach(Configuration(state: next, stack: configuration.stack))
+        case .call(let rule, let next):
+          guard let stack = push(next, on: configuration.stack) else { continue }
+          reach(Configuration(state: grammar.ruleStarts[Int(rule)], stack: stack))
+        }
+      }
+      if waits { waiting.append(configuration) }
+    }
+    guard isAccepting || !waiting.isEmpty else { return Self.dead }
+    waiting.sort { ($0.state, $0.stack) < ($1.state, $1.stack) }
+    return try intern(waiting, isAccepting: isAccepting)
+  }
+
+  private func intern(
+    _ configurations: [Configuration], isAccepting: Bool
+  ) throws(GrammarError) -> StateID {
+    // One that accepts and one that doesn't may wait for the same.
+    let key = configurations + (isAccepting ? [Configuration(state: -1, stack: -1)] : [])
+    if let known = stateIDs[key] { return known }
+    guard states.count < Limit.states + Limit.statesOfAWalk else {
+      throw .tooLarge(limit: Limit.statesOfAWalk)
+    }
+    let id = StateID(states.count)
+    stateIDs[key] = id
+    states.append(configurations)
+    accepting.append(isAccepting)
+    transitions.append(contentsOf: repeatElement(Self.unknown, count: classCount))
+    return id
+  }
+
+  /// The stack with a place to return to on top; nil where it would be too deep.
+  private func push(_ state: Grammar.State, on stack: Int32) -> Int32? {
+    let depth = stack == Self.bottom ? 1 : depths[Int(stack)] + 1
+    guard depth <= Limit.depth else { return nil }
+    let frame = Frame(returnState: state, below: stack)
+    if let known = frameIDs[frame] { return known }
+    let id = Int32(frames.count)
+    frames.append(frame)
+    depths.append(depth)
+    frameIDs[frame] = id
+    return id
+  }
+
+  private static func byteClasses(_ grammar: Grammar) -> (of: [UInt8], representatives: [UInt8]) {
+    var begins = [Bool](repeating: false, count: 257)
+    begins[0] = true
+    for edges in grammar.edges {
+      for case .bytes(let range, _) in edges {
+        begins[Int(range.lowerBound)] = true
+        begins[Int(range.upperBound) + 1] = true
+      }
+    }
+    var classes: [UInt8] = []
+    var representatives: [UInt8] = []
+    for byte in 0..<256 {
+      if begins[byte] { representatives.append(UInt8(byte)) }
+      classes.append(UInt8(representatives.count - 1))
+    }
+    return (classes, representatives)
+  }
+}

@@ -1,0 +1,193 @@
+/// Makes a ``Grammar``, piece by piece: each method adds the texts of something behind a state and gives the
+/// state in which they end.
+///
+/// ```swift
+/// var builder = GrammarBuilder()
+/// let list = try builder.rule("list") { builder, start in
+///   let open = try builder.literal("[", from: start)
+///   let inside = try builder.optional(from: open) { try $0.bytes(0x30...0x39, from: $1) }
+///   return try builder.literal("]", from: inside)
+/// }
+/// let grammar = builder.finish(root: list)   // "[]", "[0]" to "[9]"
+/// ```
+struct GrammarBuilder {
+  typealias State = Grammar.State
+  typealias Piece = (inout GrammarBuilder, State) throws -> State
+
+  /// A request's schema of a few kilobytes has some thousands.
+  static let maximumStates = 100_000
+
+  private var edges: [[Grammar.Edge]] = []
+  private var isRuleEnd: [Bool] = []
+  private var ruleStarts: [State] = []
+  private var rules: [String: Grammar.Rule] = [:]
+
+  mutating func newState() throws(GrammarError) -> State {
+    guard edges.count < Self.maximumStates else { throw .tooLarge(limit: Self.maximumStates) }
+    edges.append([])
+    isRuleEnd.append(false)
+    return State(edges.count - 1)
+  }
+
+  /// Leads from one state to another without a byte.
+  mutating func jump(from state: State, to next: State) {
+    edges[Int(state)].append(.jump(to: next))
+  }
+
+  /// Any byte of a range.
+  mutating func bytes(_ range: ClosedRange<UInt8>, from state: State) throws -> State {
+    let next = try newState()
+    bytes(range, from: state, to: next)
+    return next
+  }
+
+  /// The same, to a state that there is already.
+  mutating func bytes(_ range: ClosedRange<UInt8>, from state: State, to next: State) {
+    edges[Int(state)].append(.bytes(range, to: next))
+  }
+
+  /// Just this text.
+  mutating func literal(_ text: some Sequence<UInt8>, from state: State) throws -> State {
+    var state = state
+    for byte in text { state = try bytes(byte...byte, from: state) }
+    return state
+  }
+
+  mutating func literal(_ text: String, from state: State) throws -> State {
+    try literal(text.utf8, from: state)
+  }
+
+  /// A text of any one of the pieces.
+  mutating func choice(from state: State, _ pieces: [Piece]) throws -> State {
+    let end = try newState()
+    for piece in pieces { jump(from: try piece(&self, state), to: end) }
+    return end
+  }
+
+  /// A text of the piece, or nothing.
+  mutating func optional(from state: State, _ piece: Piece) throws -> State {
+    try repeated(0...1, from: state, piece)
+  }
+
+  /// So many texts of the piece, one behind the other.
+  mutating func repeated(_ counts: ClosedRange<Int>, from state: State, _ piece: Piece) throws
+    -> State
+  {
+    var state = state
+    for _ in 0..<counts.lowerBound { state = try piece(&self, state) }
+    guard counts.upperBound > counts.lowerBound else { return state }
+    let end = try newState()
+    jump(from: state, to: end)
+    for _ in counts.lowerBound..<counts.upperBound {
+      // Its own state, so that nothing that begins in this one is taken for a further repetition.
+      let start = try newState()
+      jump(from: state, to: start)
+      state = try piece(&self, start)
+      jump(from: state, to: end)
+    }
+    return end
+  }
+
+  /// At least so many texts of the piece, one behind the other.
+  mutating func repeated(_ counts: PartialRangeFrom<Int>, from state: State, _ piece: Piece) throws
+    -> State
+  {
+    let start = try repeated(counts.lowerBound...counts.lowerBound, from: state, piece)
+    let loop = try newState()
+    jump(from: start, to: loop)
+    let inside = try newState()
+    jump(from: loop, to: inside)
+    jump(from: try piece(&self, inside), to: loop)
+    let end = try newState()
+    jump(from: loop, to: end)
+    return end
+  }
+
+  // MARK: - Rules
+
+  /// The rule of a name; made by `body` where there is none yet. The body may call the rule itself.
+  mutating func rule(_ name: String, _ body: Piece) throws -> Grammar.Rule {
+    let (rule, isNew) = try declare(name)
+    if isNew { try define(rule, body) }
+    return rule
+  }
+
+  /// The rule of a name, and whether it is new and has still to be defined.
+  mutating func declare(_ name: String) throws -> (rule: Grammar.Rule, isNew: Bool) {
+    if let rule = rules[name] { return (rule, false) }
+    let rule = Grammar.Rule(ruleStarts.count)
+    ruleStarts.append(try newState())
+    rules[name] = rule
+    return (rule, true)
+  }
+
+  mutating func define(_ rule: Grammar.Rule, _ body: Piece) throws {
+    let end = try body(&self, ruleStarts[Int(rule)])
+    isRuleEnd[Int(end)] = true
+  }
+
+  /// A text of the rule.
+  mutating func call(_ rule: Grammar.Rule, from state: State) throws -> State {
+    let next = try newState()
+    edges[Int(state)].append(.call(rule, then: next))
+    return next
+  }
+
+  /// The grammar whose texts are those of a rule; nil where there is none.
+  ///
+  /// What can never come to an end is left out, so that no text is begun that could not be finished.
+  func finish(root: Grammar.Rule) -> Grammar? {
+    let canEnd = statesThatCanEnd()
+    func leads(_ edge: Grammar.Edge) -> Bool {
+      switch edge {
+      case .bytes(_, let next), .jump(let next): canEnd[Int(next)]
+      case .call(let rule, let next): canEnd[Int(ruleStarts[Int(rule)])] && canEnd[Int(next)]
+      }
+    }
+    guard canEnd[Int(ruleStarts[Int(root)])] else { return nil }
+    return Grammar(
+      edges: edges.map { $0.filter(leads) }, isRuleEnd: isRuleEnd, ruleStarts: ruleStarts,
+      root: root)
+  }
+
+  /// Whether the end of its rule can be reached from a state. By state.
+  private func statesThatCanEnd() -> [Bool] {
+    var before: [[State]] = Array(repeating: [], count: edges.count)
+    var callers: [[(from: State, then: State)]] = Array(repeating: [], count: ruleStarts.count)
+    for (state, edges) in edges.enumerated() {
+      for edge in edges {
+        switch edge {
+        case .bytes(_, let next), .jump(let next): before[Int(next)].append(State(state))
+        case .call(let rule, let next):
+          callers[Int(rule)].append((from: State(state), then: next))
+        }
+      }
+    }
+    var calls: [[(from: State, rule: Grammar.Rule)]] = Array(repeating: [], count: edges.count)
+    for (rule, callers) in callers.enumerated() {
+      for caller in callers {
+        calls[Int(caller.then)].append((from: caller.from, rule: Grammar.Rule(rule)))
+      }
+    }
+    var rulesAt: [State: [Int]] = [:]
+    for (rule, start) in ruleStarts.enumerated() { rulesAt[start, default: []].append(rule) }
+
+    var canEnd = isRuleEnd
+    var open = isRuleEnd.indices.filter { isRuleEnd[$0] }.map(State.init)
+    func reach(_ state: State) {
+      guard !canEnd[Int(state)] else { return }
+      canEnd[Int(state)] = true
+      open.append(state)
+    }
+    while let state = open.popLast() {
+      before[Int(state)].forEach(reach)
+      for call in calls[Int(state)] where canEnd[Int(ruleStarts[Int(call.rule)])] {
+        reach(call.from)
+      }
+      for rule in rulesAt[state] ?? [] {
+        for caller in callers[rule] where canEnd[Int(caller.then)] { reach(caller.from) }
+      }
+    }
+    return canEnd
+  }
+}

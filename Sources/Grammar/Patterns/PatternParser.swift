@@ -1,0 +1,258 @@
+/// Reads a pattern in the dialect of ECMA-262, which JSON Schema has.
+struct PatternParser {
+  private let scalars: [Unicode.Scalar]
+  private var place = 0
+  private var depth = 0
+
+  /// Groups within groups; more take the stack.
+  private static let maximumDepth = 48
+  private static let maximumRepeats = 4_096
+
+  private init(_ text: String) { scalars = Array(text.unicodeScalars) }
+
+  /// What a whole string must be for the pattern to be found in it: it may stand anywhere unless it begins with
+  /// `^` or ends with `$`.
+  static func parse(_ text: String) throws(PatternError) -> Pattern {
+    var parser = PatternParser(text)
+    let pattern = try parser.alternatives(isOutermost: true)
+    guard parser.place == parser.scalars.count else {
+      throw PatternError(problem: "has a ')' too many")
+    }
+    return pattern
+  }
+
+  private static let anything = Pattern.repeated(.scalar(.all), atLeast: 0, atMost: nil)
+
+  private var next: Unicode.Scalar? { place < scalars.count ? scalars[place] : nil }
+
+  private mutating func accept(_ scalar: Unicode.Scalar) -> Bool {
+    guard next == scalar else { return false }
+    place += 1
+    return true
+  }
+
+  private mutating func alternatives(isOutermost: Bool = false) throws(PatternError) -> Pattern {
+    depth += 1
+    defer { depth -= 1 }
+    guard depth <= Self.maximumDepth else { throw PatternError(problem: "nests too deep") }
+    var parts: [Pattern] = []
+    repeat { parts.append(try sequence(isOutermost: isOutermost)) } while accept("|")
+    return parts.count == 1 ? parts[0] : .choice(parts)
+  }
+
+  private mutating func sequence(isOutermost: Bool) throws(PatternError) -> Pattern {
+    var parts: [Pattern] = []
+    let isAnchored = accept("^")
+    var endsAnchored = false
+    if isAnchored, !isOutermost { throw Self.innerAnchor }
+    while let scalar = next, scalar != "|", scalar != ")" {
+      if scalar == "$" {
+        place += 1
+        guard isOutermost, next == nil || next == "|" else { throw Self.innerAnchor }
+        endsAnchored = true
+        break
+      }
+      parts.append(try quantified())
+    }
+    guard isOutermost else { return .sequence(parts) }
+    return .sequence(
+      (isAnchored ? [] : [Self.anything]) + parts + (endsAnchored ? [] : [Self.anything]))
+  }
+
+  private static let innerAnchor = PatternError(
+    problem: "has '^' or '$' elsewhere than at its beginning and end")
+
+  private mutating func quantified() throws(PatternError) -> Pattern {
+    var pattern = try atom()
+    while let scalar = next {
+      let counts: (Int, Int?)
+      switch scalar {
+      case "*": counts = (0, nil)
+      case "+": counts = (1, nil)
+      case "?": counts = (0, 1)
+      case "{":
+        guard let found = try braces() else { return pattern }
+        counts = found
+        place -= 1
+      default: return pattern
+      }
+      place += 1
+      // Whether as few as possible are taken makes no difference to what matches.
+      _ = accept("?")
+      if accept("+") { throw PatternError(problem: "has a possessive quantifier") }
+      pattern = .repeated(pattern, atLeast: counts.0, atMost: counts.1)
+    }
+    return pattern
+  }
+
+  /// Counts in braces, read to their end; nil where the brace is meant as it stands.
+  private mutating func braces() throws(PatternError) -> (Int, Int?)? {
+    let start = place
+    place += 1
+    let least = number()
+    var most = least
+    if accept(",") { most = number() }
+    let hasComma = scalars[start..<place].contains(",")
+    guard accept("}"), let least, hasComma || most != nil else {
+      place = start
+      throw PatternError(problem: "has a '{' that begins no counts; write '\\{'")
+    }
+    guard least <= Self.maximumRepeats, (most ?? least) <= Self.maximumRepeats,
+      least <= most ?? least
+    else {
+      throw PatternError(problem: "has counts that are not between 0 and \(Self.maximumRepeats)")
+    }
+    return (least, most)
+  }
+
+  private mutating func number() -> Int? {
+    var value: Int?
+    while let scalar = next, ("0"..."9").contains(scalar), value ?? 0 < 1_000_000 {
+      value = (value ?? 0) * 10 + Int(scalar.value - 0x30)
+      place += 1
+    }
+    return value
+  }
+
+  private mutating func atom() throws(PatternError) -> Pattern {
+    guard let scalar = next else { throw PatternError(problem: "ends early") }
+    place += 1
+    switch scalar {
+    case "(":
+      if accept("?") {
+        guard accept(":") else {
+          // A name is as good as none.
+          guard accept("<"), next != "=", next != "!" else {
+            throw PatternError(problem: "looks ahead or back, which no format here can")
+          }
+          while let scalar = next, scalar != ">" {
+            place += 1
+            _ = scalar
+          }
+          _ = accept(">")
+          return try group()
+        }
+      }
+      return try group()
+    case "[": return .scalar(try bracket())
+    case ".": return .scalar(PatternClass.lineEnds.inverted)
+    case "\\": return .scalar(try escape(inBracket: false))
+    case "*", "+", "?": throw PatternError(problem: "has a '\(scalar)' with nothing before it")
+    case "{": throw PatternError(problem: "has a '{' with nothing before it; write '\\{'")
+    case "^", "$": throw Self.innerAnchor
+    default: return .scalar(Self.just(scalar))
+    }
+  }
+
+  private mutating func group() throws(PatternError) -> Pattern {
+    let inside = try alternatives()
+    guard accept(")") else { throw PatternError(problem: "has a '(' without its ')'") }
+    return inside
+  }
+
+  private static func just(_ scalar: Unicode.Scalar) -> ScalarRanges {
+    ScalarRanges([scalar.value...scalar.value])
+  }
+
+  private mutating func bracket() throws(PatternError) -> ScalarRanges {
+    let isInverted = accept("^")
+    var set = ScalarRanges([])
+    while let scalar = next, scalar != "]" {
+      let first = try bracketMember()
+      guard next == "-", place + 1 < scalars.count, scalars[place + 1] != "]" else {
+        set = set.union(first)
+        continue
+      }
+      place += 1
+      let last = try bracketMember()
+      guard let low = Self.single(first), let high = Self.single(last), low <= high else {
+        throw PatternError(problem: "has a range in brackets that is none")
+      }
+      set = set.union(ScalarRanges([low...high]))
+    }
+    guard accept("]") else { throw PatternError(problem: "has a '[' without its ']'") }
+    return isInverted ? set.inverted : set
+  }
+
+  private mutating func bracketMember() throws(PatternError) -> ScalarRanges {
+    guard let scalar = next else { throw PatternError(problem: "has a '[' without its ']'") }
+    place += 1
+    return scalar == "\\" ? try escape(inBracket: true) : Self.just(scalar)
+  }
+
+  private static func single(_ set: ScalarRanges) -> UInt32? {
+    guard set.ranges.count == 1, let range = set.ranges.first, range.count == 1 else { return nil }
+    return range.lowerBound
+  }
+
+  private mutating func escape(inBracket: Bool) throws(PatternError) -> ScalarRanges {
+    guard let scalar = next else { throw PatternError(problem: "ends with a backslash") }
+    place += 1
+    switch scalar {
+    case "d": return PatternClass.digits
+    case "D": return PatternClass.digits.inverted
+    case "w": return PatternClass.words
+    case "W": return PatternClass.words.inverted
+    case "s": return PatternClass.spaces
+    case "S": return PatternClass.spaces.inverted
+    case "n": return Self.just("\n")
+    case "r": return Self.just("\r")
+    case "t": return Self.just("\t")
+    case "f": return Self.just("\u{C}")
+    case "v": return Self.just("\u{B}")
+    case "0": return Self.just("\0")
+    case "b" where inBracket: return Self.just("\u{8}")
+    case "x": return try hexadecimal(digits: 2)
+    case "u": return try hexadecimal(digits: 4)
+    case "a"..."z", "A"..."Z", "1"..."9":
+      throw PatternError(problem: "has '\\\(scalar)', which no format here can")
+    default: return Self.just(scalar)
+    }
+  }
+
+  private mutating func hexadecimal(digits: Int) throws(PatternError) -> ScalarRanges {
+    var value: UInt32 = 0
+    for _ in 0..<digits {
+      guard let digit = next.flatMap({ Character($0).hexDigitValue }) else {
+        throw PatternError(problem: "has a short \\x or \\u")
+      }
+      value = value << 4 | UInt32(digit)
+      place += 1
+    }
+    guard let scalar = Unicode.Scalar(value) else {
+      throw PatternError(problem: "names half a surrogate pair")
+    }
+    return Self.just(scalar)
+  }
+}
+
+/// Sets that patterns have names for.
+enum PatternClass {
+  static let digits = ScalarRanges([0x30...0x39])
+  static let words = ScalarRanges([0x30...0x39, 0x41...0x5A, 0x5F...0x5F, 0x61...0x7A])
+  static let spaces = ScalarRanges([
+    0x09...0x0D, 0x20...0x20, 0xA0...0xA0, 0x1680...0x1680, 0x2000...0x200A, 0x2028...0x2029,
+    0x202F...0x202F, 0x205F...0x205F, 0x3000...0x3000, 0xFEFF...0xFEFF,
+  ])
+  static let lineEnds = ScalarRanges([0x0A...0x0A, 0x0D...0x0D, 0x2028...0x2029])
+}
+
+/// Texts that JSON Schema's `format` names, as patterns. What has no pattern here is no more than a remark, as
+/// the specification has it.
+enum NamedFormat {
+  private static let date =
+    #"[1-9]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"#
+  private static let time =
+    #"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"#
+  private static let byte = #"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"#
+
+  static let patterns: [String: String] = [
+    "date": "^\(date)$",
+    "time": "^\(time)$",
+    "date-time": "^\(date)T\(time)$",
+    "uuid": #"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"#,
+    "ipv4": #"^\#(byte)(?:\.\#(byte)){3}$"#,
+    "email":
+      #"^[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9][A-Za-z0-9-]{0,40}(?:\.[A-Za-z]{2,20}){1,3}$"#,
+  ]
+}

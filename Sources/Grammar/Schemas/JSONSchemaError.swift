@@ -1,0 +1,41 @@
+import JSON
+
+/// What is wrong with a JSON schema, or more than can be kept to.
+package struct JSONSchemaError: Error, Equatable, Sendable {
+  /// Where in the schema, as a JSON pointer: `#/properties/name`.
+  package let path: String
+  package let problem: String
+}
+
+extension JSONSchemaError: CustomStringConvertible {
+  package var description: String { "\(path.prefix(200)): \(problem)" }
+}
+
+extension Grammar {
+  /// Any JSON object.
+  package static let jsonObject: Grammar? = {
+    var builder = GrammarBuilder()
+    let root = try? builder.rule("root") { try $0.anyObject(from: try $0.space(from: $1)) }
+    return root.flatMap { builder.finish(root: $0) }
+  }()
+
+  /// What a JSON schema takes.
+  package static func json(schema: JSONValue) throws(JSONSchemaError) -> Grammar {
+    var builder = GrammarBuilder()
+    var compiler = JSONSchemaCompiler(schema)
+    let root: Grammar.Rule
+    do {
+      root = try builder.rule("root") {
+        try compiler.text(from: try $0.space(from: $1), in: &$0)
+      }
+    } catch let error as JSONSchemaError {
+      throw error
+    } catch {
+      throw JSONSchemaError(path: "#", problem: "\(error)")
+    }
+    guard let grammar = builder.finish(root: root) else {
+      throw JSONSchemaError(path: "#", problem: "no finite text is valid by it")
+    }
+    return grammar
+  }
+}

@@ -1,0 +1,119 @@
+/// Which tokens may come next, so that an answer is a text of a grammar.
+///
+/// A model whose next token keeps to the format anyway, and most do, pays for reading that token's bytes. Only
+/// for one that does not is the vocabulary walked through, and what came of it is kept by the automaton's state.
+///
+/// Belongs to one answer, and is used by one thread at a time.
+package final class TokenConstraint: @unchecked Sendable {
+  private let automaton: GrammarAutomaton
+  private let table: TokenTable
+  private var state: GrammarAutomaton.StateID
+  private var hasEnded = false
+  /// Tokens that may follow a state, a bit each. // (vocabularyCount / 64)
+  private var masks: [GrammarAutomaton.StateID: [UInt64]] = [:]
+  /// The states along the text that a walk is at, by its bytes.
+  private var path: [GrammarAutomaton.StateID] = []
+
+  private static let masksKept = 128
+
+  package init(_ grammar: Grammar, _ table: TokenTable) throws(GrammarError) {
+    automaton = GrammarAutomaton(grammar)
+    self.table = table
+    state = try automaton.start()
+    guard state != GrammarAutomaton.dead else { throw .noTokenFits }
+  }
+
+  /// Whether the text is whole and nothing can follow it.
+  package var isComplete: Bool {
+    hasEnded || (automaton.isAccepting(state) && automaton.isFinal(state))
+  }
+
+  /// Goes on by a token, where the text may go on so; else nothing changes and it gives false.
+  package func take(_ token: Int32) throws(GrammarError) -> Bool {
+    guard !hasEnded else { return false }
+    try limitStates()
+    if table.endTokens.contains(token) {
+      hasEnded = automaton.isAccepting(state)
+      return hasEnded
+    }
+    guard let text = table.text(of: token) else { return false }
+    var next = state
+    for byte in text {
+      next = try automaton.next(next, byte)
+      if next == GrammarAutomaton.dead { return false }
+    }
+    state = next
+    return true
+  }
+
+  /// Makes all tokens impossible that can't follow. // logits: (vocabulary)
+  package func mask(_ logits: UnsafeMutableBufferPointer<Float>) throws(GrammarError) {
+    let allowed = try mask()
+    var isEmpty = true
+    for index in logits.indices {
+      if index < table.vocabularyCount, allowed[index >> 6] >> UInt64(index & 63) & 1 == 1 {
+        isEmpty = false
+      } else {
+        logits[index] = -.infinity
+      }
+    }
+    if isEmpty { throw .noTokenFits }
+  }
+
+  /// The tokens that may follow, a bit each.
+  private func mask() throws(GrammarError) -> [UInt64] {
+    if hasEnded { return [UInt64](repeating: 0, count: (table.vocabularyCount + 63) / 64) }
+    try limitStates()
+    if let known = masks[state] { return known }
+    if masks.count >= Self.masksKept { masks = [:] }
+    let mask = try walk()
+    masks[state] = mask
+    return mask
+  }
+
+  /// Most formats have some hundred states; of one with many more only the present is kept.
+  private func limitStates() throws(GrammarError) {
+    guard automaton.stateCount > GrammarAutomaton.Limit.states else { return }
+    masks = [:]
+    state = try automaton.forgetAll(but: state)
+  }
+
+  private func walk() throws(GrammarError) -> [UInt64] {
+    var mask = [UInt64](repeating: 0, count: (table.vocabularyCount + 63) / 64)
+    if automaton.isAccepting(state) {
+      for token in table.endTokens where token >= 0 && Int(token) < table.vocabularyCount {
+        mask[Int(token) >> 6] |= 1 << UInt64(token & 63)
+      }
+    }
+    path.removeAll(keepingCapacity: true)
+    path.append(state)
+    // Of the text walked last, the bytes that can follow: a text that shares more with it can't either.
+    var alive = 0
+    var diedThere = false
+    for place in table.tokens.indices {
+      let shared = Int(table.sharedBytes[place])
+      if diedThere, shared > alive { continue }
+      let start = Int(table.offsets[place])
+      let end = Int(table.offsets[place + 1])
+      var depth = min(shared, alive)
+      path.removeSubrange((depth + 1)...)
+      var current = path[depth]
+      diedThere = false
+      while start + depth < end {
+        current = try automaton.next(current, table.bytes[start + depth])
+        if current == GrammarAutomaton.dead {
+          diedThere = true
+          break
+        }
+        depth += 1
+        path.append(current)
+      }
+      alive = depth
+      if !diedThere {
+        let token = Int(table.tokens[place])
+        mask[token >> 6] |= 1 << UInt64(token & 63)
+      }
+    }
+    return mask
+  }
+}
