@@ -86,7 +86,7 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
     .testTarget(
       name: "GrammarTests", dependencies: ["Grammar"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "GenerationTests", dependencies: ["Generation"]),
+    .testTarget(name: "GenerationTests", dependencies: ["Generation", "Grammar", "JSON"]),
     .testTarget(
       name: "TransformerTests", dependencies: ["Transformer"], resources: [.copy("Fixtures")]),
     .testTarget(

@@ -12,6 +12,8 @@ package enum GenerationError: Error, Equatable, Sendable {
   case queueFull(limit: Int)
   /// The prompt alone needs more key-value memory than the server may use.
   case keyValueMemoryTooSmall(neededBytes: Int, limitBytes: Int)
+  /// The answer can't be brought into the format that was asked for.
+  case formatNotKept(String)
   /// The request was cancelled before it was done.
   case cancelled
   /// The scheduler has been shut down, or was while the request ran.
@@ -36,6 +38,8 @@ extension GenerationError: CustomStringConvertible {
       "\(limit) requests are waiting already"
     case .keyValueMemoryTooSmall(let neededBytes, let limitBytes):
       "the prompt needs \(neededBytes) bytes of key-value memory; the limit is \(limitBytes)"
+    case .formatNotKept(let problem):
+      problem
     case .cancelled:
       "the request was cancelled"
     case .shutDown:

@@ -69,10 +69,6 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
       ),
       (#"{"model": "auto", "functions": [{}], \#(hi)}"#, "unsupported_parameter", "functions"),
       (#"{"model": "auto", "tools": {}, \#(hi)}"#, "invalid_type", "tools"),
-      (
-        #"{"model": "auto", "response_format": {"type": "json_object"}, \#(hi)}"#,
-        "unsupported_parameter", "response_format"
-      ),
       (#"{"model": "auto", "thalamus": {"flag": {}}, \#(hi)}"#, "unknown_key", "thalamus.flag"),
       (
         #"{"model": "auto", "constraints": {"local_only": true}, \#(hi)}"#, "misplaced_key",

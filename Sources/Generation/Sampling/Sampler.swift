@@ -1,3 +1,4 @@
+import Grammar
 import Kernels
 
 /// Chooses the tokens of one sequence.
@@ -14,10 +15,17 @@ package struct Sampler: Sendable {
   private let candidateSteps: [any CandidateStep]
   private var generator: SeededGenerator
   private var candidates = Candidates()
+  private let constraint: TokenConstraint?
+  /// Logits as they were before a token was drawn that can't follow.
+  private var kept: [Float] = []
+  /// Why no token can follow; the answer can't go on then.
+  package private(set) var failure: GrammarError?
 
   private static let leastProbability: Float = 1e-6
 
-  package init(parameters: SamplingParameters) {
+  /// - Parameter constraint: What the tokens must keep to; it is this sampler's alone.
+  package init(parameters: SamplingParameters, constraint: TokenConstraint? = nil) {
+    self.constraint = constraint
     temperature = parameters.temperature
     topK = parameters.topK
     // Of 0 the most probable token is left, as other servers have it.
@@ -44,6 +52,9 @@ package struct Sampler: Sendable {
     generator = SeededGenerator(seed: parameters.seed ?? .random(in: 0 ... .max))
   }
 
+  /// Whether the answer is whole and nothing can follow it.
+  package var isComplete: Bool { constraint?.isComplete ?? false }
+
   /// The next token. `logits` is scratch space afterwards.
   /// - Parameters:
   ///   - tokens: The prompt and all that was generated.
@@ -59,13 +70,41 @@ package struct Sampler: Sendable {
       )
     }
     for step in logitSteps { step.apply(to: logits, tokens: tokens, promptCount: promptCount) }
-    let token = choose(logits)
+    let token = constraint.map { chooseAllowed(logits, $0) } ?? choose(logits)
     let chosen = original.map { original in
       let logprob = original.distribution.logprob(of: original.logits[Int(token)])
       return ChosenLogprob(
         chosen: TokenLogprob(token: token, logprob: logprob), top: original.distribution.top)
     }
     return (token, chosen)
+  }
+
+  /// The choice among the tokens that may follow.
+  ///
+  /// Of a token that is drawn from all and kept if it is allowed, else drawn again from those that are, each allowed
+  /// one has the probability that it has among those alone: p + (1 - P) p / P = p / P, where P is what they have
+  /// together. So the whole vocabulary is looked at only where the model is about to leave the format.
+  private mutating func chooseAllowed(
+    _ logits: UnsafeMutableBufferPointer<Float>, _ constraint: TokenConstraint
+  ) -> Int32 {
+    let isRandom = temperature > 0 && topK != 1
+    if isRandom {
+      kept.removeAll(keepingCapacity: true)
+      kept.append(contentsOf: logits)
+    }
+    let first = choose(logits)
+    do throws(GrammarError) {
+      if try constraint.take(first) { return first }
+      if isRandom { _ = logits.update(fromContentsOf: kept) }
+      try constraint.mask(logits)
+      let second = choose(logits)
+      // Where the logits are no numbers, whatever was chosen may not be allowed.
+      if try !constraint.take(second) { throw .noTokenFits }
+      return second
+    } catch {
+      failure = error
+      return first
+    }
   }
 
   /// The choice among logits that the steps are done with, which become scratch.

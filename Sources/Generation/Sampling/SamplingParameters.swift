@@ -1,6 +1,7 @@
 /// How the next token is chosen, and when to stop.
 ///
-/// The steps run in this order: logit bias, penalties, temperature, top-k, top-p, min-p, draw.
+/// The steps run in this order: logit bias, penalties, temperature, top-k, top-p, min-p, draw. A token that the
+/// format does not allow is drawn again among those that it does.
 package struct SamplingParameters: Sendable, Equatable {
   /// Divides the logits; 0 takes the most probable token.
   package var temperature: Float = 0
@@ -34,6 +35,8 @@ package struct SamplingParameters: Sendable, Equatable {
   package var expertsK: Int?
   /// The task whose row a gate with tasks takes.
   package var gateTask: Int?
+  /// What the answer has to look like; nil for anything.
+  package var format: AnswerFormat?
   /// Reports each token's log-probability and so many alternatives; nil reports none.
   package var logprobs: Int?
 

@@ -1,3 +1,4 @@
+import Grammar
 import Transformer
 
 /// A prompt to be continued.
@@ -12,6 +13,9 @@ package struct GenerationRequest: Sendable {
   /// Texts that end the answer besides those of the parameters, by how the model's chats are laid out.
   /// The limit on stop strings is for what clients send, and does not count these.
   package var layoutStops: [String] = []
+  /// Which tokens keep to the parameters' format; nil without one. It goes on with this request's answer, and is
+  /// for no other.
+  package var constraint: TokenConstraint?
 
   package init(
     promptTokens: [Int32], parameters: SamplingParameters, adapter: Adapter? = nil,

@@ -30,7 +30,7 @@ final class GenerationState {
     self.continuation = continuation
     self.submitted = submitted
     self.text = text
-    sampler = Sampler(parameters: request.parameters)
+    sampler = Sampler(parameters: request.parameters, constraint: request.constraint)
     stopRule = StopRule(
       parameters: request.parameters, endTokens: endTokens, promptCount: promptCount,
       contextLength: contextLength, layoutStops: request.layoutStops)
@@ -61,6 +61,10 @@ final class GenerationState {
   func takeSampled(now: UInt64) -> Int32? {
     guard let (token, logprob) = sampled else { return nil }
     sampled = nil
+    if let failure = sampler.failure {
+      continuation.finish(throwing: GenerationError.formatNotKept("\(failure)"))
+      return nil
+    }
     completionTokens += 1
     if firstToken == nil {
       firstToken = now
@@ -76,7 +80,7 @@ final class GenerationState {
     if let logprob { pendingLogprobs.append(logprob) }
     let outcome = stopRule.take(text: text.append(token))
     send(outcome.text)
-    if let reason = outcome.finished {
+    if let reason = sampler.isComplete ? .formatComplete : outcome.finished {
       finish(reason, now: now)
       return nil
     }

@@ -6,6 +6,8 @@ package enum FinishReason: Sendable, Equatable {
   case stopString(String)
   /// A text with which the expert's own layout ends an answer appeared.
   case layoutStop(String)
+  /// The answer is all that its format asks for, and nothing could follow.
+  case formatComplete
   /// `maxTokens` were generated.
   case maxTokens
   /// The model's context is full.
@@ -18,7 +20,7 @@ package enum FinishReason: Sendable, Equatable {
   /// The OpenAI interface's word for it.
   package var openAIName: String {
     switch self {
-    case .endToken, .stopString, .layoutStop: "stop"
+    case .endToken, .stopString, .layoutStop, .formatComplete: "stop"
     case .maxTokens, .contextLimit, .memoryLimit: "length"
     case .reported(let word): word
     }
@@ -28,7 +30,7 @@ package enum FinishReason: Sendable, Equatable {
   package var isOwn: Bool {
     switch self {
     case .endToken, .layoutStop: true
-    case .stopString, .maxTokens, .contextLimit, .memoryLimit, .reported: false
+    case .stopString, .formatComplete, .maxTokens, .contextLimit, .memoryLimit, .reported: false
     }
   }
 }

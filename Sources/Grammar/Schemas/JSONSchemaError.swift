@@ -15,7 +15,7 @@ extension Grammar {
   /// Any JSON object.
   package static let jsonObject: Grammar? = {
     var builder = GrammarBuilder()
-    let root = try? builder.rule("root") { try $0.anyObject(from: try $0.space(from: $1)) }
+    let root = try? builder.rule("root") { try $0.anyObject(from: $1) }
     return root.flatMap { builder.finish(root: $0) }
   }()
 
@@ -25,9 +25,7 @@ extension Grammar {
     var compiler = JSONSchemaCompiler(schema)
     let root: Grammar.Rule
     do {
-      root = try builder.rule("root") {
-        try compiler.text(from: try $0.space(from: $1), in: &$0)
-      }
+      root = try builder.rule("root") { try compiler.text(from: $1, in: &$0) }
     } catch let error as JSONSchemaError {
       throw error
     } catch {

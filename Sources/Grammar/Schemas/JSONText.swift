@@ -9,7 +9,7 @@ extension GrammarBuilder {
 
   /// Digits of a number before and behind the point, and of its exponent, as many as a double can tell apart.
   private static let digits = (whole: 15, fraction: 16, exponent: 3)
-  private static let indentation = 40
+  private static let indentation = (blanks: 32, tabs: 10)
 
   /// Nothing, a blank, or a line's end and the next one's indentation.
   mutating func space(from state: State) throws -> State {
@@ -21,11 +21,20 @@ extension GrammarBuilder {
             { try $0.literal(" ", from: $1) },
             { builder, start in
               let line = try builder.repeated(1...2, from: start) { try $0.literal("\n", from: $1) }
-              return try builder.repeated(0...Self.indentation, from: line) { builder, start in
-                let end = try builder.bytes(0x20...0x20, from: start)
-                builder.bytes(0x09...0x09, from: start, to: end)
-                return end
-              }
+              return try builder.choice(
+                from: line,
+                [
+                  {
+                    try $0.repeated(0...Self.indentation.blanks, from: $1) {
+                      try $0.literal(" ", from: $1)
+                    }
+                  },
+                  {
+                    try $0.repeated(1...Self.indentation.tabs, from: $1) {
+                      try $0.literal("\t", from: $1)
+                    }
+                  },
+                ])
             },
           ])
       }

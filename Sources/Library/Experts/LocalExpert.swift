@@ -1,5 +1,6 @@
 import Foundation
 import Generation
+import Grammar
 import Kernels
 import ModelFiles
 import Routing
@@ -62,8 +63,16 @@ package final class LocalExpert: Expert {
       seed: gates.contains { $0.scores == .random } ? parameters.seed ?? 0 : 0,
       expertsK: parameters.expertsK,
       task: parameters.gateTask)
-    return try generate(
-      GenerationRequest(promptTokens: tokens, parameters: parameters, gating: gating))
+    var request = GenerationRequest(promptTokens: tokens, parameters: parameters, gating: gating)
+    if let format = parameters.format {
+      let table = await model.tokenTable()
+      do throws(GrammarError) {
+        request.constraint = try TokenConstraint(format.grammar, table)
+      } catch {
+        throw GenerationError.formatNotKept("\(error)")
+      }
+    }
+    return try generate(request)
   }
 
   /// Begins a request of this expert: its adapter is put in, and what ends an answer in its layout.

@@ -1,5 +1,6 @@
 import Foundation
 import Generation
+import Grammar
 import Synchronization
 import Tokenization
 import Transformer
@@ -24,6 +25,7 @@ package final class ResidentModel: Sendable {
   package let decoder: Decoder
   package let scheduler: Scheduler
   private let state = Mutex(State())
+  private let table = Mutex<TokenTable?>(nil)
   private let adapters = Mutex<[String: WeakAdapter]>([:])
 
   package init(
@@ -54,6 +56,22 @@ package final class ResidentModel: Sendable {
       state.users -= 1
       state.isOver = state.users <= 0
       return state.isOver
+    }
+  }
+
+  /// The vocabulary in the order that formats need; made when a request first has one, not on a thread of Swift's
+  /// pool, since a large one takes a tenth of a second.
+  func tokenTable() async -> TokenTable {
+    if let known = table.withLock({ $0 }) { return known }
+    return await withCheckedContinuation { continuation in
+      DispatchQueue.global(qos: .userInitiated).async { [self] in
+        let made = table.withLock { table in
+          let made = table ?? TokenTable(tokenizer)
+          table = made
+          return made
+        }
+        continuation.resume(returning: made)
+      }
     }
   }
 

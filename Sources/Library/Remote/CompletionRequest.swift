@@ -56,6 +56,9 @@ package enum CompletionRequest {
     if !parameters.stop.isEmpty {
       add("stop") { json in json.array(parameters.stop) { $0.string($1) } }
     }
+    if let format = parameters.format {
+      add("response_format") { $0.value(format.requestField) }
+    }
     if !parameters.logitBias.isEmpty {
       add("logit_bias") { json in
         json.object { json in

@@ -16,15 +16,10 @@ package struct ChatCompletionBody: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case model, messages, stream, n, tools, functions, thalamus
     case streamOptions = "stream_options"
-    case responseFormat = "response_format"
   }
 
   private struct StreamOptions: Decodable {
     let include_usage: Bool?
-  }
-
-  private struct ResponseFormat: Decodable {
-    let type: String
   }
 
   package init(from decoder: any Decoder) throws {
@@ -44,14 +39,7 @@ package struct ChatCompletionBody: Decodable, Sendable {
       throw APIError.badRequest(
         "'\(key.rawValue)' is not supported", code: "unsupported_parameter", param: key.rawValue)
     }
-    if let format = try values.decodeIfPresent(ResponseFormat.self, forKey: .responseFormat),
-      format.type != "text"
-    {
-      throw APIError.badRequest(
-        "response_format '\(format.type.prefix(40))' is not supported",
-        code: "unsupported_parameter", param: "response_format")
-    }
-    try decoder.refuseUnsupported(["modalities", "audio", "grammar", "json_schema"]) {
+    try decoder.refuseUnsupported(["modalities", "audio", "grammar"]) {
       name, value in
       // Text is all that is given anyway.
       name == "modalities" && (try? value.decode([String].self)) == ["text"]

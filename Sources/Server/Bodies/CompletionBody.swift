@@ -45,7 +45,7 @@ package struct CompletionBody: Decodable, Sendable {
     includesUsage =
       try values.decodeIfPresent(StreamOptions.self, forKey: .streamOptions)?.include_usage ?? false
     echoes = try values.decodeIfPresent(Bool.self, forKey: .echo) ?? false
-    try decoder.refuseUnsupported(["suffix", "best_of", "grammar", "json_schema"]) { name, value in
+    try decoder.refuseUnsupported(["suffix", "best_of", "grammar"]) { name, value in
       // One of one is what there is anyway.
       (try? value.decode(Int.self)) == 1 && name == "best_of"
         || (try? value.decode(String.self)) == "" && name == "suffix"

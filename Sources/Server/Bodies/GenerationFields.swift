@@ -14,6 +14,8 @@ package struct GenerationFields: Decodable, Sendable {
   package var logitBias: [Int32: Float]
   package var seed: UInt64?
   package var stop: StopBody?
+  /// What the answer has to look like.
+  package var format: AnswerFormat?
   /// Experts a token in a mixture of experts.
   package var expertsK: Int?
   /// The task of a gate with tasks.
@@ -32,6 +34,7 @@ package struct GenerationFields: Decodable, Sendable {
     case frequencyPenalty = "frequency_penalty"
     case presencePenalty = "presence_penalty"
     case logitBias = "logit_bias"
+    case responseFormat = "response_format"
     case expertsK = "experts_k"
     case expertShares = "expert_shares"
   }
@@ -70,6 +73,7 @@ package struct GenerationFields: Decodable, Sendable {
       seed = try values.wholeNumberIfPresent(forKey: .seed)
     }
     stop = try values.decodeIfPresent(StopBody.self, forKey: .stop)
+    format = try ResponseFormatBody.decode(from: decoder)
     expertsK = try values.wholeNumberIfPresent(forKey: .expertsK)
     task = try values.wholeNumberIfPresent(forKey: .task)
     reportsExpertShares = try values.decodeIfPresent(Bool.self, forKey: .expertShares) ?? false
@@ -89,6 +93,7 @@ package struct GenerationFields: Decodable, Sendable {
     if let frequencyPenalty { parameters.frequencyPenalty = frequencyPenalty }
     if let presencePenalty { parameters.presencePenalty = presencePenalty }
     parameters.logitBias = logitBias
+    parameters.format = format
     parameters.expertsK = expertsK
     parameters.gateTask = task
     if let stop { parameters.stop = stop.texts }

@@ -40,7 +40,9 @@ package enum JSONCoding {
     }
     let data = Data(request.body)
     do {
-      return try JSONDecoder().decode(type, from: data)
+      let decoder = JSONDecoder()
+      if let key = OrderedBody.key { decoder.userInfo[key] = OrderedBody(request.body) }
+      return try decoder.decode(type, from: data)
     } catch let error as APIError {
       throw error
     } catch let error as RoutingError {

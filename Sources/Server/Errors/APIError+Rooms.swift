@@ -100,6 +100,10 @@ extension APIError {
     case .shutDown:
       self.init(
         status: .serviceUnavailable, message: message, code: "shutting_down", retryAfterSeconds: 5)
+    case .formatNotKept:
+      self.init(
+        status: .unprocessableContent, message: message, code: "format_not_kept",
+        param: "response_format")
     case .model:
       self.init(status: .internalServerError, message: message, code: "model_failed")
     }

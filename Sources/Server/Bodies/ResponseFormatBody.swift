@@ -1,0 +1,81 @@
+import Generation
+import Grammar
+import JSON
+
+/// `response_format`: what the answer has to look like, in OpenAI's words; or a schema alone under `json_schema`, as
+/// llama-server has it.
+enum ResponseFormatBody {
+  private enum CodingKeys: String, CodingKey {
+    case responseFormat = "response_format"
+    case jsonSchema = "json_schema"
+  }
+
+  /// The format in a request's body; nil where it asks for any text.
+  static func decode(from decoder: any Decoder) throws -> AnswerFormat? {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    for key in [CodingKeys.responseFormat, .jsonSchema]
+    where try values.contains(key) && !values.decodeNil(forKey: key) {
+      guard let body = try decoder.orderedBody(), let value = body[key.stringValue] else {
+        return nil
+      }
+      return key == .responseFormat
+        ? try format(value)
+        : try schema(
+          value, field: schemaField(value), param: key.stringValue)
+    }
+    return nil
+  }
+
+  private static func format(_ value: JSONValue) throws(APIError) -> AnswerFormat? {
+    let param = CodingKeys.responseFormat.stringValue
+    guard case .object = value, case .string(let type)? = value["type"] else {
+      throw .badRequest(
+        "'\(param)' must be an object with a 'type'", code: "invalid_type", param: param)
+    }
+    switch type {
+    case "text": return nil
+    case "json_object":
+      // Some servers have a schema here.
+      if let found = value["schema"], !found.isNull {
+        return try schema(found, field: schemaField(found), param: param)
+      }
+      return Grammar.jsonObject.map { AnswerFormat(grammar: $0, requestField: value) }
+    case "json_schema":
+      if let found = value["json_schema"]?["schema"], !found.isNull {
+        return try schema(found, field: value, param: param)
+      }
+      guard let found = value["schema"], !found.isNull else {
+        throw .badRequest(
+          "'\(param).json_schema.schema' is missing", code: "missing_field", param: param)
+      }
+      return try schema(found, field: schemaField(found), param: param)
+    default:
+      throw .badRequest(
+        "\(param) '\(type.prefix(40))' is not supported; known: text, json_object, json_schema",
+        code: "unsupported_parameter", param: param)
+    }
+  }
+
+  private static func schema(
+    _ schema: JSONValue, field: JSONValue, param: String
+  ) throws(APIError) -> AnswerFormat {
+    do throws(JSONSchemaError) {
+      return AnswerFormat(grammar: try Grammar.json(schema: schema), requestField: field)
+    } catch {
+      throw .badRequest(
+        "the JSON schema in '\(param)' is not supported: \(error)", code: "invalid_schema",
+        param: param)
+    }
+  }
+
+  /// A schema as OpenAI's API wants it.
+  private static func schemaField(_ schema: JSONValue) -> JSONValue {
+    .object([
+      ("type", .string("json_schema")),
+      (
+        "json_schema",
+        .object([("name", .string("answer")), ("schema", schema), ("strict", .bool(true))])
+      ),
+    ])
+  }
+}

@@ -1,0 +1,86 @@
+"""Answers in the format that was asked for, checked by pydantic and jsonschema. usage: formats.py BASE_URL"""
+
+import json
+import sys
+import typing
+
+import jsonschema
+import openai
+import pydantic
+
+client = openai.OpenAI(base_url=sys.argv[1] + "/v1", api_key="unused", max_retries=0, timeout=120)
+
+
+class Pet(pydantic.BaseModel):
+    kind: typing.Literal["cat", "dog", "fish"]
+    name: str | None
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int = pydantic.Field(ge=0, le=150)
+    pets: list[Pet] = pydantic.Field(max_length=3)
+    city: str
+
+
+def ask(text, **fields):
+    fields = {"model": "smollm2-135m", "max_tokens": 300, "temperature": 0, **fields}
+    return client.chat.completions.create(messages=[{"role": "user", "content": text}], **fields)
+
+
+anna = "Anna is 31, lives in Porto and has a cat named Tom. Describe her as JSON."
+parsed = client.chat.completions.parse(
+    model="smollm2-135m", messages=[{"role": "user", "content": anna}], response_format=Person,
+    max_tokens=300, temperature=0).choices[0]
+assert parsed.finish_reason == "stop", parsed
+assert isinstance(parsed.message.parsed, Person), parsed
+assert (parsed.message.parsed.name, parsed.message.parsed.age) == ("Anna", 31), parsed
+
+anything = ask("Describe Porto as a JSON object.", response_format={"type": "json_object"})
+if anything.choices[0].finish_reason == "stop":
+    assert isinstance(json.loads(anything.choices[0].message.content), dict), anything
+
+# Streamed, and by the router's choice: the same rules.
+pieces = [
+    chunk.choices[0].delta.content or ""
+    for chunk in client.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": anna}], max_tokens=300, temperature=0, stream=True,
+        response_format={"type": "json_schema", "json_schema": {"name": "p", "schema": Person.model_json_schema()}})
+    if chunk.choices]
+Person.model_validate_json("".join(pieces))
+
+# Random answers: what is whole is valid, whichever model and however it was drawn.
+schemas = [
+    {"type": "object", "properties": {"b": {"type": "number", "minimum": -2.5, "exclusiveMaximum": 7},
+                                      "a": {"type": ["string", "null"], "maxLength": 12}}, "required": ["b"]},
+    {"type": "array", "items": {"enum": ["red", "green", 3, None]}, "minItems": 1, "maxItems": 5},
+    {"type": "object", "properties": {"when": {"type": "string", "format": "date-time"},
+                                      "id": {"type": "string", "pattern": "^[A-Z]{2}-\\d{3}$"}}, "required": ["when", "id"]},
+    {"$defs": {"node": {"type": "object", "properties": {"v": {"type": "integer", "minimum": 1, "maximum": 250},
+                                                          "next": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]}},
+                        "required": ["v", "next"], "additionalProperties": False}}, "$ref": "#/$defs/node"},
+    {"type": "object", "properties": {"tags": {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 8},
+                                               "maxItems": 3}}, "additionalProperties": {"type": "boolean"}, "required": ["tags"]},
+    {"anyOf": [{"const": {"ok": True}}, {"type": "integer", "exclusiveMinimum": 99, "maximum": 1200}]},
+]
+whole = 0
+for model in ("smollm2-135m", "gemma3-270m", "smollm2-135m-code"):
+    for index, schema in enumerate(schemas):
+        for seed in range(2):
+            answer = ask(f"Write something as JSON, number {seed}.", model=model, temperature=1.5, seed=seed, max_tokens=120,
+                         response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}})
+            choice = answer.choices[0]
+            if choice.finish_reason == "length":
+                continue
+            whole += 1
+            jsonschema.validate(json.loads(choice.message.content), schema,
+                                format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+assert whole >= 18, whole
+
+try:
+    ask("x", response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"not": {}}}})
+    raise AssertionError("a schema that can't be kept to was taken")
+except openai.BadRequestError as error:
+    assert error.param == "response_format" and "'not' is not supported" in str(error), error
+
+print("all checks passed")
