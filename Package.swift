@@ -80,7 +80,8 @@ let package = Package(
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ThalamusTests", dependencies: ["Thalamus", "HTTP"]),
     .testTarget(
-      name: "LibraryTests", dependencies: ["Library", "HTTP"], resources: [.copy("Fixtures")]),
+      name: "LibraryTests", dependencies: ["Library", "Grammar", "JSON", "HTTP"],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "RoutingTests", dependencies: ["Routing"], resources: [.copy("Fixtures")]),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),

@@ -44,8 +44,9 @@ package struct ChatTemplate: Sendable {
       var pairs: [(key: String, value: JinjaValue)] = [
         ("role", converter.string(message.role)), ("content", converter.string(message.content)),
       ]
-      for key in message.fields.keys.sorted() where key != "role" {
-        pairs.append((key, try converter.value(message.fields[key] ?? .null)))
+      let fields = message.templateFields
+      for key in fields.keys.sorted() where key != "role" {
+        pairs.append((key, try converter.value(fields[key] ?? .null)))
       }
       list.append(.dictionary(JinjaDictionary(pairs)))
     }

@@ -31,6 +31,26 @@ import Testing
     #expect(try through.json["usage"]["cost_usd"].double == 24e-6)
     #expect(try direct.json["usage"]["cost_usd"].double == nil)
 
+    // Formats and functions are for the endpoint to keep to, and its calls come back.
+    let asked =
+      #""tools": [{"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {"b": {"type": "integer"}, "a": {"type": "integer"}}, "required": ["b", "a"]}}}], "tool_choice": "required", "messages": [{"role": "user", "content": "What is 17 plus 25?"}], "temperature": 0, "max_tokens": 80"#
+    let format =
+      #""response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "properties": {"z": {"type": "integer"}, "a": {"type": "integer"}}, "required": ["z", "a"]}}}"#
+    for fields in [asked, format + ", " + question] {
+      let direct = try await far.post(
+        "/v1/chat/completions", "{\"model\": \"smollm2-135m\", \(fields)}")
+      let through = try await near.post("/v1/chat/completions", "{\"model\": \"far\", \(fields)}")
+      let expected = try direct.json["choices"][0]
+      let found = try through.json["choices"][0]
+      #expect(through.status == 200, "\(through.text)")
+      #expect(found["finish_reason"].string == expected["finish_reason"].string)
+      #expect(found["message"]["content"].string == expected["message"]["content"].string)
+      let call = found["message"]["tool_calls"][0]["function"]
+      let expectedCall = expected["message"]["tool_calls"][0]["function"]
+      #expect(call["arguments"].string == expectedCall["arguments"].string)
+      #expect(call["name"].string == (fields == asked ? "add" : nil))
+    }
+
     // An event a token, as the other server sends them.
     let stream = try await near.post(
       "/v1/chat/completions",

@@ -56,6 +56,20 @@ import Testing
     #expect(reader.cachedPromptTokens == 8)
   }
 
+  /// Whole calls, without numbers, with arguments as an object (Ollama), without ids or arguments.
+  @Test func callsThatComeWhole() throws {
+    let (text, reader) = try read(
+      #"{"choices":[{"message":{"content":"","tool_calls":[{"function":{"name":"f","arguments":{"b":1,"a":2}}},{"id":"x","function":{"name":"g"}},{"id":"y"}]},"finish_reason":"stop"}]}"#
+    )
+    #expect(text.isEmpty)
+    #expect(reader.toolCalls.map(\.name) == ["f", "g"])
+    #expect(reader.toolCalls.map(\.arguments) == [#"{"b":1,"a":2}"#, "{}"])
+    #expect(reader.toolCalls[0].id.hasPrefix("call_") && reader.toolCalls[1].id == "x")
+    let many = (0..<200).map { #"{"index":\#($0),"function":{"name":"f"}}"# }.joined(separator: ",")
+    #expect(
+      problem(#"{"choices":[{"message":{"tool_calls":[\#(many)]}}]}"#)?.contains("128") == true)
+  }
+
   /// Endpoints differ in what they leave out.
   @Test func lessThanAll() throws {
     let one = #"data: {"choices":[{"text":"a","finish_reason":null}]}"# + "\n\n"

@@ -1,7 +1,9 @@
 import Foundation
 import Generation
+import Grammar
 import HTTP
 import HTTPClient
+import JSON
 import Library
 import Routing
 import Synchronization
@@ -73,6 +75,7 @@ import Testing
       switch event {
       case .started: #expect(text.isEmpty)
       case .text(let piece, _): text += piece
+      case .toolCall(let call): text += "[\(call.id) \(call.name) \(call.arguments)]"
       case .finished(let end): summary = end
       }
     }
@@ -159,6 +162,58 @@ import Testing
       #expect(body["stop"] as? [String] == ["\n", "End"])
       #expect(body["logit_bias"] as? [String: Double] == ["5": -100, "3": 0.5])
       #expect(body["max_tokens"] == nil)
+    }
+  }
+
+  /// Calls come in bits, and are whole at the end.
+  @Test func functionsAreOfferedAndCalled() async throws {
+    func chunk(_ delta: String, end: String = "null") -> String {
+      "data: {\"choices\":[{\"delta\":\(delta),\"finish_reason\":\(end)}]}\n\n"
+    }
+    let stream = Self.stream(
+      chunk(#"{"role":"assistant","content":null}"#),
+      chunk(
+        #"{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"f","arguments":""}}]}"#
+      ),
+      chunk(#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\":"}}]}"#),
+      chunk(#"{"tool_calls":[{"index":1,"id":"b","function":{"name":"g","arguments":"{}"}}]}"#),
+      chunk(#"{"tool_calls":[{"index":0,"function":{"arguments":" 1}"}}]}"#),
+      chunk("{}", end: "\"tool_calls\""), "data: [DONE]\n\n")
+    try await with({ _ in stream }) { expert, seen in
+      var parameters = SamplingParameters(maxTokens: 50)
+      let schema = JSONValue.object([("type", .string("object"))])
+      let field = JSONValue.object([("type", .string("function")), ("function", schema)])
+      parameters.tools = ToolUse(
+        tools: [
+          Tool(
+            function: ToolFunction(name: "f", parameters: schema, isStrict: false),
+            description: nil, requestField: field)
+        ], choice: .named("f"), allowsSeveral: false)
+      parameters.format = try AnswerFormat(
+        grammar: Grammar.json(schema: schema), requestField: field)
+      let (text, summary) = try await answer(
+        expert,
+        .messages([
+          .init(role: "user", content: "Hi"),
+          .init(
+            role: "assistant", content: "", toolCalls: [.init(id: "9", name: "f", arguments: "{ }")]
+          ),
+          .init(role: "tool", content: "found", toolCallID: "9"),
+        ]), parameters)
+      #expect(text == #"[a f {"x": 1}][b g {}]"#)
+      #expect(summary?.finishReason == .toolCalls)
+      let body = try #require(seen.body)
+      let messages = try #require(body["messages"] as? [[String: Any]])
+      #expect(messages[1]["content"] is NSNull)
+      let call = try #require((messages[1]["tool_calls"] as? [[String: Any]])?.first)
+      #expect(call["id"] as? String == "9")
+      #expect(call["function"] as? [String: String] == ["name": "f", "arguments": "{ }"])
+      #expect(messages[2]["tool_call_id"] as? String == "9")
+      #expect((body["tools"] as? [Any])?.count == 1)
+      #expect(
+        (body["tool_choice"] as? [String: Any])?["function"] as? [String: String] == ["name": "f"])
+      #expect(body["parallel_tool_calls"] as? Bool == false)
+      #expect((body["response_format"] as? [String: Any])?["type"] as? String == "function")
     }
   }
 

@@ -63,12 +63,6 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
       (#"{"model": "auto", "messages": []}"#, "invalid_value", "messages"),
       (#"{"model": 4, \#(hi)}"#, "invalid_type", "model"),
       (#"{"model": "auto", "n": 2, \#(hi)}"#, "unsupported_value", "n"),
-      (
-        #"{"model": "auto", "tools": [{"type": "function"}], \#(hi)}"#, "unsupported_parameter",
-        "tools"
-      ),
-      (#"{"model": "auto", "functions": [{}], \#(hi)}"#, "unsupported_parameter", "functions"),
-      (#"{"model": "auto", "tools": {}, \#(hi)}"#, "invalid_type", "tools"),
       (#"{"model": "auto", "thalamus": {"flag": {}}, \#(hi)}"#, "unknown_key", "thalamus.flag"),
       (
         #"{"model": "auto", "constraints": {"local_only": true}, \#(hi)}"#, "misplaced_key",

@@ -77,7 +77,8 @@ import Thalamus
     let fixture = try await with { service, peer in
       let answer = try await service.answer(Self.request, parameters: Self.parameters)
       #expect(answer.decision.expert == "far")
-      let (text, summary) = try await answer.collect()
+      let whole = try await answer.collect()
+      let (text, summary) = (whole.text, whole.summary)
       #expect(text == "from afar")
       #expect(summary.finishReason == .endToken)
       #expect(answer.costUSD(summary) == 0.005)

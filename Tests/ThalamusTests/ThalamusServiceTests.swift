@@ -50,7 +50,8 @@ import Tokenization
     let service = try await fixture.start()
     let answer = try await service.answer(
       Self.code, parameters: SamplingParameters(temperature: 0, maxTokens: 4))
-    let (text, summary) = try await answer.collect()
+    let whole = try await answer.collect()
+    let (text, summary) = (whole.text, whole.summary)
     #expect(!text.isEmpty)
     #expect(summary.completionTokens == 4 && summary.finishReason == .maxTokens)
     // An abandoned answer ends as cancelled.

@@ -37,6 +37,8 @@ package struct SamplingParameters: Sendable, Equatable {
   package var gateTask: Int?
   /// What the answer has to look like; nil for anything.
   package var format: AnswerFormat?
+  /// Functions that the answer may ask for; nil without any.
+  package var tools: ToolUse?
   /// Reports each token's log-probability and so many alternatives; nil reports none.
   package var logprobs: Int?
 

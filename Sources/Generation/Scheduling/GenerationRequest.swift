@@ -13,6 +13,8 @@ package struct GenerationRequest: Sendable {
   /// Texts that end the answer besides those of the parameters, by how the model's chats are laid out.
   /// The limit on stop strings is for what clients send, and does not count these.
   package var layoutStops: [String] = []
+  /// How calls of functions stand in this model's text; nil where none were offered.
+  package var toolCallStyle: ToolCallStyle?
   /// Which tokens keep to the parameters' format; nil without one. It goes on with this request's answer, and is
   /// for no other.
   package var constraint: TokenConstraint?

@@ -1,3 +1,4 @@
+import Grammar
 import Transformer
 
 /// Everything about one running answer except its tokens and its cache.
@@ -9,6 +10,7 @@ final class GenerationState {
   private var sampler: Sampler
   private var stopRule: StopRule
   private var text: any TokenTextDecoder
+  private var toolCalls: ToolCallReader?
   private let submitted: UInt64
   private var prefillStart: UInt64?
   private var firstToken: UInt64?
@@ -31,6 +33,7 @@ final class GenerationState {
     self.submitted = submitted
     self.text = text
     sampler = Sampler(parameters: request.parameters, constraint: request.constraint)
+    toolCalls = request.toolCallStyle.map { ToolCallReader($0) }
     stopRule = StopRule(
       parameters: request.parameters, endTokens: endTokens, promptCount: promptCount,
       contextLength: contextLength, layoutStops: request.layoutStops)
@@ -97,6 +100,13 @@ final class GenerationState {
       send(rest.text)
       if let stopped = rest.finished { reason = stopped }
     }
+    if let rest = toolCalls?.finish() { send(rest) }
+    if let toolCalls, toolCalls.callCount > 0 {
+      switch reason {
+      case .endToken, .formatComplete, .layoutStop: reason = .toolCalls
+      default: break
+      }
+    }
     if !pendingLogprobs.isEmpty { flush("") }
     var timings = GenerationTimings()
     let start = prefillStart ?? now
@@ -116,7 +126,17 @@ final class GenerationState {
   }
 
   private func send(_ piece: String) {
-    if !piece.isEmpty { flush(piece) }
+    guard !piece.isEmpty else { return }
+    if let pieces = toolCalls?.take(piece) { send(pieces) } else { flush(piece) }
+  }
+
+  private func send(_ pieces: [ToolCallReader.Piece]) {
+    for piece in pieces {
+      switch piece {
+      case .text(let text): flush(text)
+      case .call(let call): continuation.yield(.toolCall(call))
+      }
+    }
   }
 
   private func flush(_ piece: String) {

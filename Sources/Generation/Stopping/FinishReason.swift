@@ -8,6 +8,8 @@ package enum FinishReason: Sendable, Equatable {
   case layoutStop(String)
   /// The answer is all that its format asks for, and nothing could follow.
   case formatComplete
+  /// The model wants functions called, and waits for what comes of it.
+  case toolCalls
   /// `maxTokens` were generated.
   case maxTokens
   /// The model's context is full.
@@ -21,6 +23,7 @@ package enum FinishReason: Sendable, Equatable {
   package var openAIName: String {
     switch self {
     case .endToken, .stopString, .layoutStop, .formatComplete: "stop"
+    case .toolCalls: "tool_calls"
     case .maxTokens, .contextLimit, .memoryLimit: "length"
     case .reported(let word): word
     }
@@ -30,7 +33,9 @@ package enum FinishReason: Sendable, Equatable {
   package var isOwn: Bool {
     switch self {
     case .endToken, .layoutStop: true
-    case .stopString, .formatComplete, .maxTokens, .contextLimit, .memoryLimit, .reported: false
+    case .stopString, .formatComplete, .toolCalls, .maxTokens, .contextLimit, .memoryLimit,
+      .reported:
+      false
     }
   }
 }

@@ -133,6 +133,27 @@ struct GrammarBuilder {
     return next
   }
 
+  /// Takes over a whole grammar, whose root it gives as a rule.
+  mutating func embed(_ grammar: Grammar) throws -> Grammar.Rule {
+    guard edges.count + grammar.edges.count <= Self.maximumStates else {
+      throw GrammarError.tooLarge(limit: Self.maximumStates)
+    }
+    let states = State(edges.count)
+    let rules = Grammar.Rule(ruleStarts.count)
+    edges += grammar.edges.map { edges in
+      edges.map { edge in
+        switch edge {
+        case .bytes(let range, let next): .bytes(range, to: next + states)
+        case .jump(let next): .jump(to: next + states)
+        case .call(let rule, let next): .call(rule + rules, then: next + states)
+        }
+      }
+    }
+    isRuleEnd += grammar.isRuleEnd
+    ruleStarts += grammar.ruleStarts.map { $0 + states }
+    return grammar.root + rules
+  }
+
   /// The grammar whose texts are those of a rule; nil where there is none.
   ///
   /// What can never come to an end is left out, so that no text is begun that could not be finished.

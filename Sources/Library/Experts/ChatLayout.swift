@@ -5,6 +5,13 @@ package struct ChatLayout: Sendable {
   package let template: ChatTemplate
   /// For models that were never taught an end of turn.
   package let stopTexts: [String]
+  package let tools: ToolLayout
+
+  init(template: ChatTemplate, stopTexts: [String]) {
+    self.template = template
+    self.stopTexts = stopTexts
+    tools = ToolLayout(templateSource: template.source)
+  }
 
   /// The template that a card names, else the one in the weights.
   package static func of(_ manifest: ExpertManifest, source: ModelSource) throws -> ChatLayout {

@@ -1,4 +1,5 @@
 import Generation
+import JSON
 import Tokenization
 
 /// Keeps a message's text from speaking as the chat template does.
@@ -53,6 +54,35 @@ struct ControlTokenGuard: Sendable {
     throw .invalidParameter(
       name: "messages", value: "a text that holds control tokens of the model",
       expected: "one without")
+  }
+
+  /// The same of a message, its calls included.
+  func clean(_ message: ChatMessage) throws(GenerationError) -> ChatMessage {
+    var message = message
+    message.content = try clean(message.content)
+    for index in message.toolCalls.indices {
+      let call = message.toolCalls[index]
+      message.toolCalls[index] = ToolCall(
+        id: try clean(call.id), name: try clean(call.name), arguments: try clean(call.arguments))
+    }
+    if let id = message.toolCallID { message.toolCallID = try clean(id) }
+    return message
+  }
+
+  /// The same of every text in a value.
+  func clean(_ value: JSONValue) throws(GenerationError) -> JSONValue {
+    switch value {
+    case .string(let text): return .string(try clean(text))
+    case .array(let items):
+      var result: [JSONValue] = []
+      for item in items { result.append(try clean(item)) }
+      return .array(result)
+    case .object(let pairs):
+      var result: [(key: String, value: JSONValue)] = []
+      for pair in pairs { result.append((try clean(pair.key), try clean(pair.value))) }
+      return .object(result)
+    default: return value
+    }
   }
 
   /// Whether the tokenizer would read any.

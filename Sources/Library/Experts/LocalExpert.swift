@@ -1,6 +1,7 @@
 import Foundation
 import Generation
 import Grammar
+import JSON
 import Kernels
 import ModelFiles
 import Routing
@@ -55,7 +56,7 @@ package final class LocalExpert: Expert {
   package func answer(
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
-    let tokens = try promptTokens(input)
+    let tokens = try promptTokens(input, tools: parameters.tools?.tools ?? [])
     // Requests that ask the gates for different things share no cached beginnings: a seed is asked
     // for only where a gate draws by it.
     let gates = decoder.gates + (adapter?.allGates ?? [])
@@ -64,15 +65,28 @@ package final class LocalExpert: Expert {
       expertsK: parameters.expertsK,
       task: parameters.gateTask)
     var request = GenerationRequest(promptTokens: tokens, parameters: parameters, gating: gating)
-    if let format = parameters.format {
+    if let grammar = try grammar(for: parameters) {
       let table = await model.tokenTable()
       do throws(GrammarError) {
-        request.constraint = try TokenConstraint(format.grammar, table)
+        request.constraint = try TokenConstraint(grammar, table)
       } catch {
         throw GenerationError.formatNotKept("\(error)")
       }
     }
+    if parameters.tools != nil { request.toolCallStyle = layout.tools.style }
     return try generate(request)
+  }
+
+  /// What the answer has to be; nil where it may be anything.
+  private func grammar(for parameters: SamplingParameters) throws -> Grammar? {
+    guard let tools = parameters.tools else { return parameters.format?.grammar }
+    do {
+      return try tools.grammar(
+        layout.tools.style, isTaught: layout.tools.isTemplates, text: parameters.format?.grammar)
+    } catch {
+      throw GenerationError.invalidParameter(
+        name: "tools", value: "\(error)", expected: "schemas that can be kept to")
+    }
   }
 
   /// Begins a request of this expert: its adapter is put in, and what ends an answer in its layout.
@@ -133,19 +147,20 @@ package final class LocalExpert: Expert {
   }
 
   /// The tokens that the model sees for an input.
-  package func promptTokens(_ input: ExpertInput) throws -> [Int32] {
+  ///
+  /// - Parameter tools: What it is told that it may call.
+  package func promptTokens(_ input: ExpertInput, tools: [Tool] = []) throws -> [Int32] {
     switch input {
     case .continuation(let text):
       return tokenizer.encode(text, addSpecial: true, parseSpecial: false)
     case .messages(let messages):
-      let messages = try messages.map { message in
-        var message = message
-        message.content = try controlTokens.clean(message.content)
-        return message
-      }
+      let clean = try messages.map { try controlTokens.clean($0) }
+      let fields = try tools.map { try controlTokens.clean($0.requestField) }
       let text = try layout.template.render(
-        messages: messages, addGenerationPrompt: true, bosToken: beginningText,
-        eosToken: endText)
+        messages: layout.tools.messages(clean, tools: fields), addGenerationPrompt: true,
+        bosToken: beginningText, eosToken: endText,
+        tools: layout.tools.isTemplates && !fields.isEmpty
+          ? fields.map(TemplateValue.init) : nil)
       // A template that writes the beginning token itself must not get a second one.
       let writesBeginning = !beginningText.isEmpty && text.hasPrefix(beginningText)
       return tokenizer.encode(text, addSpecial: !writesBeginning, parseSpecial: true)

@@ -33,15 +33,16 @@ struct AnswerPump: Sendable {
     var pieces = 0
     var bytes = 0
     var first: ContinuousClock.Instant?
+    func begin() {
+      guard first == nil else { return }
+      let now = ContinuousClock.now
+      first = now
+      continuation.yield(
+        .started(promptTokens: promptTokens, prefillMilliseconds: Self.milliseconds(start, now)))
+    }
     func send(_ texts: [String]) throws(CancellationError) {
       for text in texts {
-        if first == nil {
-          let now = ContinuousClock.now
-          first = now
-          continuation.yield(
-            .started(
-              promptTokens: promptTokens, prefillMilliseconds: Self.milliseconds(start, now)))
-        }
+        begin()
         pieces += 1
         bytes += text.utf8.count
         if case .terminated = continuation.yield(.text(text, logprobs: [])) {
@@ -56,7 +57,7 @@ struct AnswerPump: Sendable {
       do {
         for try await piece in response.body {
           try send(try reader.read(piece))
-          isCutOff = bytes > maximumBytes
+          isCutOff = bytes + reader.toolCallBytes > maximumBytes
           if reader.isDone || isCutOff { break }
         }
       } catch is HTTPClientError where reader.finishReason != nil && !Task.isCancelled {
@@ -68,6 +69,14 @@ struct AnswerPump: Sendable {
         reader.cutOff()
       } else {
         try send(try reader.end())
+      }
+      // Whole only now; until here another expert could still have taken the prompt.
+      if !isCutOff {
+        for call in reader.toolCalls {
+          begin()
+          pieces += 1
+          continuation.yield(.toolCall(call))
+        }
       }
       health.succeeded()
       continuation.yield(.finished(summary(reader, pieces: pieces, first: first ?? .now)))
@@ -103,7 +112,7 @@ struct AnswerPump: Sendable {
     timings.prefillMilliseconds = timings.firstTokenMilliseconds
     timings.decodeMilliseconds = Self.milliseconds(first, .now)
     return GenerationSummary(
-      finishReason: finishReason(reader.finishReason),
+      finishReason: finishReason(reader),
       promptTokens: reader.promptTokens ?? promptTokens,
       reusedPromptTokens: min(
         reader.cachedPromptTokens ?? 0, reader.promptTokens ?? promptTokens),
@@ -111,8 +120,11 @@ struct AnswerPump: Sendable {
       completionTokens: reader.completionTokens ?? pieces, timings: timings)
   }
 
-  private func finishReason(_ word: String?) -> FinishReason {
-    switch word {
+  private func finishReason(_ reader: CompletionReader) -> FinishReason {
+    let word = reader.finishReason
+    // Some say 'stop' behind a call.
+    if !reader.toolCalls.isEmpty, word != "length" { return .toolCalls }
+    return switch word {
     case "length"?: .maxTokens
     case "content_filter"?, "tool_calls"?, "function_call"?: .reported(word ?? "stop")
     default: hasStops ? .reported("stop") : .endToken

@@ -1,3 +1,4 @@
+import Generation
 import HTTPClient
 import JSON
 import Tokenization
@@ -34,7 +35,24 @@ package struct CompletionReader: Sendable {
   package private(set) var cachedPromptTokens: Int?
   package private(set) var completionTokens: Int?
 
+  /// The functions that the endpoint wants called, by the numbers that it gives them.
+  private var calls: [Int: ToolCall] = [:]
+  /// Bytes of their names and arguments.
+  package private(set) var toolCallBytes = 0
+
   private static let maximumWholeBytes = 16 << 20
+  private static let maximumCalls = 128
+
+  /// The functions that the endpoint wants called; whole once the answer has ended.
+  package var toolCalls: [ToolCall] {
+    calls.sorted { $0.key < $1.key }.map(\.value).filter { !$0.name.isEmpty }.map { call in
+      var call = call
+      // Of a function without any, some send nothing.
+      if call.arguments.isEmpty { call.arguments = "{}" }
+      if call.id.isEmpty { call.id = ToolCallReader.randomID() }
+      return call
+    }
+  }
 
   /// Which form it is, the first byte tells: types are wrong too often.
   package init() {}
@@ -122,10 +140,37 @@ package struct CompletionReader: Sendable {
     guard let choice = first ?? choices.first else { return nil }
     hasChoice = true
     if case .string(let reason)? = choice["finish_reason"] { finishReason = reason }
-    let content =
-      choice["delta"]?["content"] ?? choice["message"]?["content"] ?? choice["text"]
+    let message = choice["delta"] ?? choice["message"]
+    try read(calls: message?["tool_calls"])
+    let content = message?["content"] ?? choice["text"]
     let text = Self.text(of: content)
     return text.isEmpty ? nil : text
+  }
+
+  /// Takes the next pieces of calls: their arguments come bit by bit.
+  private mutating func read(calls found: JSONValue?) throws(Problem) {
+    guard case .array(let pieces)? = found else { return }
+    for (place, piece) in pieces.enumerated() {
+      var number = place
+      if case .int(let index)? = piece["index"] { number = index }
+      guard calls[number] != nil || calls.count < Self.maximumCalls else {
+        throw Problem(description: "more than \(Self.maximumCalls) calls of functions")
+      }
+      var call = calls[number] ?? ToolCall(id: "", name: "", arguments: "")
+      if case .string(let id)? = piece["id"], call.id.isEmpty { call.id = id }
+      let function = piece["function"]
+      // Some repeat the name with every piece.
+      if case .string(let name)? = function?["name"], call.name.isEmpty { call.name = name }
+      switch function?["arguments"] {
+      case .string(let text)?: call.arguments += text
+      case .object?:
+        call.arguments =
+          function?["arguments"].map { String(decoding: $0.json, as: UTF8.self) } ?? ""
+      default: break
+      }
+      toolCallBytes += call.arguments.utf8.count - (calls[number]?.arguments.utf8.count ?? 0)
+      calls[number] = call
+    }
   }
 
   /// A text, or one in parts.

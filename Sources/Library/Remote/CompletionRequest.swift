@@ -34,7 +34,18 @@ package enum CompletionRequest {
         json.array(messages) { json, message in
           json.object { json in
             json.member("role", message.role)
-            json.member("content", message.content)
+            // Endpoints want null beside calls, where there is no text.
+            if message.content.isEmpty, !message.toolCalls.isEmpty {
+              json.key("content")
+              json.null()
+            } else {
+              json.member("content", message.content)
+            }
+            json.member("tool_call_id", message.toolCallID)
+            if !message.toolCalls.isEmpty {
+              json.key("tool_calls")
+              json.array(message.toolCalls) { $0.value(Self.field(of: $1)) }
+            }
           }
         }
       }
@@ -56,6 +67,21 @@ package enum CompletionRequest {
     if !parameters.stop.isEmpty {
       add("stop") { json in json.array(parameters.stop) { $0.string($1) } }
     }
+    if let tools = parameters.tools {
+      add("tools") { json in json.array(tools.tools) { $0.value($1.requestField) } }
+      switch tools.choice {
+      case .auto: break
+      case .required: add("tool_choice") { $0.string("required") }
+      case .named(let name):
+        add("tool_choice") {
+          $0.value(
+            .object([
+              ("type", .string("function")), ("function", .object([("name", .string(name))])),
+            ]))
+        }
+      }
+      if let several = tools.allowsSeveral { add("parallel_tool_calls") { $0.bool(several) } }
+    }
     if let format = parameters.format {
       add("response_format") { $0.value(format.requestField) }
     }
@@ -69,6 +95,16 @@ package enum CompletionRequest {
       }
     }
     return object(fields, endpoint: endpoint, last: [])
+  }
+
+  private static func field(of call: ToolCall) -> JSONValue {
+    .object([
+      ("id", .string(call.id)), ("type", .string("function")),
+      (
+        "function",
+        .object([("name", .string(call.name)), ("arguments", .string(call.arguments))])
+      ),
+    ])
   }
 
   typealias Member = (name: String, write: (inout JSONWriter) -> Void)

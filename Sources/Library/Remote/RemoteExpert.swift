@@ -96,7 +96,7 @@ package final class RemoteExpert: Expert {
   package func promptTokenCount(_ input: ExpertInput) -> Int {
     let bytes =
       switch input {
-      case .messages(let messages): messages.reduce(0) { $0 + $1.content.utf8.count + 16 }
+      case .messages(let messages): messages.reduce(0) { $0 + $1.byteCount + 16 }
       case .continuation(let text): text.utf8.count
       }
     return bytes / 4 + 1

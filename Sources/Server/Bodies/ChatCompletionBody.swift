@@ -1,3 +1,4 @@
+import Generation
 import Routing
 import Thalamus
 
@@ -12,9 +13,11 @@ package struct ChatCompletionBody: Decodable, Sendable {
   package let logprobs: Int?
   package let routing: RoutingExtension
   package let fields: GenerationFields
+  /// Functions that the answer may ask for; nil where it may not.
+  package let tools: ToolUse?
 
   private enum CodingKeys: String, CodingKey {
-    case model, messages, stream, n, tools, functions, thalamus
+    case model, messages, stream, n, functions, thalamus
     case streamOptions = "stream_options"
   }
 
@@ -35,10 +38,12 @@ package struct ChatCompletionBody: Decodable, Sendable {
     guard try (values.wholeNumberIfPresent(forKey: .n) ?? 1) == 1 else {
       throw APIError.badRequest("'n' must be 1", code: "unsupported_value", param: "n")
     }
-    for key in [CodingKeys.tools, .functions] where try Self.isFilled(values, key) {
+    if try Self.isFilled(values, .functions) {
       throw APIError.badRequest(
-        "'\(key.rawValue)' is not supported", code: "unsupported_parameter", param: key.rawValue)
+        "'functions' is not supported; 'tools' is its successor", code: "unsupported_parameter",
+        param: "functions")
     }
+    tools = try ToolsBody.decode(from: decoder)
     try decoder.refuseUnsupported(["modalities", "audio", "grammar"]) {
       name, value in
       // Text is all that is given anyway.

@@ -1,5 +1,6 @@
 import Generation
 import Thalamus
+import Tokenization
 
 /// The answer of `POST /v1/chat/completions`.
 struct ChatCompletionReply: Encodable {
@@ -14,9 +15,24 @@ struct ChatCompletionReply: Encodable {
 
   struct Message: Encodable {
     let role = "assistant"
-    let content: String
+    /// Null beside calls where there is none.
+    let content: String?
+    let tool_calls: [ToolCallBody]?
 
-    private enum CodingKeys: String, CodingKey { case role, content }
+    private enum CodingKeys: String, CodingKey { case role, content, tool_calls }
+
+    init(_ answer: Answer.Whole) {
+      content = answer.text.isEmpty && !answer.toolCalls.isEmpty ? nil : answer.text
+      tool_calls =
+        answer.toolCalls.isEmpty ? nil : answer.toolCalls.map { ToolCallBody($0, index: nil) }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(role, forKey: .role)
+      try values.encode(content, forKey: .content)
+      try values.encodeIfPresent(tool_calls, forKey: .tool_calls)
+    }
   }
 
   let id: String
@@ -30,18 +46,39 @@ struct ChatCompletionReply: Encodable {
   private enum CodingKeys: String, CodingKey { case id, object, created, model, choices, usage }
 
   init(
-    _ decision: Decision, text: String, logprobs: ChatLogprobs?, summary: GenerationSummary,
-    usage: UsageBody
+    _ decision: Decision, _ answer: Answer.Whole, logprobs: ChatLogprobs?, usage: UsageBody
   ) {
     id = "chatcmpl-\(decision.id)"
     created = Int(decision.time.timeIntervalSince1970)
     model = decision.expert
     choices = [
       Choice(
-        message: Message(content: text), finish_reason: summary.finishReason.openAIName,
+        message: Message(answer), finish_reason: answer.summary.finishReason.openAIName,
         logprobs: logprobs)
     ]
     self.usage = usage
+  }
+}
+
+/// A call that the model asks for.
+struct ToolCallBody: Encodable {
+  struct Function: Encodable {
+    let name: String
+    let arguments: String
+  }
+
+  /// In streams, whose clients put the pieces of each call together.
+  let index: Int?
+  let id: String
+  let type = "function"
+  let function: Function
+
+  private enum CodingKeys: String, CodingKey { case index, id, type, function }
+
+  init(_ call: ToolCall, index: Int?) {
+    self.index = index
+    id = call.id
+    function = Function(name: call.name, arguments: call.arguments)
   }
 }
 
@@ -68,6 +105,7 @@ struct ChatCompletionChunk: Encodable {
   struct Delta: Encodable {
     var role: String?
     var content: String?
+    var tool_calls: [ToolCallBody]?
   }
 
   let id: String

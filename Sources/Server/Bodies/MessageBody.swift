@@ -1,20 +1,32 @@
 import Tokenization
 
 /// One message of a chat: `content` is a text, or a list of parts of which only text is understood.
-package struct MessageBody: Codable, Sendable {
+package struct MessageBody: Decodable, Sendable {
   package let role: String
   package let content: String
+  /// Of an answer: the calls that it asked for.
+  package let toolCalls: [ToolCall]
+  /// Of a tool's message: the call that it answers.
+  package let toolCallID: String?
 
-  private enum CodingKeys: String, CodingKey { case role, content }
+  private enum CodingKeys: String, CodingKey {
+    case role, content
+    case toolCalls = "tool_calls"
+    case toolCallID = "tool_call_id"
+  }
 
   private struct Part: Decodable {
     let type: String
     let text: String?
   }
 
-  package init(role: String, content: String) {
-    self.role = role
-    self.content = content
+  private struct Call: Decodable {
+    struct Function: Decodable {
+      let name: String
+      let arguments: String?
+    }
+    let id: String?
+    let function: Function
   }
 
   package init(from decoder: any Decoder) throws {
@@ -24,6 +36,19 @@ package struct MessageBody: Codable, Sendable {
       throw DecodingError.dataCorruptedError(
         forKey: .role, in: values,
         debugDescription: "expected system, developer, user, assistant or tool")
+    }
+    toolCalls = (try values.decodeIfPresent([Call].self, forKey: .toolCalls) ?? []).map {
+      ToolCall(id: $0.id ?? "", name: $0.function.name, arguments: $0.function.arguments ?? "{}")
+    }
+    guard toolCalls.isEmpty || role == "assistant" else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .toolCalls, in: values, debugDescription: "only an assistant's message has calls")
+    }
+    toolCallID = try values.decodeIfPresent(String.self, forKey: .toolCallID)
+    // Many clients leave it out beside calls.
+    if !toolCalls.isEmpty, !values.contains(.content) {
+      content = ""
+      return
     }
     if let text = try? values.decode(String.self, forKey: .content) {
       content = text
@@ -43,6 +68,8 @@ package struct MessageBody: Codable, Sendable {
   }
 
   package var chatMessage: ChatMessage {
-    ChatMessage(role: role == "developer" ? "system" : role, content: content)
+    ChatMessage(
+      role: role == "developer" ? "system" : role, content: content, toolCalls: toolCalls,
+      toolCallID: toolCallID)
   }
 }

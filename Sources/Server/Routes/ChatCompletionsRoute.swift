@@ -1,5 +1,6 @@
 import Generation
 import HTTP
+import Synchronization
 import Thalamus
 
 /// `POST /v1/chat/completions`, as OpenAI's clients call it. `model` is `auto` or an expert's id.
@@ -16,6 +17,7 @@ struct ChatCompletionsRoute: Sendable {
       defaultMaxTokens: generation.defaultMaxTokens,
       defaultTemperature: generation.defaultTemperature)
     parameters.logprobs = body.logprobs
+    parameters.tools = body.tools
     routing.needsLogprobs = body.logprobs != nil
     let answer = try await service.answer(routing, parameters: parameters)
     let usage = { @Sendable (summary: GenerationSummary) in
@@ -26,14 +28,13 @@ struct ChatCompletionsRoute: Sendable {
       return .answered(
         by: answer.decision, Self.stream(answer, usage: body.includesUsage ? usage : nil))
     }
-    let (text, summary, found) = try await answer.collectAll()
-    let logprobs = body.logprobs.map { _ in ChatLogprobs(found, answer.bytes) }
+    let whole = try await answer.collect()
+    let logprobs = body.logprobs.map { _ in ChatLogprobs(whole.logprobs, answer.bytes) }
     return .answered(
       by: answer.decision,
       JSONCoding.response(
         ChatCompletionReply(
-          answer.decision, text: text, logprobs: logprobs, summary: summary, usage: usage(summary)))
-    )
+          answer.decision, whole, logprobs: logprobs, usage: usage(whole.summary))))
   }
 
   /// - Parameter usage: nil where the client did not ask for it.
@@ -41,6 +42,7 @@ struct ChatCompletionsRoute: Sendable {
     _ answer: Answer, usage: (@Sendable (GenerationSummary) -> UsageBody)?
   ) -> HTTPResponse {
     let decision = answer.decision
+    let calls = Mutex(0)
     let chunk: @Sendable (ChatCompletionChunk.Delta, String?, ChatLogprobs?) -> [UInt8] = {
       delta, reason, logprobs in
       ServerSentEvents.event(
@@ -52,6 +54,13 @@ struct ChatCompletionsRoute: Sendable {
       text: { text, found in
         // They are there only where they were asked for.
         chunk(.init(content: text), nil, found.isEmpty ? nil : ChatLogprobs(found, answer.bytes))
+      },
+      toolCall: { call in
+        let index = calls.withLock { calls in
+          defer { calls += 1 }
+          return calls
+        }
+        return chunk(.init(tool_calls: [ToolCallBody(call, index: index)]), nil, nil)
       },
       end: { summary in
         var end = chunk(.init(), summary.finishReason.openAIName, nil)

@@ -60,14 +60,15 @@ private struct CompletionFormat: Sendable {
   }
 
   func whole() async throws -> HTTPResponse {
-    let (text, summary, found) = try await answer.collectAll()
+    let answered = try await answer.collect()
+    let summary = answered.summary
     var logprobs = echoed
     if let writer, !body.makesNothing {
-      let own = writer.next(found)
+      let own = writer.next(answered.logprobs)
       logprobs = logprobs.map { $0 + own } ?? own
     }
     let choice = CompletionReply.Choice(
-      text: body.makesNothing ? echo : echo + text,
+      text: body.makesNothing ? echo : echo + answered.text,
       finish_reason: body.makesNothing ? "length" : summary.finishReason.openAIName,
       logprobs: logprobs)
     return JSONCoding.response(

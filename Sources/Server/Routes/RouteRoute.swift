@@ -35,9 +35,10 @@ struct RouteRoute: Sendable {
     if body.streams {
       return .answered(by: answer.decision, Self.stream(answer, usage: usage))
     }
-    let (text, summary) = try await answer.collect()
+    let whole = try await answer.collect()
+    let summary = whole.summary
     var reply = AnswerBody(answer.decision)
-    reply.completion = .init(text: text, finish_reason: summary.finishReason.openAIName)
+    reply.completion = .init(text: whole.text, finish_reason: summary.finishReason.openAIName)
     reply.usage = usage(summary)
     reply.timings = TimingsBody(answer.decision, summary)
     return .answered(by: answer.decision, .json(reply.json))

@@ -1,12 +1,15 @@
 import Generation
 import HTTP
 import Thalamus
+import Tokenization
 
 /// How an interface words the events of an answer.
 struct AnswerStreaming: Sendable {
   /// Sent at once, before the expert has begun.
   let opening: [UInt8]
   let text: @Sendable (String, [ChosenLogprob]) -> [UInt8]
+  /// Of interfaces where functions can be offered.
+  var toolCall: @Sendable (ToolCall) -> [UInt8] = { _ in [] }
   let end: @Sendable (GenerationSummary) -> [UInt8]
   /// Name of the event that reports a failure midway, where events have names.
   var failureName: String?
@@ -22,6 +25,9 @@ struct AnswerStreaming: Sendable {
           case .started: break
           case .text(let piece, let logprobs):
             let bytes = text(piece, logprobs)
+            if !bytes.isEmpty { try await writer.write(bytes) }
+          case .toolCall(let call):
+            let bytes = toolCall(call)
             if !bytes.isEmpty { try await writer.write(bytes) }
           case .finished(let summary): try await writer.write(end(summary))
           }

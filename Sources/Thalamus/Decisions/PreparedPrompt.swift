@@ -53,14 +53,16 @@ package struct PreparedPrompt: Sendable {
         let flags = PromptFlags.parse(message.content, maximumFlags: unread)
         unread -= flags.understood.count + flags.ignored.count
         found.append(flags)
-        cleaned.append(ChatMessage(role: message.role, content: flags.expertText))
+        var cleanedMessage = message
+        cleanedMessage.content = flags.expertText
+        cleaned.append(cleanedMessage)
       }
       let words = cleaned.filter { $0.role == "user" }.map(\.content)
       self.init(
         flags: PromptFlags.merge(found), expertInput: .messages(cleaned),
         routingText: words.reversed().joined(separator: "\n"),
-        expertByteCount: cleaned.reduce(0) { $0 + $1.content.utf8.count },
-        loggedText: messages.map { "\($0.role): \($0.content)" }.joined(separator: "\n"))
+        expertByteCount: cleaned.reduce(0) { $0 + $1.byteCount },
+        loggedText: messages.map { "\($0.role): \($0.loggedContent)" }.joined(separator: "\n"))
     }
   }
 
@@ -73,5 +75,13 @@ package struct PreparedPrompt: Sendable {
     self.routingText = routingText
     self.expertByteCount = expertByteCount
     self.loggedText = loggedText
+  }
+}
+
+extension ChatMessage {
+  /// The text, with the calls that it asked for.
+  fileprivate var loggedContent: String {
+    ([content] + toolCalls.map { "\($0.name)(\($0.arguments))" }).filter { !$0.isEmpty }
+      .joined(separator: "\n")
   }
 }

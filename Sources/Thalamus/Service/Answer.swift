@@ -2,6 +2,7 @@ import Generation
 import Library
 import Routing
 import Synchronization
+import Tokenization
 
 /// An answer on its way: the decision, and the chosen expert's events.
 package struct Answer: Sendable {
@@ -21,17 +22,20 @@ package struct Answer: Sendable {
   /// The bytes of a token's text; nil where they are not known here.
   package func bytes(of token: Int32) -> [UInt8]? { expert.bytes(of: token) }
 
-  /// Waits for the whole text.
-  package func collect() async throws -> (text: String, summary: GenerationSummary) {
-    let (text, summary, _) = try await collectAll()
-    return (text, summary)
+  /// An answer that is whole.
+  package struct Whole: Sendable {
+    package var text = ""
+    /// The functions that the expert wants called.
+    package var toolCalls: [ToolCall] = []
+    /// Where they were asked for.
+    package var logprobs: [ChosenLogprob] = []
+    package let summary: GenerationSummary
   }
 
-  /// The same, with the log-probabilities that were asked for.
-  package func collectAll() async throws -> (
-    text: String, summary: GenerationSummary, logprobs: [ChosenLogprob]
-  ) {
+  /// Waits for the whole answer.
+  package func collect() async throws -> Whole {
     var text = ""
+    var toolCalls: [ToolCall] = []
     var logprobs: [ChosenLogprob] = []
     for try await event in events {
       switch event {
@@ -39,7 +43,9 @@ package struct Answer: Sendable {
       case .text(let piece, let chosen):
         text += piece
         logprobs += chosen
-      case .finished(let summary): return (text, summary, logprobs)
+      case .toolCall(let call): toolCalls.append(call)
+      case .finished(let summary):
+        return Whole(text: text, toolCalls: toolCalls, logprobs: logprobs, summary: summary)
       }
     }
     // The stream ends without a summary where the reading task was cancelled.
@@ -131,16 +137,21 @@ package final class AnswerRecorder: Sendable {
     switch event {
     case .started(let promptTokens, _):
       state.withLock { $0.promptTokens = promptTokens }
-    case .text(let piece, _):
-      state.withLock {
-        if $0.pieces == 0 {
-          $0.firstPieceMilliseconds = start.duration(to: .now).milliseconds
-        }
-        $0.text += piece
-        $0.pieces += 1
-      }
+    case .text(let piece, _): note(piece: piece)
+    // No text of the expert's that could be long or readable.
+    case .toolCall: note(piece: "")
     case .finished(let summary):
       end(.finished(summary))
+    }
+  }
+
+  private func note(piece: String) {
+    state.withLock {
+      if $0.pieces == 0 {
+        $0.firstPieceMilliseconds = start.duration(to: .now).milliseconds
+      }
+      $0.text += piece
+      $0.pieces += 1
     }
   }
 

@@ -1,4 +1,4 @@
-"""Answers in the format that was asked for, checked by pydantic and jsonschema. usage: formats.py BASE_URL"""
+"""Answers in the format that was asked for, checked by pydantic and jsonschema; functions. usage: formats.py BASE_URL"""
 
 import json
 import sys
@@ -82,5 +82,51 @@ try:
     raise AssertionError("a schema that can't be kept to was taken")
 except openai.BadRequestError as error:
     assert error.param == "response_format" and "'not' is not supported" in str(error), error
+
+# Functions: asked for, answered, and the answer read on.
+tools = [
+    {"type": "function", "function": {
+        "name": "get_weather", "description": "Current weather in a city", "parameters": {
+            "type": "object", "properties": {"city": {"type": "string"}, "unit": {"enum": ["celsius", "fahrenheit"]}},
+            "required": ["city", "unit"]}}},
+    {"type": "function", "function": {
+        "name": "add", "description": "Adds two numbers", "strict": True, "parameters": {
+            "type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "required": ["a", "b"], "additionalProperties": False}}},
+]
+called = ask("What is 17 plus 25?", tools=tools, tool_choice="required").choices[0]
+assert called.finish_reason == "tool_calls", called
+assert called.message.content is None and len(called.message.tool_calls) == 1, called
+call = called.message.tool_calls[0]
+assert call.function.name == "add" and json.loads(call.function.arguments) == {"a": 17, "b": 25}, call
+
+named = ask("What is the weather in Porto, in celsius?", model="auto", tools=tools,
+            tool_choice={"type": "function", "function": {"name": "get_weather"}}).choices[0].message
+arguments = json.loads(named.tool_calls[0].function.arguments)
+assert set(arguments) == {"city", "unit"} and arguments["unit"] in ("celsius", "fahrenheit"), arguments
+
+went_on = client.chat.completions.create(
+    model="smollm2-135m", max_tokens=60, temperature=0, tools=tools, tool_choice="none",
+    messages=[{"role": "user", "content": "What is the weather in Porto?"}, named,
+              {"role": "tool", "tool_call_id": named.tool_calls[0].id, "content": "21 degrees and sunny"}])
+assert went_on.choices[0].message.content and not went_on.choices[0].message.tool_calls, went_on
+
+# Streamed, the client puts the same call together.
+with client.chat.completions.stream(
+        model="smollm2-135m", messages=[{"role": "user", "content": "What is 17 plus 25?"}], tools=tools,
+        tool_choice="required", max_tokens=300, temperature=0) as stream:
+    final = stream.get_final_completion().choices[0]
+assert final.finish_reason == "tool_calls", final
+assert final.message.tool_calls[0].function.arguments == call.function.arguments, final
+
+# Free to choose: a text, or calls that are valid.
+free = ask("Hello!", tools=tools).choices[0]
+assert free.message.content or free.message.tool_calls, free
+
+try:
+    ask("x", tools=tools, tool_choice={"type": "function", "function": {"name": "none_of_them"}})
+    raise AssertionError("a function that is not there was taken")
+except openai.BadRequestError as error:
+    assert error.param == "tool_choice", error
 
 print("all checks passed")

@@ -1,0 +1,74 @@
+import Generation
+import Grammar
+import Testing
+import Tokenization
+
+@Suite struct ToolCallReaderTests {
+  /// Text and calls of an answer that comes in pieces of so many characters.
+  private func read(_ text: String, _ style: ToolCallStyle = .tagged, piece: Int) -> (
+    text: String, calls: [ToolCall]
+  ) {
+    var reader = ToolCallReader(style) { "id" }
+    var found: (text: String, calls: [ToolCall]) = ("", [])
+    var pieces: [ToolCallReader.Piece] = []
+    var rest = text[...]
+    while !rest.isEmpty {
+      pieces += reader.take(String(rest.prefix(piece)))
+      rest = rest.dropFirst(piece)
+    }
+    pieces += reader.finish()
+    for piece in pieces {
+      switch piece {
+      case .text(let text):
+        #expect(!text.isEmpty)
+        found.text += text
+      case .call(let call): found.calls.append(call)
+      }
+    }
+    #expect(reader.callCount == found.calls.count)
+    return found
+  }
+
+  private static let call =
+    "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"b\": 1, \"a\": [\"</x>\"]}}\n</tool_call>"
+  private static let made = ToolCall(id: "id", name: "f", arguments: #"{"b":1,"a":["</x>"]}"#)
+
+  @Test(arguments: [1, 2, 5, 11, 1000]) func textsAndCalls(piece: Int) {
+    for (text, expected, calls) in [
+      ("", "", 0), ("Plain é text \n ", "Plain é text \n ", 0), ("a <tool_cal", "a <tool_cal", 0),
+      ("<<tool_call", "<<tool_call", 0), (Self.call, "", 1),
+      ("Let me see. \n" + Self.call + "\n", "Let me see.", 1),
+      (Self.call + "\n" + Self.call, "", 2), (Self.call + " more", " more", 1),
+      // Cut off, or no call: shown as it is.
+      ("<tool_call>\n{\"name\"", "<tool_call>\n{\"name\"", 0),
+      ("<tool_call>[]</tool_call>", "<tool_call>[]</tool_call>", 0),
+    ] {
+      let found = read(text, piece: piece)
+      #expect(found.text == expected, "\(text)")
+      #expect(found.calls == Array(repeating: Self.made, count: calls), "\(text)")
+    }
+  }
+
+  @Test(arguments: [1, 3, 1000]) func bareObjects(piece: Int) {
+    let object = #"{"name": "f", "parameters": {"b": 1, "a": ["</x>"]}}"#
+    let found = read("\n" + object, .bare, piece: piece)
+    #expect(found.text.isEmpty)
+    #expect(found.calls == [Self.made])
+    #expect(read("Text " + object, .bare, piece: piece).text == "Text " + object)
+    #expect(read("{\"x\": 1}", .bare, piece: piece).text == "{\"x\": 1}")
+  }
+
+  /// Text is not held back without need.
+  @Test func textComesAtOnce() {
+    var reader = ToolCallReader(.tagged)
+    #expect(reader.take("Hello") == [.text("Hello")])
+    #expect(reader.take(" a < b") == [.text(" a < b")])
+    #expect(reader.take(" <tool") == [])
+    #expect(reader.take("box>") == [.text(" <toolbox>")])
+  }
+
+  @Test func idsDiffer() {
+    #expect(ToolCallReader.randomID() != ToolCallReader.randomID())
+    #expect(ToolCallReader.randomID().hasPrefix("call_"))
+  }
+}
