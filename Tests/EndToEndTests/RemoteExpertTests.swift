@@ -113,7 +113,7 @@ import Testing
     let log = try await near.get("/decisions")
     #expect(
       try log.json["decisions"].array.compactMap { $0["status"].string } == [
-        "failed", "failed", "completed", "completed",
+        "failed", "failed", "completed", "completed", "completed", "completed",
       ])
   }
 }
