@@ -18,6 +18,7 @@ import sys
 import decoders
 import drafting
 import encoders
+import formats
 import gateway
 import llama_cpp
 import serving
@@ -57,8 +58,8 @@ def print_machine(options):
 
 
 PARTS = ("limits", "decoder", "batch", "mixture", "adapters", "encoder", "route", "clients", "mixed",
-         "growth", "prefix", "drafts", "gateway", "soak")
-PEER_PARTS = {"decoder", "batch", "mixture", "clients", "mixed", "prefix"}
+         "growth", "prefix", "drafts", "formats", "gateway", "soak")
+PEER_PARTS = {"decoder", "batch", "mixture", "clients", "mixed", "prefix", "formats"}
 
 
 def main():
@@ -115,6 +116,7 @@ def main():
         "growth": lambda: serving.bench_growth(options, record),
         "prefix": lambda: serving.bench_prefix(options, binaries, record),
         "drafts": lambda: drafting.bench_drafts(options, record),
+        "formats": lambda: formats.bench_formats(options, binaries, record),
         "gateway": lambda: gateway.bench_gateway(options, record),
         "soak": lambda: soak.bench_soak(options, record),
     }
