@@ -11,8 +11,6 @@ package final class TokenConstraint: @unchecked Sendable {
   private var hasEnded = false
   /// Tokens that may follow a state, a bit each. // (vocabularyCount / 64)
   private var masks: [GrammarAutomaton.StateID: [UInt64]] = [:]
-  /// The states along the text that a walk is at, by its bytes.
-  private var path: [GrammarAutomaton.StateID] = []
 
   private static let masksKept = 128
 
@@ -50,13 +48,16 @@ package final class TokenConstraint: @unchecked Sendable {
   package func mask(_ logits: UnsafeMutableBufferPointer<Float>) throws(GrammarError) {
     let allowed = try mask()
     var isEmpty = true
-    for index in logits.indices {
-      if index < table.vocabularyCount, allowed[index >> 6] >> UInt64(index & 63) & 1 == 1 {
-        isEmpty = false
-      } else {
+    for (word, bits) in allowed.enumerated() {
+      if bits != 0 { isEmpty = false }
+      if bits == .max { continue }
+      for index in (word << 6)..<min(word << 6 + 64, logits.count)
+      where bits >> UInt64(index & 63) & 1 == 0 {
         logits[index] = -.infinity
       }
     }
+    // Ids that no vocabulary has, where a model's output is wider.
+    for index in min(allowed.count << 6, logits.count)..<logits.count { logits[index] = -.infinity }
     if isEmpty { throw .noTokenFits }
   }
 
@@ -85,35 +86,26 @@ package final class TokenConstraint: @unchecked Sendable {
         mask[Int(token) >> 6] |= 1 << UInt64(token & 63)
       }
     }
-    path.removeAll(keepingCapacity: true)
-    path.append(state)
-    // Of the text walked last, the bytes that can follow: a text that shares more with it can't either.
-    var alive = 0
-    var diedThere = false
-    for place in table.tokens.indices {
-      let shared = Int(table.sharedBytes[place])
-      if diedThere, shared > alive { continue }
-      let start = Int(table.offsets[place])
-      let end = Int(table.offsets[place + 1])
-      var depth = min(shared, alive)
-      path.removeSubrange((depth + 1)...)
-      var current = path[depth]
-      diedThere = false
-      while start + depth < end {
-        current = try automaton.next(current, table.bytes[start + depth])
-        if current == GrammarAutomaton.dead {
-          diedThere = true
-          break
+    let result = mask.withUnsafeMutableBufferPointer { mask in
+      table.bytes.withUnsafeBufferPointer { bytes in
+        table.offsets.withUnsafeBufferPointer { offsets in
+          table.sharedBytes.withUnsafeBufferPointer { shared in
+            table.tokens.withUnsafeBufferPointer { tokens in
+              Result { () throws(GrammarError) in
+                try automaton.walk(
+                  from: state, bytes, offsets: offsets, shared: shared,
+                  longest: TokenTable.longestText
+                ) { place in
+                  let token = Int(tokens[place])
+                  mask[token >> 6] |= 1 << UInt64(token & 63)
+                }
+              }
+            }
+          }
         }
-        depth += 1
-        path.append(current)
-      }
-      alive = depth
-      if !diedThere {
-        let token = Int(table.tokens[place])
-        mask[token >> 6] |= 1 << UInt64(token & 63)
       }
     }
+    try result.get()
     return mask
   }
 }
