@@ -23,9 +23,8 @@ let package = Package(
     .executableTarget(
       name: "ThalamusCLI",
       dependencies: [
-        "Server", "Thalamus", "Library", "Routing", "Generation", "Transformer", "Tokenization",
-        "Kernels",
-        "DecisionLog",
+        "Server", "Thalamus", "Library", "Routing", "Generation", "Grammar", "Transformer",
+        "Tokenization", "Kernels", "JSON", "DecisionLog",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

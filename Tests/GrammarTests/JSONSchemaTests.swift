@@ -118,6 +118,13 @@ import Testing
     #expect(try read("a", grammar) == .none)
   }
 
+  @Test func thousandsOfValues() throws {
+    let values = (0..<9_000).map { JSONValue.string("value \($0 * 7)") }
+    let grammar = try Grammar.json(schema: .object([("enum", .array(values))]))
+    #expect(try read(#""value 35""#, grammar) == .whole)
+    #expect(try read(#""value 36""#, grammar) == .none)
+  }
+
   @Test func anyObjectIsAnObject() throws {
     let grammar = try #require(Grammar.jsonObject)
     for text in [

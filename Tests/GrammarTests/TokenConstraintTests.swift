@@ -78,6 +78,25 @@ import Testing
     }
   }
 
+  /// Thousands of ways that stay open at each byte: an error before they hold anybody up.
+  @Test func aFormatOfTooManyWaysIsAnError() throws {
+    let grammar = try Grammar.json(
+      schema: schema(#"{"type": "string", "pattern": "^(.{0,40}a.{0,40}b){0,40}$"}"#))
+    let texts = (0..<6_000).map { index in
+      String("\(index)".map { Array("ababacbbca")[$0.wholeNumberValue ?? 0] }) + "\(index)"
+    }
+    let table = TokenTable(ListedTokenizer(bytesAnd: texts))
+    let constraint = try TokenConstraint(grammar, table)
+    var logits = [Float](repeating: 0, count: 6_300)
+    #expect(try constraint.take(0x22))
+    #expect(throws: GrammarError.self) {
+      for _ in 0..<400 {
+        try logits.withUnsafeMutableBufferPointer { try constraint.mask($0) }
+        _ = try constraint.take(Bool.random() ? 0x61 : 0x62)
+      }
+    }
+  }
+
   /// Subsets that have to be told apart double with each letter: refused, and nothing hangs.
   @Test func aFormatOfTooManyStatesIsAnError() throws {
     let grammar = try Grammar.json(

@@ -24,6 +24,8 @@ final class GrammarAutomaton {
     static let states = 16_384
     /// States that one walk through the vocabulary may add: so many are no sensible format's.
     static let statesOfAWalk = 65_536
+    /// Configurations that one token may cost to follow, a tenth of a second: others' tokens wait for it.
+    static let work = 400_000
   }
 
   private struct Configuration: Hashable {
@@ -52,6 +54,8 @@ final class GrammarAutomaton {
   private var stateIDs: [[Configuration]: StateID] = [:]
   /// (states, classes)
   private var transitions: [StateID] = []
+  /// Configurations that were followed since the last token.
+  private var work = 0
 
   init(_ grammar: Grammar) {
     self.grammar = grammar
@@ -67,6 +71,9 @@ final class GrammarAutomaton {
       Configuration(state: grammar.ruleStarts[Int(grammar.root)], stack: Self.bottom)
     ])
   }
+
+  /// Another token's work begins.
+  func beginToken() { work = 0 }
 
   /// Whether what was read is a text of the grammar.
   func isAccepting(_ state: StateID) -> Bool { accepting[Int(state)] }
@@ -165,6 +172,7 @@ final class GrammarAutomaton {
   /// Makes a transition that is not known yet.
   private func find(_ state: StateID, _ byte: UInt8) throws(GrammarError) -> StateID {
     var reached: [Configuration] = []
+    work += states[Int(state)].count
     for configuration in states[Int(state)] {
       for case .bytes(let range, let next) in grammar.edges[Int(configuration.state)]
       where range.contains(byte) {
@@ -209,6 +217,8 @@ final class GrammarAutomaton {
       }
       if waits { waiting.append(configuration) }
     }
+    work += seen.count
+    guard work <= Limit.work else { throw .tooAmbiguous(limit: Limit.work) }
     guard isAccepting || !waiting.isEmpty else { return Self.dead }
     waiting.sort { ($0.state, $0.stack) < ($1.state, $1.stack) }
     return try intern(waiting, isAccepting: isAccepting)

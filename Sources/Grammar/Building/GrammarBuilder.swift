@@ -57,6 +57,29 @@ struct GrammarBuilder {
     try literal(text.utf8, from: state)
   }
 
+  /// Any one of these texts: a tree, so that thousands are as many ways to go on only where they part.
+  mutating func literals(_ texts: [[UInt8]], from state: State) throws -> State {
+    struct Branch: Hashable {
+      let state: State
+      let byte: UInt8
+    }
+    let root = try newState()
+    let end = try newState()
+    jump(from: state, to: root)
+    var branches: [Branch: State] = [:]
+    for text in texts {
+      var current = root
+      for byte in text {
+        let branch = Branch(state: current, byte: byte)
+        let next = try branches[branch] ?? bytes(byte...byte, from: current)
+        branches[branch] = next
+        current = next
+      }
+      jump(from: current, to: end)
+    }
+    return end
+  }
+
   /// A text of any one of the pieces.
   mutating func choice(from state: State, _ pieces: [Piece]) throws -> State {
     let end = try newState()

@@ -17,7 +17,13 @@ extension GrammarBuilder {
   /// The characters of a string that match.
   mutating func string(matching pattern: Pattern, from state: State) throws -> State {
     switch pattern {
-    case .scalar(let set): return try stringScalar(set, from: state)
+    case .scalar(let set):
+      // A larger set has dozens of states, and stands in patterns again and again: written once.
+      guard set.ranges.count > 1 || set.ranges.contains(where: { $0.upperBound > 0x7F }) else {
+        return try stringScalar(set, from: state)
+      }
+      let rule = try rule("set \(set.ranges)") { try $0.stringScalar(set, from: $1) }
+      return try call(rule, from: state)
     case .sequence(let parts):
       return try parts.reduce(state) { try string(matching: $1, from: $0) }
     case .choice(let parts):

@@ -10,12 +10,14 @@ extension JSONSchemaCompiler {
       guard case .object(let pairs) = value else {
         throw JSONSchemaError(path: path + "/properties", problem: "must be an object")
       }
-      for (key, value) in pairs {
-        if let index = properties.firstIndex(where: { $0.key.utf8.elementsEqual(key.utf8) }) {
-          properties[index].value = value
-        } else {
-          properties.append((key, value))
-        }
+      properties = pairs
+    }
+    // By their bytes: two spellings of one letter are two names.
+    var places: [[UInt8]: Int] = [:]
+    for (index, property) in properties.enumerated() {
+      guard places.updateValue(index, forKey: Array(property.key.utf8)) == nil else {
+        throw JSONSchemaError(
+          path: path + "/properties", problem: "has '\(property.key.prefix(60))' twice")
       }
     }
     let required = try required(schema, at: path)
@@ -23,7 +25,7 @@ extension JSONSchemaCompiler {
     var additional: JSONValue? =
       schema.values["additionalProperties"] ?? .bool(schema.values["properties"] == nil)
     if additional == .bool(false) { additional = nil }
-    for name in required where !properties.contains(where: { $0.key == name }) {
+    for name in required.names where places[Array(name.utf8)] == nil {
       guard let additional else {
         throw JSONSchemaError(
           path: path + "/required", problem: "names '\(name.prefix(60))', which is no property")
@@ -42,7 +44,7 @@ extension JSONSchemaCompiler {
       let after = try self.value(
         value, at: "\(path)/properties/\(Self.pointer(key))", from: try builder.space(from: colon),
         in: &builder)
-      if required.contains(key) {
+      if required.set.contains(Array(key.utf8)) {
         empty = nil
       } else if let some {
         builder.jump(from: some, to: after)
@@ -83,19 +85,20 @@ extension JSONSchemaCompiler {
 
   private func required(
     _ schema: SchemaObject, at path: String
-  ) throws(JSONSchemaError) -> [String] {
-    guard let value = schema.values["required"] else { return [] }
+  ) throws(JSONSchemaError) -> (names: [String], set: Set<[UInt8]>) {
+    guard let value = schema.values["required"] else { return ([], []) }
     guard case .array(let names) = value else {
       throw JSONSchemaError(path: path + "/required", problem: "must be a list of names")
     }
     var required: [String] = []
+    var seen: Set<[UInt8]> = []
     for name in names {
       guard case .string(let name) = name else {
         throw JSONSchemaError(path: path + "/required", problem: "must be a list of names")
       }
-      if !required.contains(name) { required.append(name) }
+      if seen.insert(Array(name.utf8)).inserted { required.append(name) }
     }
-    return required
+    return (required, seen)
   }
 
   static func pointer(_ key: String) -> String {

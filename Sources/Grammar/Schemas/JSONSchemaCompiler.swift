@@ -22,6 +22,14 @@ struct JSONSchemaCompiler {
 
   typealias State = Grammar.State
 
+  /// Larger ones would take long to look through.
+  static func checkSize(_ schema: JSONValue) throws(JSONSchemaError) {
+    guard schema.json.count <= Grammar.maximumSchemaBytes else {
+      throw JSONSchemaError(
+        path: "#", problem: "has more than \(Grammar.maximumSchemaBytes) bytes")
+    }
+  }
+
   /// A text that the schema takes.
   mutating func text(from state: State, in builder: inout GrammarBuilder) throws -> State {
     let end = try value(root, at: "#", from: state, in: &builder)
@@ -127,8 +135,19 @@ struct JSONSchemaCompiler {
     guard !values.isEmpty else {
       throw JSONSchemaError(path: path, problem: "has no value of the type")
     }
+    // Lists and objects can have white space inside; the rest has one spelling.
+    func hasParts(_ value: JSONValue) -> Bool {
+      switch value {
+      case .array, .object: true
+      default: false
+      }
+    }
+    let compound = values.filter(hasParts)
+    let single = values.filter { !hasParts($0) }.map(\.json)
     return try builder.choice(
-      from: state, values.map { value in { try $0.constant(value, from: $1) } })
+      from: state,
+      [{ try $0.literals(single, from: $1) }]
+        + compound.map { value in { try $0.constant(value, from: $1) } })
   }
 
   private mutating func typed(

@@ -19,8 +19,12 @@ extension Grammar {
     return root.flatMap { builder.finish(root: $0) }
   }()
 
+  /// Bytes of a schema; ten times what services allow.
+  package static let maximumSchemaBytes = 256 << 10
+
   /// What a JSON schema takes.
   package static func json(schema: JSONValue) throws(JSONSchemaError) -> Grammar {
+    try JSONSchemaCompiler.checkSize(schema)
     var builder = GrammarBuilder()
     var compiler = JSONSchemaCompiler(schema)
     let root: Grammar.Rule

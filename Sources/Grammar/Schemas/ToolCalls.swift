@@ -109,6 +109,7 @@ extension GrammarBuilder {
     if !function.isStrict, (try? Grammar.json(schema: schema)) == nil {
       current = try anyObject(from: current)
     } else {
+      try JSONSchemaCompiler.checkSize(schema)
       var compiler = JSONSchemaCompiler(schema, prefix: "\(index) ")
       current = try compiler.text(from: current, in: &self)
     }

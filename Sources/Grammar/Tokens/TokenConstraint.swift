@@ -29,7 +29,7 @@ package final class TokenConstraint: @unchecked Sendable {
   /// Goes on by a token, where the text may go on so; else nothing changes and it gives false.
   package func take(_ token: Int32) throws(GrammarError) -> Bool {
     guard !hasEnded else { return false }
-    try limitStates()
+    try prepare()
     if table.endTokens.contains(token) {
       hasEnded = automaton.isAccepting(state)
       return hasEnded
@@ -64,7 +64,7 @@ package final class TokenConstraint: @unchecked Sendable {
   /// The tokens that may follow, a bit each.
   private func mask() throws(GrammarError) -> [UInt64] {
     if hasEnded { return [UInt64](repeating: 0, count: (table.vocabularyCount + 63) / 64) }
-    try limitStates()
+    try prepare()
     if let known = masks[state] { return known }
     if masks.count >= Self.masksKept { masks = [:] }
     let mask = try walk()
@@ -72,8 +72,10 @@ package final class TokenConstraint: @unchecked Sendable {
     return mask
   }
 
-  /// Most formats have some hundred states; of one with many more only the present is kept.
-  private func limitStates() throws(GrammarError) {
+  /// What holds before each look: most formats have some hundred states; of one with many more only the present is
+  /// kept.
+  private func prepare() throws(GrammarError) {
+    automaton.beginToken()
     guard automaton.stateCount > GrammarAutomaton.Limit.states else { return }
     masks = [:]
     state = try automaton.forgetAll(but: state)

@@ -1,5 +1,8 @@
 import ArgumentParser
+import Foundation
 import Generation
+import Grammar
+import JSON
 import Library
 import Tokenization
 
@@ -24,13 +27,31 @@ struct GenerateCommand: AsyncParsableCommand {
   @Option(help: "Seed of the random numbers.")
   var seed: UInt64?
 
+  @Option(help: "File with a JSON schema that the answer keeps to.")
+  var jsonSchema: String?
+
+  /// What the answer has to look like; nil without a schema.
+  private func format() throws -> AnswerFormat? {
+    guard let jsonSchema else { return nil }
+    do {
+      let schema = try JSONParser.parse(Array(Data(contentsOf: URL(filePath: jsonSchema))))
+      return AnswerFormat(grammar: try Grammar.json(schema: schema), requestField: schema)
+    } catch let failure as JSONParser.Failure {
+      throw ValidationError("\(jsonSchema): \(failure.problem) at byte \(failure.offset)")
+    } catch let error as JSONSchemaError {
+      throw ValidationError("\(jsonSchema): \(error)")
+    }
+  }
+
   func run() async throws {
+    let format = try format()
     let text = prompt == "-" ? try Output.read(nil) : prompt
     let model = try await expert.load()
     let input: ExpertInput =
       raw ? .continuation(text) : .messages([ChatMessage(role: "user", content: text)])
-    let parameters = SamplingParameters(
+    var parameters = SamplingParameters(
       temperature: temperature, seed: seed, maxTokens: maxTokens)
+    parameters.format = format
     for try await event in try await model.answer(input, parameters: parameters) {
       if case .text(let piece, _) = event { Output.text(piece, terminator: "") }
     }
