@@ -41,6 +41,23 @@ import Testing
     #expect(first.status == 0 && first.output == second.output && first.output.count > 5)
   }
 
+  @Test func generateKeepsToASchema() async throws {
+    let schema = try file(
+      #"{"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}, "country": {"type": "string", "maxLength": 20}}, "required": ["city", "country"]}"#
+    )
+    let broken = try file(#"{"type": "city"}"#)
+    defer { for url in [schema, broken] { try? FileManager.default.removeItem(at: url) } }
+    let arguments = [
+      "generate", "--expert", "smollm2-135m", "--prompt", "Name a capital as JSON.",
+      "--temperature",
+      "2", "--json-schema",
+    ]
+    let found = try json(try await Command.run(Binary.url, arguments + [schema.path]))
+    #expect(["Paris", "Rome"].contains(found["city"].string) && found["country"].string != nil)
+    let refused = try await Command.run(Binary.url, arguments + [broken.path])
+    #expect(refused.status != 0 && refused.errors.contains("#/type"))
+  }
+
   @Test func tokenizeAndEmbed() async throws {
     let ids = try await Command.thalamus("tokenize", "--expert", "gemma3-270m", input: "Hello")
     #expect(ids.output == "2 9259\n")
