@@ -90,7 +90,8 @@ let package = Package(
     .testTarget(
       name: "TransformerTests", dependencies: ["Transformer"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "TokenizationTests", dependencies: ["Tokenization"], resources: [.copy("Fixtures")]),
+      name: "TokenizationTests", dependencies: ["Tokenization", "JSON"],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "ModelFilesTests", dependencies: ["ModelFiles"], resources: [.copy("Fixtures")]),
     .testTarget(

@@ -1,9 +1,6 @@
 """`drafts`: one client, with tokens guessed ahead (`models.draft_tokens`) and without, in turn."""
 
 import contextlib
-import http.client
-import json
-import time
 
 import serving
 from measuring import EXPERTS, ROOT, Failed, Table, ratio, say
@@ -31,24 +28,6 @@ def tasks():
     ]
 
 
-def answer(port, expert, prompt, tokens):
-    """(text, tokens, seconds)"""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    body = {"model": expert, "messages": [{"role": "user", "content": prompt}], "max_tokens": tokens,
-            "temperature": 0}
-    start = time.perf_counter()
-    connection.request(
-        "POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    found = response.read()
-    seconds = time.perf_counter() - start
-    connection.close()
-    if response.status != 200:
-        raise Failed(f"{response.status} {found[:200].decode(errors='replace')}")
-    found = json.loads(found)
-    return found["choices"][0]["message"]["content"], found["usage"]["completion_tokens"], seconds
-
-
 def bench_drafts(options, record):
     """Tokens a second from the request to the whole answer, the prompt known already."""
     table, equal, lengths = Table(), {}, {}
@@ -63,8 +42,8 @@ def bench_drafts(options, record):
                     texts = {}
                     for name, port in ports.items():
                         if turn == 0:
-                            answer(port, expert, prompt, 2)  # leaves the prompt in the cache
-                        text, tokens, seconds = answer(port, expert, prompt, TOKENS)
+                            serving.chat(port, expert, prompt, 2, temperature=0)  # leaves the prompt in the cache
+                        text, tokens, seconds = serving.chat(port, expert, prompt, TOKENS, temperature=0)
                         table[expert, task, name].values.append(tokens / seconds)
                         texts[name] = text
                         lengths[expert, task] = tokens

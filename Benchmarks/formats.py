@@ -1,12 +1,10 @@
 """`formats`: answers by a JSON schema beside llama-server's, and beside answers without one."""
 
 import contextlib
-import http.client
 import json
-import time
 
 import serving
-from measuring import EXPERTS, Failed, Table, best, ratio, say
+from measuring import EXPERTS, Table, best, ratio, say
 
 EXPERT = "smollm2-135m"
 TOKENS = 200
@@ -45,21 +43,10 @@ TASKS = [
 
 def ask(port, prompt, schema, seed):
     """(text, tokens, seconds)"""
-    body = {"model": EXPERT, "messages": [{"role": "user", "content": prompt}], "max_tokens": TOKENS,
-            "temperature": 0.8, "top_p": 0.95, "seed": seed, "cache_prompt": True}
-    if schema:
-        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": schema}}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    start = time.perf_counter()
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    found = response.read()
-    seconds = time.perf_counter() - start
-    connection.close()
-    if response.status != 200:
-        raise Failed(f"{response.status} {found[:200].decode(errors='replace')}")
-    found = json.loads(found)
-    return found["choices"][0]["message"]["content"], found["usage"]["completion_tokens"], seconds
+    format = {"response_format": {"type": "json_schema", "json_schema": {
+        "name": "x", "strict": True, "schema": schema}}} if schema else {}
+    return serving.chat(port, EXPERT, prompt, TOKENS, temperature=0.8, top_p=0.95, seed=seed, cache_prompt=True,
+                        **format)
 
 
 def is_valid(text, holds):

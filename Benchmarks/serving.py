@@ -90,6 +90,23 @@ def thalamus(options, count, draft_tokens=0):
             yield port
 
 
+def chat(port, model, prompt, tokens, **fields):
+    """One answer to one prompt: (text, tokens, seconds from the request to the whole answer)."""
+    body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": tokens, **fields}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    start = time.perf_counter()
+    connection.request(
+        "POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    found = response.read()
+    seconds = time.perf_counter() - start
+    connection.close()
+    if response.status != 200:
+        raise Failed(f"{response.status} {found[:200].decode(errors='replace')}")
+    found = json.loads(found)
+    return found["choices"][0]["message"]["content"], found["usage"]["completion_tokens"], seconds
+
+
 def loaded(port, model, work):
     """The figures of one load, after a short one that warms up."""
     clients.load("127.0.0.1", port, model, [[(clients.prompt(20, 5), 16)]])

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import ModelFiles
 
 /// How a model wants a conversation written, in the Jinja dialect that Hugging Face uses.
@@ -35,10 +36,10 @@ package struct ChatTemplate: Sendable {
   ///   - nowSeconds: seconds since 1970 for templates that write the date.
   package func render(
     messages: [ChatMessage], addGenerationPrompt: Bool, bosToken: String, eosToken: String,
-    tools: [TemplateValue]? = nil, variables: [String: TemplateValue] = [:],
+    tools: [JSONValue]? = nil, variables: [String: JSONValue] = [:],
     nowSeconds: Int = Int(Date().timeIntervalSince1970)
   ) throws(ChatTemplateError) -> String {
-    var converter = TemplateValueConverter()
+    var converter = JinjaValueConverter()
     var list: [JinjaValue] = []
     for message in messages {
       var pairs: [(key: String, value: JinjaValue)] = [
@@ -69,7 +70,7 @@ package struct ChatTemplate: Sendable {
 }
 
 /// Makes the interpreter's values of the caller's, and counts their size.
-private struct TemplateValueConverter {
+private struct JinjaValueConverter {
   private(set) var byteCount = 0
   private var depth = 0
 
@@ -78,7 +79,7 @@ private struct TemplateValueConverter {
     return .string(text)
   }
 
-  mutating func value(_ value: TemplateValue) throws(ChatTemplateError) -> JinjaValue {
+  mutating func value(_ value: JSONValue) throws(ChatTemplateError) -> JinjaValue {
     depth += 1
     defer { depth -= 1 }
     guard depth < JinjaValue.maximumNesting - 8 else {

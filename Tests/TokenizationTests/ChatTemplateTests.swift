@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import ModelFiles
 import Testing
 import Tokenization
@@ -9,8 +10,8 @@ import Tokenization
     let template: String
     let messages: [ChatMessage]
     let addGenerationPrompt: Bool
-    let tools: [TemplateValue]?
-    let variables: [String: TemplateValue]
+    let tools: [JSONValue]?
+    let variables: [String: JSONValue]
     let text: String?
     let error: String?
   }
@@ -19,8 +20,7 @@ import Tokenization
     var sources: [String: String] = [:]
     var cases: [Case] = []
     for line in try Fixtures.data("chat-templates.jsonl").split(separator: 0x0A) {
-      var parser = OrderedJSON(Array(line))
-      guard case .object(let pairs)? = parser.value() else {
+      guard case .object(let pairs)? = try? JSONParser.parse(Array(line)) else {
         Issue.record("unreadable line \(String(decoding: line.prefix(80), as: UTF8.self))")
         continue
       }
@@ -44,14 +44,14 @@ import Tokenization
           messages.append(message)
         }
       }
-      var variables: [String: TemplateValue] = [:]
+      var variables: [String: JSONValue] = [:]
       if case .object(let pairs)? = row["variables"] {
         for pair in pairs { variables[pair.key] = pair.value }
       }
       func string(_ key: String) -> String? {
         if case .string(let text)? = row[key] { text } else { nil }
       }
-      var tools: [TemplateValue]?
+      var tools: [JSONValue]?
       if case .array(let items)? = row["tools"] { tools = items }
       cases.append(
         Case(

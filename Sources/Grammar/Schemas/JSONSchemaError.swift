@@ -25,11 +25,20 @@ extension Grammar {
   /// What a JSON schema takes.
   package static func json(schema: JSONValue) throws(JSONSchemaError) -> Grammar {
     try JSONSchemaCompiler.checkSize(schema)
-    var builder = GrammarBuilder()
     var compiler = JSONSchemaCompiler(schema)
+    return try made { builder in
+      try builder.rule("root") { try compiler.text(from: $1, in: &$0) }
+    }
+  }
+
+  /// The grammar of the rule that `build` makes, or what is wrong with the schemas that it makes it of.
+  static func made(
+    _ build: (inout GrammarBuilder) throws -> Grammar.Rule
+  ) throws(JSONSchemaError) -> Grammar {
+    var builder = GrammarBuilder()
     let root: Grammar.Rule
     do {
-      root = try builder.rule("root") { try compiler.text(from: $1, in: &$0) }
+      root = try build(&builder)
     } catch let error as JSONSchemaError {
       throw error
     } catch {

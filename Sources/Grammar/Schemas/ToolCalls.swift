@@ -43,9 +43,7 @@ extension Grammar {
     _ functions: [ToolFunction], style: ToolCallStyle, mustCall: Bool, allowsSeveral: Bool,
     text: Grammar?
   ) throws(JSONSchemaError) -> Grammar {
-    var builder = GrammarBuilder()
-    let root: Grammar.Rule
-    do {
+    try made { builder in
       let call = try builder.rule("call") { builder, start in
         try builder.choice(
           from: start,
@@ -53,7 +51,7 @@ extension Grammar {
             { try $0.toolCall(function, index, key: style.argumentsKey, from: $1) }
           })
       }
-      root = try builder.rule("root") { builder, start in
+      return try builder.rule("root") { builder, start in
         let calls = try builder.newState()
         let end = try builder.newState()
         // Behind the mark of the first call.
@@ -77,15 +75,7 @@ extension Grammar {
         }
         return end
       }
-    } catch let error as JSONSchemaError {
-      throw error
-    } catch {
-      throw JSONSchemaError(path: "#", problem: "\(error)")
     }
-    guard let grammar = builder.finish(root: root) else {
-      throw JSONSchemaError(path: "#", problem: "no finite text is valid by it")
-    }
-    return grammar
   }
 }
 

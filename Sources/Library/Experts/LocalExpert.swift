@@ -159,8 +159,7 @@ package final class LocalExpert: Expert {
       let text = try layout.template.render(
         messages: layout.tools.messages(clean, tools: fields), addGenerationPrompt: true,
         bosToken: beginningText, eosToken: endText,
-        tools: layout.tools.isTemplates && !fields.isEmpty
-          ? fields.map(TemplateValue.init) : nil)
+        tools: layout.tools.isTemplates && !fields.isEmpty ? fields : nil)
       // A template that writes the beginning token itself must not get a second one.
       let writesBeginning = !beginningText.isEmpty && text.hasPrefix(beginningText)
       return tokenizer.encode(text, addSpecial: !writesBeginning, parseSpecial: true)
