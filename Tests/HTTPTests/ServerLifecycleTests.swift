@@ -173,8 +173,9 @@ import Testing
     }) { server, port in
       // Some of every loop's: each learns of the end by itself.
       let idle = try (0..<8).map { _ in try SocketClient(port: port) }
+      // At once: one that says nothing for long is closed.
+      for client in idle { client.send(Self.get) }
       for client in idle {
-        client.send(Self.get)
         let first = try await onThread { client.readResponse().body }
         #expect(first == "done")
       }
