@@ -97,7 +97,7 @@ extension DecisionLog {
 
   /// Writes what waits, so that a reader sees what was acknowledged before. What stood in the way, if
   /// something did.
-  private func writeWaiting() async -> DecisionLogError? {
+  func writeWaiting() async -> DecisionLogError? {
     guard counters.waiting > 0 else { return nil }
     do {
       try await flush()
@@ -144,16 +144,6 @@ extension DecisionLog {
           FROM flat WHERE expert IS NOT NULL GROUP BY expert ORDER BY expert
           """,
         arguments: ["since": since, "limit": min(max(1, limit), 1_000_000), "goal": goal])
-    }
-  }
-
-  package func feedback(
-    decisionID: String
-  ) async throws(DecisionLogError) -> [FeedbackRecord] {
-    try await read { db in
-      try FeedbackRecord.fetchAll(
-        db, sql: "SELECT * FROM feedback WHERE decision_id = ? ORDER BY time_ms, rowid",
-        arguments: [decisionID])
     }
   }
 

@@ -7,17 +7,21 @@ package struct FeedbackRecord: Codable, Equatable, Sendable {
   /// -1 (bad) to 1 (good).
   package var score: Double
   package var comment: String?
+  /// The prompt's embedding, where prompts are kept: of the encoder that ``encoder`` names.
+  package var embedding: HalfPrecisionVector?
+  package var encoder: String?
 
-  package enum CodingKeys: String, CodingKey {
+  package enum CodingKeys: String, CodingKey, CaseIterable {
     case decisionID = "decision_id"
     case timeMilliseconds = "time_ms"
-    case score, comment
+    case score, comment, embedding, encoder
   }
 
   package static let maximumCommentBytes = 10_000
 
   package init(
-    decisionID: String, timeMilliseconds: Int64, score: Double, comment: String? = nil
+    decisionID: String, timeMilliseconds: Int64, score: Double, comment: String? = nil,
+    embedding: HalfPrecisionVector? = nil, encoder: String? = nil
   ) throws(DecisionLogError) {
     guard score.isFinite, (-1...1).contains(score) else {
       throw .invalidRecord(field: "score", value: "\(score)", expected: "a number from -1 to 1")
@@ -31,6 +35,8 @@ package struct FeedbackRecord: Codable, Equatable, Sendable {
     self.timeMilliseconds = timeMilliseconds
     self.score = score
     self.comment = comment
+    self.embedding = embedding
+    self.encoder = encoder
   }
 }
 

@@ -134,6 +134,13 @@ enum LogDatabase {
     migrator.registerMigration("4: what answers cost") { db in
       try db.execute(sql: "ALTER TABLE decisions ADD COLUMN cost_usd REAL")
     }
+    migrator.registerMigration("5: embeddings of judged prompts") { db in
+      try db.execute(
+        sql: """
+          ALTER TABLE feedback ADD COLUMN embedding BLOB;
+          ALTER TABLE feedback ADD COLUMN encoder TEXT;
+          """)
+    }
     return migrator
   }
 }

@@ -15,7 +15,8 @@ enum LogEntry: Sendable {
       300 + (record.promptText?.utf8.count ?? 0) + record.expertsJSON.utf8.count
         + record.flagsJSON.utf8.count + record.constraintsJSON.utf8.count
     case .completion(let completion): 200 + (completion.error?.utf8.count ?? 0)
-    case .feedback(let record): 100 + (record.comment?.utf8.count ?? 0)
+    case .feedback(let record):
+      100 + (record.comment?.utf8.count ?? 0) + (record.embedding?.bytes.count ?? 0)
     case .outcome, .statistics: 300
     }
   }

@@ -4,14 +4,14 @@
 /// and what they share tells no two prompts apart. Without it cosines spread over the whole range, and
 /// mean the same whatever the layer. (Mu and Viswanath, "All-but-the-Top", arXiv 1702.01417, take off
 /// the mean and some more directions; the mean alone does here.)
-struct EmbeddingSpace: Equatable, Sendable {
+package struct EmbeddingSpace: Equatable, Sendable {
   /// Of unit vectors. // (dimension)
   let mean: [Float]
 
-  var dimension: Int { mean.count }
+  package var dimension: Int { mean.count }
 
   /// The space whose centre is the origin: cosines are those of the vectors themselves.
-  init(dimension: Int) { mean = Array(repeating: 0, count: dimension) }
+  package init(dimension: Int) { mean = Array(repeating: 0, count: dimension) }
 
   /// The space around the mean of a training set's prompts.
   init(around set: TrainingSet) {
@@ -36,7 +36,7 @@ struct EmbeddingSpace: Equatable, Sendable {
     self.init(mean: try stored.tensor(Self.tensorName, shape: [stored.dimension]))
   }
 
-  private init(mean: [Float]) { self.mean = mean }
+  init(mean: [Float]) { self.mean = mean }
 
   private static let tensorName = "embedding_mean"
 
@@ -50,14 +50,13 @@ struct EmbeddingSpace: Equatable, Sendable {
   }
 
   /// Checks a query's length and numbers, and gives its direction.
-  func query(_ input: RouterInput) throws(RoutingError) -> [Float] {
-    guard input.embedding.count == dimension else {
-      throw .wrongDimension(
-        field: "embedding", expected: dimension, found: input.embedding.count)
+  func query(_ embedding: [Float]) throws(RoutingError) -> [Float] {
+    guard embedding.count == dimension else {
+      throw .wrongDimension(field: "embedding", expected: dimension, found: embedding.count)
     }
-    guard input.embedding.allSatisfy(\.isFinite) else {
+    guard embedding.allSatisfy(\.isFinite) else {
       throw .invalidValue(field: "embedding", value: "nan", expected: "finite numbers")
     }
-    return unit(input.embedding)
+    return unit(embedding)
   }
 }

@@ -2,7 +2,7 @@
 package struct KMeansRouter: LossPredictor, Equatable {
   package var strategy: RoutingStrategy { .kmeans }
   package let experts: [String]
-  let space: EmbeddingSpace
+  package let space: EmbeddingSpace
   /// Unit vectors. // (clusters, dimension)
   let centroids: [Float]
   /// (clusters, experts)
@@ -102,7 +102,7 @@ package struct KMeansRouter: LossPredictor, Equatable {
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
-    let query = try space.query(input)
+    let query = try space.query(input.embedding)
     let cosines = Similarity.cosines(centroids, with: query)
     guard let nearest = cosines.indices.max(by: { cosines[$0] < cosines[$1] }) else { return [] }
     return experts.indices.map { column in

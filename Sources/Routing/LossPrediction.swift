@@ -47,6 +47,8 @@ package protocol LossPredictor: Sendable {
   var strategy: RoutingStrategy { get }
   /// The experts it was trained on.
   var experts: [String] { get }
+  /// Where prompts are compared.
+  var space: EmbeddingSpace { get }
   /// One prediction for each of ``experts``, in their order.
   func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction]
 }

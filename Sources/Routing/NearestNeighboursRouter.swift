@@ -16,7 +16,7 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
   package var strategy: RoutingStrategy { .knn }
   package let experts: [String]
   package private(set) var weighting: Weighting
-  let space: EmbeddingSpace
+  package let space: EmbeddingSpace
   /// Directions from the space's centre. // (prompts, dimension)
   let embeddings: [Float]
   /// The same, as they are compared.
@@ -113,7 +113,7 @@ package struct NearestNeighboursRouter: LossPredictor, Equatable {
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
-    var cosines = directions.cosines(with: try space.query(input))
+    var cosines = directions.cosines(with: try space.query(input.embedding))
     activity?.lower(&cosines, for: input.activeExperts)
     return predict(nearest(cosines), weighting)
   }

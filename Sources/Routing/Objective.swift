@@ -8,6 +8,8 @@ package enum Objective {
     package var context: GoalContext
     package var strategy: RoutingStrategy
     package var routerVersion: String?
+    /// What callers think of the experts' answers to prompts like this one, by expert.
+    package var opinions: [String: FeedbackOpinion] = [:]
     /// For the strategy `random`; the same seed chooses the same.
     package var seed: UInt64
 
@@ -42,6 +44,13 @@ package enum Objective {
     }
     let assumed = assumedLosses(request.candidates, losses)
     losses.merge(assumed) { known, _ in known }
+    var feedback: [String: RoutingDecision.FeedbackTerm] = [:]
+    for (id, opinion) in request.opinions {
+      guard let loss = losses[id]?.lossBitsPerByte else { continue }
+      losses[id]?.lossBitsPerByte *= opinion.factor
+      feedback[id] = .init(
+        score: opinion.score, evidence: opinion.evidence, term: loss * (opinion.factor - 1))
+    }
     var reasons = request.candidates.map {
       preferences.constraints.objection(to: $0, in: request.context)
     }
@@ -75,7 +84,7 @@ package enum Objective {
         expert: id, eligible: reasons[index] == nil,
         predictedLoss: losses[id]?.lossBitsPerByte,
         uncertainty: assumed[id] == nil ? losses[id]?.standardError : nil,
-        isAssumed: assumed[id] == nil ? nil : true,
+        isAssumed: assumed[id] == nil ? nil : true, feedback: feedback[id],
         goals: [:], total: nil, onParetoFront: nil, reason: reasons[index])
     }
     // An expert without prediction among others that have one ranks last (strategy `random`).

@@ -8,7 +8,7 @@
 package struct PilotRouter: LossPredictor, Equatable {
   package var strategy: RoutingStrategy { .pilot }
   package let experts: [String]
-  let space: EmbeddingSpace
+  package let space: EmbeddingSpace
   /// Unit vectors, one after the other. // (pilots, dimension)
   let pilots: [Float]
   /// The expert of each pilot, by its place in ``experts``. An expert without pilots is predicted
@@ -79,7 +79,7 @@ package struct PilotRouter: LossPredictor, Equatable {
   }
 
   package func predict(_ input: RouterInput) throws(RoutingError) -> [LossPrediction] {
-    let query = try space.query(input)
+    let query = try space.query(input.embedding)
     let similarities = Self.similarities(query, pilots, owners, experts.count)
     let top = similarities.max() ?? 0
     return experts.indices.map { index in

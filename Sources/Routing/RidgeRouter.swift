@@ -9,6 +9,8 @@ package struct RidgeRouter: LossPredictor, Equatable {
   package var strategy: RoutingStrategy { .ridge }
   package let experts: [String]
   let scaler: FeatureScaler
+  /// Around the mean of what it was trained on, which its columns begin with.
+  package var space: EmbeddingSpace { EmbeddingSpace(mean: Array(scaler.means.prefix(dimension))) }
   /// (experts, columns)
   let weights: [[Float]]
   let intercepts: [Float]

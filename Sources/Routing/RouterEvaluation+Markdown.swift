@@ -42,13 +42,16 @@ extension RouterEvaluation {
       + "\(digits(100 * estimate.upper, 1))]"
   }
 
-  private func number(_ estimate: Estimate) -> String {
-    "\(digits(estimate.mean, 4)) [\(digits(estimate.lower, 4)), \(digits(estimate.upper, 4))]"
-  }
+  private func number(_ estimate: Estimate) -> String { estimate.text }
 
   private func digits(_ value: Double, _ count: Int) -> String {
     String(format: "%.\(count)f", value)
   }
+}
+
+extension RouterEvaluation.Estimate {
+  /// The mean, and in brackets the interval.
+  var text: String { String(format: "%.4f [%.4f, %.4f]", mean, lower, upper) }
 }
 
 extension String {

@@ -85,6 +85,14 @@ extension RoutingDecision {
       json.member("assumed", result.isAssumed)
       json.member("eligible", result.eligible)
       json.member("expert", result.expert)
+      if let feedback = result.feedback {
+        json.key("feedback")
+        json.object { json in
+          json.member("evidence", feedback.evidence)
+          json.member("score", feedback.score)
+          json.member("term", feedback.term)
+        }
+      }
       json.key("goals")
       json.object { json in
         for goal in Goal.byName {

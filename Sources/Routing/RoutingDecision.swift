@@ -13,15 +13,28 @@ package struct RoutingDecision: Codable, Equatable, Sendable {
     package var term: Double
   }
 
+  /// What callers' opinions of earlier answers did to one expert's predicted loss.
+  package struct FeedbackTerm: Codable, Equatable, Sendable {
+    /// Of its answers to prompts like this one, -1 (bad) to 1 (good).
+    package var score: Double
+    /// Answers to the very same prompt that would say as much.
+    package var evidence: Double
+    /// What the predicted loss has of it, bits per byte.
+    package var term: Double
+  }
+
   /// How one expert fared.
   package struct ExpertResult: Codable, Equatable, Sendable {
     package var expert: String
     package var eligible: Bool
+    /// Bits per byte; with what callers' opinions did to it.
     package var predictedLoss: Double?
     /// One standard error of the predicted loss.
     package var uncertainty: Double?
     /// True where the predicted loss is not the router's, but follows from the card's `expected_loss_ratio`.
     package var isAssumed: Bool?
+    /// Nil where nobody said anything of its answers to prompts like this one.
+    package var feedback: FeedbackTerm?
     /// For each goal with its cost, also those of weight 0; empty where not eligible.
     package var goals: [Goal: GoalTerm]
     /// Predicted loss plus all terms.
@@ -32,7 +45,7 @@ package struct RoutingDecision: Codable, Equatable, Sendable {
     package var reason: IneligibilityReason?
 
     enum CodingKeys: String, CodingKey {
-      case expert, eligible, goals, total, reason
+      case expert, eligible, feedback, goals, total, reason
       case predictedLoss = "predicted_loss"
       case uncertainty
       case isAssumed = "assumed"

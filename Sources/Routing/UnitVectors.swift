@@ -6,7 +6,7 @@
 /// the vectors in half precision had cost already.
 package struct UnitVectors: Equatable, Sendable {
   package let width: Int
-  private let numbers: [Int16]  // (vectors, width)
+  private var numbers: [Int16]  // (vectors, width)
   private static let one: Float = 32_767
 
   /// - Parameter vectors: One after the other. // (vectors, width)
@@ -16,6 +16,18 @@ package struct UnitVectors: Equatable, Sendable {
   }
 
   package var count: Int { width > 0 ? numbers.count / width : 0 }
+
+  /// - Parameter vector: Of length 1. // (width)
+  package mutating func append(_ vector: [Float]) {
+    precondition(vector.count == width)
+    numbers += vector.map(Self.fixed)
+  }
+
+  /// Puts another vector in a row's place.
+  package mutating func replace(_ row: Int, with vector: [Float]) {
+    precondition(vector.count == width)
+    numbers.replaceSubrange(row * width..<(row + 1) * width, with: vector.map(Self.fixed))
+  }
 
   /// Its cosines with each, of a vector of length 1.
   package func cosines(with query: [Float]) -> [Float] {

@@ -305,6 +305,39 @@ enum Made {
     try await log.close()
   }
 
+  /// Of two opinions on one decision the last; of the decisions the newest.
+  @Test func judgedDecisionsAreFoundForLearning() async throws {
+    let scratch = try Scratch()
+    let log = DecisionLog(.init(path: scratch.path))
+    let records = (0..<4).map { Made.decision($0, expert: $0 == 3 ? "b" : "a") }
+    for record in records { try log.append(record) }
+    let vector = HalfPrecisionVector([0.5, -0.25, 1])
+    #expect(vector.values == [0.5, -0.25, 1])
+    for (record, score) in [(records[0], -1), (records[3], 1), (records[1], 0.5), (records[0], 1)] {
+      try log.append(
+        FeedbackRecord(
+          decisionID: record.id, timeMilliseconds: 5, score: score, embedding: vector,
+          encoder: "e/3"))
+    }
+    #expect(try await log.feedback(decisionID: records[0].id).map(\.score) == [-1, 1])
+    let tallies = try await log.feedbackTallies()
+    #expect(tallies.map(\.expert) == ["a", "b"] && tallies.map(\.answers) == [2, 1])
+    #expect(tallies.map(\.meanScore) == [0.75, 1])
+    let all = try await log.judgedDecisions(limit: 10)
+    #expect(all.map(\.decisionID) == [records[0].id, records[1].id, records[3].id])
+    #expect(all.map(\.score) == [1, 0.5, 1] && all.map(\.expert) == ["a", "a", "b"])
+    #expect(all[0].embedding == vector && all[0].encoder == "e/3")
+    #expect(all[0].promptText == "prompt 0" && all[0].promptBytes == 8)
+    #expect(
+      try await log.judgedDecisions(limit: 2).map(\.decisionID)
+        == [records[1].id, records[3].id])
+    try await log.update(
+      embedding: HalfPrecisionVector([2]), encoder: "f/6", ofFeedbackOn: records[3].id)
+    let updated = try #require(try await log.judgedDecisions(limit: 10).last)
+    #expect(updated.embedding?.values == [2] && updated.encoder == "f/6")
+    try await log.close()
+  }
+
   @Test func idsRiseWithTime() {
     let ids = DecisionIDGenerator()
     var made = (0..<10_000).map { _ in ids.next() }

@@ -83,4 +83,39 @@ import Tokenization
     let chat = PreparedPrompt(.messages([ChatMessage(role: "system", content: "x")]))
     #expect(chat.routingText == "")
   }
+
+  /// What the router saw is found again from the log, or it is said that it can't be.
+  @Test(
+    arguments: [
+      .prompt("Prove it. [Flag: smallest model]"),
+      .prompt("user: is how a prompt may begin"),
+      .prompt("a\n\nb: c\n"),
+      .continuation("Once [Flag: local only] upon"),
+      .messages([ChatMessage(role: "user", content: "Hi")]),
+      .messages([
+        ChatMessage(role: "system", content: "Obey.\n\nNote: always."),
+        ChatMessage(role: "user", content: "First [Flag: size=0.5]\nline"),
+        ChatMessage(role: "assistant", content: "Use\n"),
+        ChatMessage(role: "tool", content: "42"),
+        ChatMessage(role: "user", content: #"Second \[Flag: x] and \r\n more"#),
+      ]),
+    ] as [PromptInput])
+  func routingTextIsFoundInTheLog(input: PromptInput) {
+    let prompt = PreparedPrompt(input)
+    let hash = SHA256.hex(of: prompt.routingText)
+    #expect(
+      PreparedPrompt.routingText(ofLogged: prompt.loggedText, sha256: hash) == prompt.routingText)
+    #expect(PreparedPrompt.routingText(ofLogged: prompt.loggedText + "x", sha256: hash) == nil)
+  }
+
+  @Test func chatThatLooksLikeAnotherIsNotGuessed() {
+    let prompt = PreparedPrompt(
+      .messages([
+        ChatMessage(role: "user", content: "Read this:\nuser: Hello"),
+        ChatMessage(role: "user", content: "And?"),
+      ]))
+    #expect(
+      PreparedPrompt.routingText(
+        ofLogged: prompt.loggedText, sha256: SHA256.hex(of: prompt.routingText)) == nil)
+  }
 }

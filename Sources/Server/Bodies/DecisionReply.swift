@@ -4,13 +4,28 @@ import Foundation
 /// A logged decision, as `/decisions` shows it: columns as fields, JSON columns as JSON.
 package struct DecisionReply: Encodable {
   let record: DecisionRecord
+  /// What callers said of its answer, the latest last; empty in a list of decisions.
+  let feedback: [FeedbackRecord]
 
-  package init(record: DecisionRecord) {
+  package init(record: DecisionRecord, feedback: [FeedbackRecord] = []) {
     self.record = record
+    self.feedback = feedback
+  }
+
+  private struct Feedback: Encodable {
+    let time: String
+    let score: Double
+    let comment: String?
+  }
+
+  private static func text(ofMilliseconds time: Int64) -> String {
+    Date(timeIntervalSince1970: Double(time) / 1000).formatted(
+      .iso8601.year().month().day().time(includingFractionalSeconds: true)
+        .timeZone(separator: .omitted))
   }
 
   private enum CodingKeys: String, CodingKey {
-    case id, time, prompt, expert, strategy, status, error, experts, flags, constraints
+    case id, time, prompt, expert, strategy, status, error, experts, flags, constraints, feedback
     case promptSHA256 = "prompt_sha256"
     case promptBytes = "prompt_bytes"
     case promptIsCut = "prompt_cut"
@@ -28,12 +43,7 @@ package struct DecisionReply: Encodable {
   package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(record.id, forKey: .id)
-    let time = Date(timeIntervalSince1970: Double(record.timeMilliseconds) / 1000)
-    try values.encode(
-      time.formatted(
-        .iso8601.year().month().day().time(includingFractionalSeconds: true)
-          .timeZone(separator: .omitted)),
-      forKey: .time)
+    try values.encode(Self.text(ofMilliseconds: record.timeMilliseconds), forKey: .time)
     try values.encodeIfPresent(record.promptText, forKey: .prompt)
     if let kept = record.promptText?.utf8.count, kept < record.promptBytes {
       // Only the beginning is shown: of a long prompt in a list, of a very long one anywhere.
@@ -57,6 +67,14 @@ package struct DecisionReply: Encodable {
     try values.encode(JSONText(record.expertsJSON), forKey: .experts)
     try values.encode(JSONText(record.flagsJSON), forKey: .flags)
     try values.encode(JSONText(record.constraintsJSON), forKey: .constraints)
+    if !feedback.isEmpty {
+      try values.encode(
+        feedback.map { said in
+          Feedback(
+            time: Self.text(ofMilliseconds: said.timeMilliseconds), score: said.score,
+            comment: said.comment)
+        }, forKey: .feedback)
+    }
   }
 }
 

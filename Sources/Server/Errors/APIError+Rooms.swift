@@ -146,7 +146,7 @@ extension APIError {
       self.init(status: .notFound, message: message, code: "decision_not_found", param: "id")
     case .noLog:
       self.init(status: .notFound, message: message, code: "no_decision_log")
-    case .log:
+    case .log, .notLogged:
       self.init(status: .serviceUnavailable, message: message, code: "decision_log_failed")
     case .untrained:
       self.init(status: .serviceUnavailable, message: message, code: "router_untrained")

@@ -55,6 +55,11 @@ enum DashboardPage {
     <div id="losses"></div>
     <p id="answer"></p>
     <p class="about" id="usage"></p>
+    <p id="judge" hidden>
+    <button type="button" id="good" class="plain">Good answer</button>
+    <button type="button" id="bad" class="plain">Bad answer</button>
+    <span class="about" id="judged"></span>
+    </p>
     </section>
     <p id="problem" role="alert" hidden></p>
     <h2>Experts</h2>

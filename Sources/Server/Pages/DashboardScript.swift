@@ -4,6 +4,8 @@ enum DashboardScript {
     "use strict";
     const $ = id => document.getElementById(id);
     let running = null;
+    // The decision whose answer is shown.
+    let shown = null;
 
     function headers() {
       const key = $("key").value;
@@ -69,7 +71,10 @@ enum DashboardScript {
         meter.value = e.total || 0;
         const goals = Object.entries(e.goals || {}).filter(([, term]) => term.weight > 0);
         const sum = number(e.predicted_loss, 3) + (goals.length ? " + " + number(e.total - e.predicted_loss, 3) : "");
-        meter.title = goals.map(([name, term]) => name + " " + number(term.term, 3)).join(", ");
+        meter.title = [
+          ...goals.map(([name, term]) => name + " " + number(term.term, 3)),
+          e.feedback ? number(e.feedback.term, 3) + " of the loss by feedback" : "",
+        ].filter(Boolean).join(", ");
         line.append(meter, element("span", sum));
         return line;
       }));
@@ -90,7 +95,8 @@ enum DashboardScript {
       if (running) running.abort();
       const mine = running = new AbortController();
       $("problem").hidden = true;
-      $("answer").textContent = $("usage").textContent = "";
+      $("answer").textContent = $("usage").textContent = $("judged").textContent = "";
+      $("judge").hidden = true;
       const body = {prompt: $("prompt").value, generate: generates, stream: generates};
       if (generates) body.max_tokens = Number($("tokens").value) || 128;
       if ($("goal").value) body.flags = {[$("goal").value]: Number($("weight").value) || 0};
@@ -136,11 +142,26 @@ enum DashboardScript {
           const data = (event.match(/^data: (.*)$/m) || [])[1];
           if (!data) continue;
           const found = JSON.parse(data);
-          if (name === "decision") show(found.decision, found.expert);
+          if (name === "decision") { show(found.decision, found.expert); shown = found.id; }
           else if (name === "text") $("answer").textContent += found.text;
-          else if (name === "end") ended(found);
+          else if (name === "end") { ended(found); $("judge").hidden = false; }
           else if (name === "error") throw new Error(found.error.message);
         }
+      }
+    }
+
+    async function judge(score) {
+      try {
+        const response = await fetch("/feedback", {
+          method: "POST", body: JSON.stringify({decision: shown, score: score}),
+          headers: {"Content-Type": "application/json", ...headers()}});
+        if (!response.ok) throw await problem(response);
+        const said = await response.json();
+        $("judged").textContent = said.learned
+          ? (score > 0 ? "Prompts like this one rather go to " : "Prompts like this one rather don't go to ") + said.expert + " now."
+          : "Noted. Decisions don't follow it: " + said.reason + ".";
+      } catch (error) {
+        $("judged").textContent = error.message;
       }
     }
 
@@ -176,6 +197,8 @@ enum DashboardScript {
     $("ask").addEventListener("submit", event => { event.preventDefault(); ask(true); });
     $("decide").addEventListener("click", () => { if ($("ask").reportValidity()) ask(false); });
     $("stop").addEventListener("click", () => { if (running) running.abort(); });
+    $("good").addEventListener("click", () => judge(1));
+    $("bad").addEventListener("click", () => judge(-1));
     $("key").addEventListener("change", refresh);
     $("prompt").addEventListener("keydown", event => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); $("ask").requestSubmit(); }

@@ -63,6 +63,7 @@ package struct APIRoutes: Sendable {
     let decisions = DecisionRoutes(service: service)
     guarded(.get, "/decisions", decisions.list)
     guarded(.get, "/decisions/{id}", decisions.one)
+    guarded(.post, "/feedback", FeedbackRoute(service: service).handle)
     guarded(.post, "/v1/chat/completions", ChatCompletionsRoute(service: service).handle)
     guarded(.post, "/v1/completions", CompletionsRoute(service: service).handle)
     guarded(.post, "/v1/embeddings", EmbeddingsRoute(service: service).handle)

@@ -45,18 +45,14 @@ struct DecisionRoutes: Sendable {
     let page = try await service.decisions(filter)
     return JSONCoding.response(
       Page(
-        decisions: page.decisions.map(DecisionReply.init(record:)),
+        decisions: page.decisions.map { DecisionReply(record: $0) },
         next_cursor: page.nextCursor))
   }
 
   func one(_ request: HTTPRequest) async throws -> HTTPResponse {
-    var id = request.pathParameters["id"] ?? ""
-    // The ids of OpenAI's replies are these with a word before them.
-    for prefix in ["chatcmpl-", "cmpl-"] where id.hasPrefix(prefix) {
-      id.removeFirst(prefix.count)
-      break
-    }
+    let id = DecisionPath.id(request.pathParameters["id"] ?? "")
     let record = try await service.decision(id: id)
-    return JSONCoding.response(DecisionReply(record: record))
+    let feedback = try await service.feedback(onDecision: id)
+    return JSONCoding.response(DecisionReply(record: record, feedback: feedback))
   }
 }

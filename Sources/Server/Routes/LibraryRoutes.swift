@@ -12,8 +12,9 @@ struct LibraryRoutes: Sendable {
     let state: String
     let obstacle: String?
     let measured: ExpertStatistics
+    let feedback: FeedbackReply?
 
-    private enum CodingKeys: String, CodingKey { case state, obstacle, measured }
+    private enum CodingKeys: String, CodingKey { case state, obstacle, measured, feedback }
 
     func encode(to encoder: any Encoder) throws {
       try card.encode(to: encoder)
@@ -21,7 +22,15 @@ struct LibraryRoutes: Sendable {
       try values.encode(state, forKey: .state)
       try values.encodeIfPresent(obstacle, forKey: .obstacle)
       try values.encode(measured, forKey: .measured)
+      try values.encodeIfPresent(feedback, forKey: .feedback)
     }
+  }
+
+  /// What callers said of an expert's answers.
+  private struct FeedbackReply: Encodable {
+    let answers: Int
+    /// -1 (bad) to 1 (good).
+    let mean_score: Double
   }
 
   private struct ExpertsReply: Encodable {
@@ -29,10 +38,14 @@ struct LibraryRoutes: Sendable {
   }
 
   private func allExperts() async -> [ExpertReply] {
-    await service.experts().map { expert in
+    let tallies = await service.feedbackTallies()
+    return await service.experts().map { expert in
       ExpertReply(
         card: expert.card, state: expert.state.rawValue, obstacle: expert.obstacle,
-        measured: expert.statistics)
+        measured: expert.statistics,
+        feedback: tallies[expert.card.id].map {
+          FeedbackReply(answers: $0.answers, mean_score: $0.meanScore)
+        })
     }
   }
 

@@ -33,6 +33,14 @@ struct MetricsRoute: Sendable {
           Double(expert.answers[ending] ?? 0))
       }
     }
+    page.family("thalamus_feedback_total", "counter", "What callers said of an expert's answers.")
+    for (id, expert) in experts {
+      for opinion in ServiceMetrics.Opinion.allCases {
+        page.sample(
+          "thalamus_feedback_total", [("expert", id), ("opinion", opinion.rawValue)],
+          Double(expert.opinions[opinion] ?? 0))
+      }
+    }
     page.family("thalamus_answers_running", "gauge", "Answers that run or wait now.")
     page.sample("thalamus_answers_running", [], Double(counts.running))
     page.family("thalamus_prompt_tokens_total", "counter", "Tokens of answered prompts.")

@@ -35,6 +35,8 @@ package struct Configuration: Sendable, Equatable {
     package var directory = "router"
     package var strategy = "knn"
     package var promptFlags = true
+    /// Share of a predicted loss that callers' opinions can take off or put on; 0 follows none.
+    package var feedbackWeight = 0.3
     /// Id of the mixture whose mean number of active experts routers take as a feature.
     package var gateFeature = ""
   }

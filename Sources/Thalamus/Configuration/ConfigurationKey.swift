@@ -39,6 +39,7 @@ package struct ConfigurationKey: Sendable {
     text("router.directory", \.router.directory),
     choice("router.strategy", \.router.strategy, ["ridge", "knn", "kmeans", "pilot"]),
     boolean("router.prompt_flags", \.router.promptFlags),
+    number("router.feedback_weight", \.router.feedbackWeight, 0...0.9),
     text("router.gate_feature", \.router.gateFeature),
     number("goals.size", \.goals.size, 0...GoalWeights.maximum),
     number("goals.recency", \.goals.recency, 0...GoalWeights.maximum),

@@ -10,11 +10,18 @@ package final class ServiceMetrics: Sendable {
     case completed, cancelled, failed
   }
 
+  /// What a caller thought of an answer.
+  package enum Opinion: String, Sendable, CaseIterable {
+    case good, neutral, bad
+  }
+
   /// What one expert has done.
   package struct ExpertCounts: Sendable {
     /// Decisions for it.
     package var decisions = 0
     package var answers: [Ending: Int] = [:]
+    /// What callers said of its answers.
+    package var opinions: [Opinion: Int] = [:]
     package var promptTokens = 0
     /// Of these, tokens that an earlier request had left in the cache.
     package var reusedPromptTokens = 0
@@ -63,6 +70,13 @@ package final class ServiceMetrics: Sendable {
         state.embeddingTime.record(seconds: decision.embeddingMilliseconds / 1000)
       }
       if answering { state.running += 1 }
+    }
+  }
+
+  func note(score: Double, expert: String) {
+    let opinion = score > 0 ? Opinion.good : score < 0 ? .bad : .neutral
+    state.withLock {
+      $0.experts[expert, default: ExpertCounts()].opinions[opinion, default: 0] += 1
     }
   }
 

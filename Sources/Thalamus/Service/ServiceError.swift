@@ -6,6 +6,8 @@ package enum ServiceError: Error, Sendable, CustomStringConvertible {
   case noLog
   /// The log cannot be read.
   case log(problem: String)
+  /// The log takes nothing now.
+  case notLogged(problem: String)
   /// There is no trained router for this strategy.
   case untrained(strategy: String, path: String)
   /// An answer was asked for of the model that only makes embeddings.
@@ -20,6 +22,7 @@ package enum ServiceError: Error, Sendable, CustomStringConvertible {
     case .unknownDecision(let id): "no decision '\(id.prefix(100))' in the log"
     case .noLog: "this server keeps no decision log (log.database is empty)"
     case .log(let problem): "the decision log cannot be read: \(problem)"
+    case .notLogged(let problem): "the decision log takes nothing now: \(problem)"
     case .untrained(let strategy, let path):
       "there is no trained router for strategy '\(strategy)' in \(path); `thalamus router train` makes one"
     case .makesNoText(let model):

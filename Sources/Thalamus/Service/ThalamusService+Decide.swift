@@ -47,6 +47,7 @@ extension ThalamusService {
     var embeddingMilliseconds = 0.0
     var routerVersion: String?
     var activeExperts: Double?
+    var opinions: [String: FeedbackOpinion] = [:]
     if RoutingStrategy.trained.contains(strategy) {
       let router = try router(for: strategy)
       routerVersion = router.manifest.version
@@ -59,18 +60,21 @@ extension ThalamusService {
         RouterInput(
           embedding: embedded.vectors[0], text: prompt.routingText,
           activeExperts: activeExperts.map { Float($0) }))
+      opinions = try await self.opinions(
+        on: prompt.routingText, embedding: embedded.vectors[0],
+        depth: router.manifest.encoder.layers ?? encoder.depth)
     }
     let context = GoalContext(
       // An estimate, rather too few than too many: too many would shut out an expert whose context
       // the prompt fits. The expert itself counts exactly.
       promptTokens: max(prompt.expertByteCount / 5 + 1, setbacks.promptTokens ?? 0),
       maximumOutputTokens: request.maxTokens, today: CalendarDate(Date()))
-    var routing = try Objective.decide(
-      Objective.Request(
-        candidates: candidates(for: request, setbacks), predictions: predictions,
-        preferences: preferences,
-        context: context, strategy: strategy, routerVersion: routerVersion,
-        seed: request.seed ?? UInt64.random(in: .min ... .max)))
+    var question = Objective.Request(
+      candidates: candidates(for: request, setbacks), predictions: predictions,
+      preferences: preferences, context: context, strategy: strategy,
+      routerVersion: routerVersion, seed: request.seed ?? UInt64.random(in: .min ... .max))
+    question.opinions = opinions
+    var routing = try Objective.decide(question)
     routing.activeExperts = activeExperts
     routing.milliseconds = start.duration(to: .now).milliseconds
     return Decision(

@@ -66,7 +66,7 @@ extension ThalamusService {
     return ((hours * 60 + minutes - zone) * 60 + seconds) * 1000 + Int64(fraction * 1000)
   }
 
-  private func reading<Value>(
+  func reading<Value>(
     _ query: (DecisionLog) async throws -> Value
   ) async throws -> Value {
     guard let log else { throw ServiceError.noLog }

@@ -18,6 +18,10 @@ package final class ThalamusService: Sendable {
   /// What the operator's configuration asks of every request.
   let defaults: RoutingDefaults
   let statistics: StatisticsStore
+  /// Nil where decisions don't follow what callers say of answers.
+  let feedback: FeedbackStore?
+  /// Reads earlier feedback again for another encoder.
+  let recalling = Mutex<Task<Void, Never>?>(nil)
   package let metrics = ServiceMetrics()
   /// Nil where the configuration keeps no log.
   let log: DecisionLog?
@@ -48,6 +52,7 @@ package final class ThalamusService: Sendable {
       }
     self.defaults = defaults
     self.statistics = statistics
+    feedback = Self.feedbackStore(configuration, encoder, routers, log)
     self.log = log
     self.logger = logger
   }
@@ -104,8 +109,23 @@ package final class ThalamusService: Sendable {
       configuration: configuration, library: library, encoder: encoder, routers: routers,
       routerFiles: routerFiles, defaults: try RoutingDefaults(configuration),
       statistics: await storedStatistics(log), log: log, logger: logger)
+    await service.recallFeedback()
     try await service.preload(models.preload)
     return service
+  }
+
+  /// Remembers opinions where the configured strategy compares prompts.
+  private static func feedbackStore(
+    _ configuration: Configuration, _ encoder: SentenceEncoder,
+    _ routers: [RoutingStrategy: LoadedRouter], _ log: DecisionLog?
+  ) -> FeedbackStore? {
+    let settings = configuration.router
+    guard log != nil, settings.feedbackWeight > 0,
+      let router = (try? RoutingStrategy(name: settings.strategy)).flatMap({ routers[$0] })
+    else { return nil }
+    return FeedbackStore(
+      space: router.predictor.space, weight: settings.feedbackWeight,
+      encoderRevision: encoder.revision, depth: router.manifest.encoder.layers ?? encoder.depth)
   }
 
   /// What an operator should know of a remote expert before prompts go there.
@@ -137,6 +157,7 @@ package final class ThalamusService: Sendable {
 
   /// Ends the experts and writes what the log still holds.
   package func shutDown() async {
+    recalling.withLock { $0?.cancel() }
     await library.shutDown(finishing: true)
     await closeLog()
   }

@@ -21,6 +21,13 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
       """)
   var words: Int?
 
+  @Flag(
+    help: """
+      Judge what callers' feedback is worth instead: a router trained without a domain is told which of its \
+      choices there were good.
+      """)
+  var feedback = false
+
   @Flag(help: "Print the evaluation as JSON; a list of them for `all`.")
   var json = false
 
@@ -35,10 +42,14 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
     if let words, !(1...100_000).contains(words) {
       throw ValidationError("--words: 1 to 100000")
     }
+    if feedback, strategy == "all" || words != nil {
+      throw ValidationError("--feedback: of one strategy, and on whole prompts")
+    }
   }
 
   func run() async throws {
     let opened = try await options.open()
+    if feedback { return try await evaluateFeedback(opened) }
     let strategies =
       strategy == "all" ? RoutingStrategy.trained : [try RoutingStrategy(name: strategy)]
     let rows = opened.rows(.heldout).map { row in
@@ -94,6 +105,25 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
       try Output.json(judged, pretty: true)
     } else {
       for one in judged { try Output.json(one, pretty: true) }
+    }
+  }
+
+  private func evaluateFeedback(_ opened: RouterOptions.Opened) async throws {
+    let strategy = try RoutingStrategy(name: strategy)
+    let trainer = opened.trainer(for: strategy, layers: opened.encoder.depth(for: strategy))
+    var training = try await trainer.trainingExamples(opened.rows(.train))
+    var heldOut = try await trainer.examples(opened.rows(.heldout))
+    // Without a feature that an opinion knows nothing of.
+    for index in training.indices { training[index].input.activeExperts = nil }
+    for index in heldOut.indices { heldOut[index].input.activeExperts = nil }
+    let evaluation = try FeedbackEvaluation.evaluate(
+      training: training, heldOut: heldOut,
+      experts: Set(opened.rows.flatMap { ($0.losses ?? [:]).keys }).sorted()
+    ) { try RouterTraining.train(strategy, on: $0) }
+    if json {
+      try Output.json(evaluation, pretty: true)
+    } else {
+      Output.text(evaluation.markdown)
     }
   }
 }

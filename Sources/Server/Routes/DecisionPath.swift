@@ -1,0 +1,10 @@
+/// How callers write a decision's id.
+enum DecisionPath {
+  /// The id alone: OpenAI's replies have it behind a word.
+  static func id(_ text: String) -> String {
+    for prefix in ["chatcmpl-", "cmpl-"] where text.hasPrefix(prefix) {
+      return String(text.dropFirst(prefix.count))
+    }
+    return text
+  }
+}
