@@ -62,10 +62,11 @@ package struct OutcomeCollection: Sendable {
       if manifest.endpoint != nil {
         // What a prompt's own flags forbid holds here too.
         let isKept = { (row: PromptRow) in
-          PreparedPrompt(.prompt(row.prompt)).flags.constraints.localOnly == true
+          row.localOnly == true
+            || PreparedPrompt(.prompt(row.prompt)).flags.constraints.localOnly == true
         }
         for row in missing where isKept(row) {
-          problems.append((row.id, id, "its flags say that it stays on this machine"))
+          problems.append((row.id, id, "it stays on this machine (local_only)"))
         }
         missing.removeAll(where: isKept)
       }

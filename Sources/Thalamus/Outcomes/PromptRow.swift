@@ -10,6 +10,8 @@ package struct PromptRow: Codable, Sendable {
   package var prompt: String
   /// Where there is one, experts are scored on it, given the prompt; else on the prompt.
   package var answer: String?
+  /// Whether it stays on this machine: no remote expert is measured on it. Nil: by its flags.
+  package var localOnly: Bool?
   /// Nil: by a hash of the prompt.
   package var split: Split?
   /// Loss of each expert in bits per byte; in an outcomes file.
@@ -21,6 +23,7 @@ package struct PromptRow: Codable, Sendable {
   private enum CodingKeys: String, CodingKey {
     case id, domain, prompt, answer, split, losses
     case activeExperts = "active_experts"
+    case localOnly = "local_only"
   }
 
   package init(

@@ -7,7 +7,55 @@ import Thalamus
 struct OutcomesCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "outcomes", abstract: "Measure experts on prompts: what routers are trained on.",
-    subcommands: [OutcomesCollectCommand.self, OutcomesExportCommand.self])
+    subcommands: [
+      OutcomesPromptsCommand.self, OutcomesCollectCommand.self, OutcomesExportCommand.self,
+    ])
+}
+
+struct OutcomesPromptsCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prompts",
+    abstract: "Write the prompts that were asked, from the decision log, as a file for `collect`.")
+
+  @Option(help: "File to write, JSON Lines.")
+  var output: String
+
+  @Option(help: "Only those asked since this day or time, such as 2026-01-31.")
+  var since: String?
+
+  @Option(help: "At most so many, the latest.")
+  var limit = 2000
+
+  @OptionGroup var configuration: ConfigurationOptions
+
+  func validate() throws {
+    if !(1...1_000_000).contains(limit) { throw ValidationError("--limit: 1 to 1000000") }
+  }
+
+  func run() async throws {
+    let settings = try configuration.load()
+    let start = try since.map { try ThalamusService.time($0) }
+    // Opening it would make one.
+    guard FileManager.default.fileExists(atPath: settings.log.database) else {
+      throw CommandFailure("there is no decision log at '\(settings.log.database)' (log.database)")
+    }
+    let log = DecisionLog(.init(path: settings.log.database))
+    if let problem = log.health { throw CommandFailure("\(problem)") }
+    let (rows, leftOut) = PromptRow.logged(
+      try await log.prompts(sinceMilliseconds: start, limit: limit))
+    try await log.close()
+    guard !rows.isEmpty else {
+      throw CommandFailure(
+        "the log has no whole prompts\(since.map { " since \($0)" } ?? ""): \(output) is left as it is"
+      )
+    }
+    try PromptFile.write(rows, to: output)
+    Output.text("\(rows.count) prompts in \(output)")
+    if leftOut > 0 {
+      Output.note(
+        "\(leftOut) left out: longer than what the log keeps, or chats that it can't tell apart")
+    }
+  }
 }
 
 /// What both commands need.
