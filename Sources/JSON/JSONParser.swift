@@ -7,7 +7,7 @@ package struct JSONParser {
   }
 
   /// Deeper values are refused: reading them takes the stack.
-  static let maximumDepth = 64
+  package static let maximumDepth = 192
 
   private let bytes: UnsafeRawBufferPointer
   private var offset = 0
@@ -87,23 +87,35 @@ package struct JSONParser {
     return value
   }
 
+  /// A number in JSON's own spelling: no plus before it, no zero before other digits, digits on both sides of a point.
   private mutating func number() throws(Failure) -> JSONValue {
     let start = offset
-    while offset < bytes.count {
-      switch bytes[offset] {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"),
-        UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"):
-        offset += 1
-        continue
-      default: break
-      }
-      break
+    func failure() -> Failure { Failure(offset: start, problem: "no value") }
+    func take(_ bytes: UInt8...) -> Bool {
+      guard offset < self.bytes.count, bytes.contains(self.bytes[offset]) else { return false }
+      offset += 1
+      return true
+    }
+    func digits() -> Int {
+      let first = offset
+      while offset < bytes.count, (0x30...0x39).contains(bytes[offset]) { offset += 1 }
+      return offset - first
+    }
+    _ = take(UInt8(ascii: "-"))
+    if !take(UInt8(ascii: "0")), digits() == 0 { throw failure() }
+    var isWhole = true
+    if take(UInt8(ascii: ".")) {
+      isWhole = false
+      if digits() == 0 { throw failure() }
+    }
+    if take(UInt8(ascii: "e"), UInt8(ascii: "E")) {
+      isWhole = false
+      _ = take(UInt8(ascii: "+"), UInt8(ascii: "-"))
+      if digits() == 0 { throw failure() }
     }
     let text = String(decoding: bytes[start..<offset], as: UTF8.self)
-    if let int = Int(text) { return .int(int) }
-    guard let first = text.utf8.first, first != UInt8(ascii: "+"), let double = Double(text) else {
-      throw Failure(offset: start, problem: "no value")
-    }
+    if isWhole, let int = Int(text) { return .int(int) }
+    guard let double = Double(text) else { throw failure() }
     return .double(double)
   }
 

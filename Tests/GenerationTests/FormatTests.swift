@@ -148,4 +148,114 @@ import Transformer
     }
     #expect(counts[3] == 0)
   }
+
+  /// How often each of `abcz` is drawn, of which the last, and most probable, is not allowed.
+  private static func shares(
+    _ logits: [Float], _ change: (inout SamplingParameters) -> Void = { _ in }
+  ) throws -> [Double] {
+    let grammar = try format(#"{"type": "string", "pattern": "^[abc]$"}"#).grammar
+    let letters = tokenizer.encode("abcz", addSpecial: false, parseSpecial: false).map(Int.init)
+    var counts = [Double](repeating: 0, count: 4)
+    let draws = 2_000
+    for seed in 0..<draws {
+      let constraint = try TokenConstraint(grammar, table)
+      #expect(try constraint.take(2))
+      var parameters = SamplingParameters(temperature: 1, seed: UInt64(seed))
+      change(&parameters)
+      var sampler = Sampler(parameters: parameters, constraint: constraint)
+      var row = [Float](repeating: -20, count: 96)
+      for (letter, logit) in zip(letters, logits) { row[letter] = logit }
+      let token = row.withUnsafeMutableBufferPointer {
+        sampler.next(logits: $0, tokens: [], promptCount: 0).token
+      }
+      counts[try #require(letters.firstIndex(of: Int(token)))] += 1
+    }
+    return counts.map { $0 / Double(draws) }
+  }
+
+  /// What top-k, top-p and min-p leave, without what is not allowed: and where that is nothing, all that is allowed.
+  @Test func truncationComesBeforeTheFormat() throws {
+    func expect(_ found: [Double], _ weights: [Double], _ name: String) {
+      let total = weights.reduce(0, +)
+      for (share, weight) in zip(found, weights) {
+        #expect(abs(share - weight / total) < 0.05, "\(name): \(found)")
+      }
+    }
+    let e = M_E
+    // z, c and b are left, of which z can't be.
+    expect(
+      try Self.shares([0, 1, 2, 3]) { $0.topK = 3 },
+      [0, e, e * e, 0], "top-k")
+    expect(
+      try Self.shares([0, 1, 2, 3]) { $0.topP = 0.8 },
+      [0, 0, 1, 0], "top-p")
+    expect(
+      try Self.shares([0, 1, 2, 3]) { $0.minP = 0.1 },
+      [0, e, e * e, 0], "min-p")
+    // z alone is left.
+    expect(
+      try Self.shares([0, 1, 2, 30]) { $0.topP = 0.5 },
+      [0, 0, 1, 0], "top-p of the allowed")
+    expect(
+      try Self.shares([0, 1, 2, 30]),
+      [1, e, e * e, 0], "all")
+    expect(
+      try Self.shares([0, 1, 2, 30]) {
+        $0.temperature = 1e-30
+        $0.topK = 9
+      },
+      [0, 0, 1, 0], "nearly greedy")
+  }
+
+  /// A text to stop at wins over the end of the format, and that over a limit.
+  @Test func whyAnAnswerEnds() async throws {
+    let scheduler = try Self.scheduler()
+    func reason(_ change: (inout SamplingParameters) -> Void) async throws -> FinishReason? {
+      var parameters = SamplingParameters(temperature: 0, seed: 1, maxTokens: 100)
+      let format = try Self.format(#"{"const": {"a": 1}}"#)
+      parameters.format = format
+      change(&parameters)
+      var request = GenerationRequest(
+        promptTokens: Fixture.prompt(7, seed: 1), parameters: parameters)
+      request.constraint = try TokenConstraint(format.grammar, Self.table)
+      return try await Answer(scheduler.generate(request)).summary?.finishReason
+    }
+    #expect(try await reason { $0.stop = ["}"] } == .stopString("}"))
+    #expect(try await reason { _ in } == .formatComplete)
+    #expect(try await reason { $0.maxTokens = 3 } == .maxTokens)
+  }
+
+  /// A call that a model writes because it must comes as a call, not as text.
+  @Test func callsComeAsCalls() async throws {
+    let scheduler = try Self.scheduler()
+    let function = ToolFunction(
+      name: "f",
+      parameters: try JSONParser.parse(
+        Array(
+          #"{"type": "object", "properties": {"n": {"type": "integer", "maximum": 9, "minimum": 0}}, "required": ["n"]}"#
+            .utf8)), isStrict: true)
+    let use = try ToolUse(
+      tools: [Tool(function: function, description: nil, requestField: .null)], choice: .required,
+      allowsSeveral: false)
+    var request = GenerationRequest(
+      promptTokens: Fixture.prompt(7, seed: 1),
+      parameters: SamplingParameters(temperature: 1, seed: 3, maxTokens: 400))
+    request.toolCallStyle = .tagged
+    request.constraint = try TokenConstraint(
+      use.grammar(.tagged, isTaught: true, text: nil), Self.table)
+    var calls: [ToolCall] = []
+    var text = ""
+    var reason: FinishReason?
+    for try await event in try scheduler.generate(request) {
+      switch event {
+      case .toolCall(let call): calls.append(call)
+      case .text(let piece, _): text += piece
+      case .finished(let summary): reason = summary.finishReason
+      case .started: break
+      }
+    }
+    #expect(reason == .toolCalls && text.isEmpty)
+    #expect(calls.count == 1 && calls.first?.name == "f")
+    #expect(calls.first?.arguments.wholeMatch(of: /\{"n":\d\}/) != nil, "\(calls)")
+  }
 }

@@ -49,6 +49,22 @@ import Tokenization
     }
   }
 
+  /// The closing mark within an argument is a part of it, and an object that is none has its end at the mark.
+  @Test(arguments: [1, 4, 1000]) func marksWithinACall(piece: Int) {
+    let text = #"see </tool_call> and \" {"#
+    let call = #"<tool_call> {"name": "f", "arguments": {"t": "\#(text)"}} </tool_call>"#
+    let found = read("a " + call + call + "b", piece: piece)
+    #expect(found.text == "ab")
+    let made = ToolCall(id: "id", name: "f", arguments: #"{"t":"\#(text)"}"#)
+    #expect(found.calls == [made, made])
+    for other in [
+      "<tool_call>\"x\" {</tool_call>", "<tool_call>{} {} </tool_call>", "<tool_call></tool_call>",
+    ] {
+      let found = read(other + Self.call, piece: piece)
+      #expect(found.text == other && found.calls == [Self.made], "\(other)")
+    }
+  }
+
   @Test(arguments: [1, 3, 1000]) func bareObjects(piece: Int) {
     let object = #"{"name": "f", "parameters": {"b": 1, "a": ["</x>"]}}"#
     let found = read("\n" + object, .bare, piece: piece)

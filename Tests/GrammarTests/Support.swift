@@ -30,6 +30,21 @@ struct ListedTokenizer: Tokenizer {
   func id(ofToken text: String) -> Int32? { nil }
 }
 
+/// A small seeded generator, so that what failed can be made again.
+struct SplitMix64: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
 /// What a grammar makes of a text, read through single bytes.
 enum Reading: Equatable {
   /// It is one.

@@ -26,8 +26,10 @@ import Testing
     _ style: ToolCallStyle = .tagged, mustCall: Bool = false, several: Bool = true,
     text: Grammar? = nil
   ) throws -> Grammar {
-    try Grammar.toolCalls(
-      Self.functions(), style: style, mustCall: mustCall, allowsSeveral: several, text: text)
+    let objects = try Grammar.toolCallObjects(
+      of: Self.functions(), argumentsKey: style.argumentsKey)
+    return try Grammar.toolCalls(
+      objects, style: style, mustCall: mustCall, allowsSeveral: several, text: text)
   }
 
   private static let call =
@@ -91,18 +93,37 @@ import Testing
   /// What can't be kept to is any object, or an error where it was to be kept to strictly.
   @Test func schemasBeyondReach() throws {
     func grammar(strict: Bool) throws -> Grammar {
-      try Grammar.toolCalls(
-        [
+      let objects = try Grammar.toolCallObjects(
+        of: [
           ToolFunction(
             name: "f", parameters: schema(#"{"type": "object", "minProperties": 1}"#),
             isStrict: strict)
-        ],
-        style: .tagged, mustCall: true, allowsSeveral: false, text: nil)
+        ], argumentsKey: "arguments")
+      return try Grammar.toolCalls(
+        objects, style: .tagged, mustCall: true, allowsSeveral: false, text: nil)
     }
     #expect(
       try read(
         #"<tool_call>{"name": "f", "arguments": {"a": [1]}}</tool_call>"#, grammar(strict: false))
         == .whole)
-    #expect(throws: JSONSchemaError.self) { try grammar(strict: true) }
+    let error = #expect(throws: JSONSchemaError.self) { try grammar(strict: true) }
+    #expect(error?.path == "function 'f' #")
+  }
+
+  /// Functions that fit each by itself and not all together: those that don't are any object.
+  @Test func schemasThatAreTooMuchTogether() throws {
+    let long = try schema(
+      #"{"type": "object", "properties": {"text": {"type": "string", "maxLength": 20000}}}"#)
+    func objects(strict: Bool) throws -> Grammar {
+      try Grammar.toolCallObjects(
+        of: ["e", "f", "g", "h"].map {
+          ToolFunction(name: $0, parameters: long, isStrict: strict)
+        }, argumentsKey: "arguments")
+    }
+    let grammar = try objects(strict: false)
+    #expect(try read(#"{"name": "e", "arguments": {"text": "x"}}"#, grammar) == .whole)
+    #expect(try read(#"{"name": "e", "arguments": {"other": 1}}"#, grammar) == .none)
+    #expect(try read(#"{"name": "h", "arguments": {"other": 1}}"#, grammar) == .whole)
+    #expect(throws: JSONSchemaError.self) { try objects(strict: true) }
   }
 }

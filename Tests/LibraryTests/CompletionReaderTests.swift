@@ -70,6 +70,43 @@ import Testing
       problem(#"{"choices":[{"message":{"tool_calls":[\#(many)]}}]}"#)?.contains("128") == true)
   }
 
+  /// Endpoints that number every call 0, or none, and such as repeat ids and names with every piece.
+  @Test(arguments: [
+    [
+      #"[{"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}}]"#,
+      #"[{"id":"b","function":{"name":"g","arguments":"{\"y\":2}"}}]"#,
+    ],
+    [
+      #"[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\":1}"}}]"#,
+      #"[{"index":0,"id":"b","function":{"name":"g","arguments":"{\"y\":"}}]"#,
+      #"[{"index":0,"function":{"arguments":"2}"}}]"#,
+    ],
+    [
+      #"[{"function":{"name":"f","arguments":"{\"x\":1}"}}]"#,
+      #"[{"function":{"name":"g","arguments":"{\"y\":2}"}}]"#,
+    ],
+    [
+      #"[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}}]"#,
+      #"[{"index":0,"id":"a","function":{"name":"f","arguments":":1}"}},{"index":1,"id":"b","function":{"name":"g","arguments":""}}]"#,
+      #"[{"index":1,"id":"b","function":{"name":"g","arguments":"{\"y\":2}"}}]"#,
+    ],
+    [
+      #"[{"index":0,"id":"a","function":{"name":"f","arguments":"{\"x\""}}]"#,
+      #"[{"index":0,"id":"zz","function":{"name":"f","arguments":":1}"}}]"#,
+      #"[{"index":0,"id":"b","function":{"name":"g","arguments":"{\"y\":2}"}}]"#,
+    ],
+  ])
+  func callsAreToldApart(events: [String]) throws {
+    var reader = CompletionReader()
+    for event in events {
+      _ = try reader.read(
+        Array("data: {\"choices\":[{\"delta\":{\"tool_calls\":\(event)}}]}\n\n".utf8))
+    }
+    #expect(reader.toolCalls.map(\.name) == ["f", "g"])
+    #expect(reader.toolCalls.map(\.arguments) == [#"{"x":1}"#, #"{"y":2}"#])
+    #expect(reader.toolCallBytes == 14)
+  }
+
   /// Endpoints differ in what they leave out.
   @Test func lessThanAll() throws {
     let one = #"data: {"choices":[{"text":"a","finish_reason":null}]}"# + "\n\n"

@@ -183,7 +183,7 @@ import Testing
       var parameters = SamplingParameters(maxTokens: 50)
       let schema = JSONValue.object([("type", .string("object"))])
       let field = JSONValue.object([("type", .string("function")), ("function", schema)])
-      parameters.tools = ToolUse(
+      parameters.tools = try ToolUse(
         tools: [
           Tool(
             function: ToolFunction(name: "f", parameters: schema, isStrict: false),

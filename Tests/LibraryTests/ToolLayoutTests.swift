@@ -40,6 +40,15 @@ import Tokenization
     #expect(layout.messages([Self.chat[0]], tools: []) == [Self.chat[0]])
   }
 
+  /// A template that refuses a system's message gets the words where they can stand.
+  @Test func withoutASystemMessage() {
+    let layout = ToolLayout(templateSource: "{{ messages }}", takesSystemMessages: false)
+    let messages = layout.messages(Self.chat, tools: [Self.tool])
+    #expect(messages.map(\.role) == ["user", "assistant", "user", "user"])
+    #expect(
+      messages[0].content.hasPrefix("# Tools") && messages[0].content.hasSuffix("\n\nWeather?"))
+  }
+
   @Test(arguments: [
     ("{% if tools %}<tool_call>{% endif %}", true),
     ("{% if tools %}Environment: ipython \"parameters\"{% endif %}", true),

@@ -15,6 +15,8 @@ package struct Sampler: Sendable {
   private let candidateSteps: [any CandidateStep]
   private var generator: SeededGenerator
   private var candidates = Candidates()
+  /// What the last token was drawn from.
+  private var pool = Pool.logits
   private let constraint: TokenConstraint?
   /// Logits as they were before a token was drawn that can't follow.
   private var kept: [Float] = []
@@ -22,11 +24,21 @@ package struct Sampler: Sendable {
   package private(set) var failure: GrammarError?
 
   private static let leastProbability: Float = 1e-6
+  /// Dividing logits by less would give numbers that are none; the most probable token has all there is long before.
+  private static let leastTemperature: Float = 1e-5
+
+  private enum Pool {
+    /// The most probable token was taken.
+    case logits
+    /// The logits have become weights.
+    case weights
+    case candidates
+  }
 
   /// - Parameter constraint: What the tokens must keep to; it is this sampler's alone.
   package init(parameters: SamplingParameters, constraint: TokenConstraint? = nil) {
     self.constraint = constraint
-    temperature = parameters.temperature
+    temperature = parameters.temperature < Self.leastTemperature ? 0 : parameters.temperature
     topK = parameters.topK
     // Of 0 the most probable token is left, as other servers have it.
     topP = max(parameters.topP, Self.leastProbability)
@@ -79,11 +91,16 @@ package struct Sampler: Sendable {
     return (token, chosen)
   }
 
+  /// Tokens that are drawn before the whole vocabulary is looked at.
+  private static let tries = 8
+
   /// The choice among the tokens that may follow.
   ///
-  /// Of a token that is drawn from all and kept if it is allowed, else drawn again from those that are, each allowed
-  /// one has the probability that it has among those alone: p + (1 - P) p / P = p / P, where P is what they have
-  /// together. So the whole vocabulary is looked at only where the model is about to leave the format.
+  /// A token is drawn from all that top-k, top-p and min-p leave, and kept if it is allowed; else another from the rest,
+  /// until one is. Each allowed token so has the probability that it has among those alone, as if the others had never
+  /// been there: what is drawn and put away has no say in the order of those that stay. Only where a few draws find none
+  /// is the whole vocabulary looked at; and where nothing that is left is allowed, the choice begins anew among all
+  /// tokens that are.
   private mutating func chooseAllowed(
     _ logits: UnsafeMutableBufferPointer<Float>, _ constraint: TokenConstraint
   ) -> Int32 {
@@ -92,34 +109,64 @@ package struct Sampler: Sendable {
       kept.removeAll(keepingCapacity: true)
       kept.append(contentsOf: logits)
     }
-    let first = choose(logits)
+    var token = choose(logits)
     do throws(GrammarError) {
-      if try constraint.take(first) { return first }
+      for _ in 0..<Self.tries {
+        if try constraint.take(token) { return token }
+        guard let next = chooseAgain(logits, without: token) else { break }
+        token = next
+      }
       if isRandom { _ = logits.update(fromContentsOf: kept) }
       try constraint.mask(logits)
-      let second = choose(logits)
+      if case .candidates = pool {
+        candidates.items.removeAll { logits[Int($0.token)] == -.infinity }
+        if let next = candidates.draw(using: &generator), try constraint.take(next) { return next }
+      }
+      token = choose(logits)
       // Where the logits are no numbers, whatever was chosen may not be allowed.
-      if try !constraint.take(second) { throw .noTokenFits }
-      return second
+      if try !constraint.take(token) { throw .noTokenFits }
+      return token
     } catch {
       failure = error
-      return first
+      return token
+    }
+  }
+
+  /// Another choice from the same, without the token that was chosen; nil where nothing is left.
+  private mutating func chooseAgain(
+    _ logits: UnsafeMutableBufferPointer<Float>, without token: Int32
+  ) -> Int32? {
+    switch pool {
+    case .logits:
+      logits[Int(token)] = -.infinity
+      let best = LogitDistribution.argmax(UnsafeBufferPointer(logits))
+      return logits[Int(best)] > -.infinity ? best : nil
+    case .weights:
+      logits[Int(token)] = 0
+      return WeightedDraw.index(UnsafeBufferPointer(logits), using: &generator)
+        .map { Int32(truncatingIfNeeded: $0) }
+    case .candidates:
+      candidates.items.removeAll { $0.token == token }
+      return candidates.draw(using: &generator)
     }
   }
 
   /// The choice among logits that the steps are done with, which become scratch.
   private mutating func choose(_ logits: UnsafeMutableBufferPointer<Float>) -> Int32 {
     let best = LogitDistribution.argmax(UnsafeBufferPointer(logits))
+    pool = .logits
     guard temperature > 0, topK != 1, logits[Int(best)].isFinite,
       let first = logits.baseAddress
     else { return best }
     VectorOperations.scale(first, by: 1 / temperature, count: logits.count)
     let largest = logits[Int(best)]
     guard topK > 0 || topP < 1 || minP > 0 else {
+      pool = .weights
       VectorOperations.exponentials(first, below: largest, count: logits.count)
       let index = WeightedDraw.index(UnsafeBufferPointer(logits), using: &generator)
       return index.map { Int32(truncatingIfNeeded: $0) } ?? best
     }
+    pool = .candidates
     gather(UnsafeBufferPointer(logits), largest: largest)
     for step in candidateSteps { step.apply(to: &candidates) }
     return candidates.draw(using: &generator) ?? best

@@ -83,11 +83,20 @@ final class GenerationState {
     if let logprob { pendingLogprobs.append(logprob) }
     let outcome = stopRule.take(text: text.append(token))
     send(outcome.text)
-    if let reason = sampler.isComplete ? .formatComplete : outcome.finished {
+    if let reason = end(outcome.finished) {
       finish(reason, now: now)
       return nil
     }
     return token
+  }
+
+  /// Why the answer ends, if it does: a text that it was to stop at before all else, and the end of its format before
+  /// a limit.
+  private func end(_ reason: FinishReason?) -> FinishReason? {
+    switch reason {
+    case .stopString, .layoutStop: reason
+    default: sampler.isComplete ? .formatComplete : reason
+    }
   }
 
   /// Sends the held-back text, unless a stop string ended the answer, and the summary.

@@ -19,6 +19,8 @@ package struct ToolCallReader: Sendable {
   private let makeID: @Sendable () -> String
   private var place = Place.text
   private var held: [UInt8] = []
+  /// Finds the end of the object that a call is; of the call that is being read.
+  private var object = JSONObjectEnd()
   private var hasText = false
   /// Calls that were found.
   package private(set) var callCount = 0
@@ -66,15 +68,14 @@ package struct ToolCallReader: Sendable {
         let before = String(decoding: held[..<end], as: UTF8.self)
         held.removeFirst(begin.upperBound)
         place = .call
+        object = JSONObjectEnd()
         guard !before.isEmpty else { return next() }
         hasText = true
         return .text(before)
       }
       return text(upTo: certainText())
     case .call:
-      guard !style.close.isEmpty, let end = held.firstRange(of: Array(style.close.utf8)) else {
-        return nil
-      }
+      guard let end = endOfCall() else { return nil }
       let inside = held[..<end.lowerBound]
       let found =
         call(inside)
@@ -83,6 +84,23 @@ package struct ToolCallReader: Sendable {
       place = .text
       return found
     }
+  }
+
+  /// Where the mark stands that ends the call that is being read; nil where it has not come. One within the object, in
+  /// a string of its arguments, is a part of it.
+  private mutating func endOfCall() -> Range<Int>? {
+    guard !style.close.isEmpty else { return nil }
+    let mark = Array(style.close.utf8)
+    let end: Int
+    switch object.find(in: held) {
+    case .open: return nil
+    case .end(let found): end = found
+    case .noObject: return held.firstRange(of: mark)
+    }
+    guard let next = held[end...].firstIndex(where: { !Self.isSpace($0) }) else { return nil }
+    let rest = held[next...]
+    if rest.starts(with: mark) { return next..<next + mark.count }
+    return mark.starts(with: rest) ? nil : held[end...].firstRange(of: mark)
   }
 
   /// Where a call's mark stands in what is held.

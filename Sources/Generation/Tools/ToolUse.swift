@@ -30,11 +30,27 @@ package struct ToolUse: Sendable, Equatable {
   package let choice: Choice
   /// Whether one answer may ask for several calls; nil where the caller did not say.
   package let allowsSeveral: Bool?
+  /// What calls may be, in the words of ``ToolCallStyle/tagged``: worked out once, which takes longest.
+  private let calls: Grammar
 
-  package init(tools: [Tool], choice: Choice, allowsSeveral: Bool?) {
+  /// - Throws: What of a strict function's schema can't be kept to.
+  package init(tools: [Tool], choice: Choice, allowsSeveral: Bool?) throws(JSONSchemaError) {
     self.tools = tools
     self.choice = choice
     self.allowsSeveral = allowsSeveral
+    calls = try Grammar.toolCallObjects(
+      of: Self.functions(tools, choice), argumentsKey: ToolCallStyle.tagged.argumentsKey)
+  }
+
+  /// Those that may be called.
+  private static func functions(_ tools: [Tool], _ choice: Choice) -> [ToolFunction] {
+    let functions = tools.map(\.function)
+    if case .named(let name) = choice { return functions.filter { $0.name == name } }
+    return functions
+  }
+
+  package static func == (a: ToolUse, b: ToolUse) -> Bool {
+    a.tools == b.tools && a.choice == b.choice && a.allowsSeveral == b.allowsSeveral
   }
 
   /// What answers may be of an expert that writes calls in a style.
@@ -46,13 +62,14 @@ package struct ToolUse: Sendable, Equatable {
   package func grammar(
     _ style: ToolCallStyle, isTaught: Bool, text: Grammar?
   ) throws(JSONSchemaError) -> Grammar {
-    var functions = tools.map(\.function)
     var several = allowsSeveral ?? isTaught
-    if case .named(let name) = choice {
-      functions.removeAll { $0.name != name }
-      several = false
-    }
+    if case .named = choice { several = false }
+    let objects =
+      style.argumentsKey == ToolCallStyle.tagged.argumentsKey
+      ? calls
+      : try Grammar.toolCallObjects(
+        of: Self.functions(tools, choice), argumentsKey: style.argumentsKey)
     return try Grammar.toolCalls(
-      functions, style: style, mustCall: choice != .auto, allowsSeveral: several, text: text)
+      objects, style: style, mustCall: choice != .auto, allowsSeveral: several, text: text)
   }
 }

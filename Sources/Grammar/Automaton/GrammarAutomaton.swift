@@ -17,11 +17,13 @@ final class GrammarAutomaton {
   private static let bottom: Int32 = -1
 
   enum Limit {
-    /// Calls within calls; deeper ways are not followed. Readers of JSON give up at such depths as well.
+    /// Calls within calls. A way that could not come to its end with so many is not begun.
     static let depth = 160
     static let configurations = 4_096
-    /// States that are kept; then all is forgotten but the present one.
+    /// What is kept; of more all is forgotten but the present state.
     static let states = 16_384
+    static let keptConfigurations = 1 << 20
+    static let frames = 1 << 18
     /// States that one walk through the vocabulary may add: so many are no sensible format's.
     static let statesOfAWalk = 65_536
     /// Configurations that one token may cost to follow, a tenth of a second: others' tokens wait for it.
@@ -43,8 +45,6 @@ final class GrammarAutomaton {
   /// Bytes between which no state of the grammar makes a difference have one class. // (256)
   private let classes: [UInt8]
   private let classCount: Int
-  /// A byte of each class.
-  private let representatives: [UInt8]
 
   private var frames: [Frame] = []
   private var depths: [Int] = []
@@ -54,16 +54,21 @@ final class GrammarAutomaton {
   private var stateIDs: [[Configuration]: StateID] = [:]
   /// (states, classes)
   private var transitions: [StateID] = []
+  /// Configurations in all states.
+  private var keptConfigurations = 0
   /// Configurations that were followed since the last token.
   private var work = 0
 
   init(_ grammar: Grammar) {
     self.grammar = grammar
-    (classes, representatives) = Self.byteClasses(grammar)
-    classCount = representatives.count
+    (classes, classCount) = Self.byteClasses(grammar)
   }
 
-  var stateCount: Int { states.count }
+  /// Whether so much is kept that it should be forgotten.
+  var isFull: Bool {
+    states.count > Limit.states || keptConfigurations > Limit.keptConfigurations
+      || frames.count > Limit.frames
+  }
 
   /// Before the first byte.
   func start() throws(GrammarError) -> StateID {
@@ -159,14 +164,29 @@ final class GrammarAutomaton {
 
   /// Forgets all states but one, whose new number it gives.
   func forgetAll(but state: StateID) throws(GrammarError) -> StateID {
-    // Stacks keep their numbers: what is open refers to them.
     let kept = states[Int(state)]
     let isAccepting = accepting[Int(state)]
+    let oldFrames = frames
     states = []
     accepting = []
     stateIDs = [:]
     transitions = []
-    return try intern(kept, isAccepting: isAccepting)
+    keptConfigurations = 0
+    frames = []
+    depths = []
+    frameIDs = [:]
+    var moved: [Int32: Int32] = [Self.bottom: Self.bottom]
+    func move(_ stack: Int32) -> Int32 {
+      if let known = moved[stack] { return known }
+      // As deep as calls go, which is bounded.
+      let frame = oldFrames[Int(stack)]
+      let number = push(frame.returnState, on: move(frame.below))
+      moved[stack] = number
+      return number
+    }
+    let configurations = kept.map { Configuration(state: $0.state, stack: move($0.stack)) }
+      .sorted { ($0.state, $0.stack) < ($1.state, $1.stack) }
+    return try intern(configurations, isAccepting: isAccepting)
   }
 
   /// Makes a transition that is not known yet.
@@ -175,7 +195,9 @@ final class GrammarAutomaton {
     work += states[Int(state)].count
     for configuration in states[Int(state)] {
       for case .bytes(let range, let next) in grammar.edges[Int(configuration.state)]
-      where range.contains(byte) {
+      where range.contains(byte)
+        && depth(configuration.stack) + Int(grammar.callsNeeded[Int(next)]) <= Limit.depth
+      {
         reached.append(Configuration(state: next, stack: configuration.stack))
       }
     }
@@ -193,6 +215,7 @@ final class GrammarAutomaton {
     func reach(_ configuration: Configuration) {
       if seen.insert(configuration).inserted { open.append(configuration) }
     }
+    func needed(_ state: Grammar.State) -> Int { Int(grammar.callsNeeded[Int(state)]) }
     while let configuration = open.popLast() {
       guard seen.count <= Limit.configurations else {
         throw .tooAmbiguous(limit: Limit.configurations)
@@ -209,10 +232,18 @@ final class GrammarAutomaton {
       for edge in grammar.edges[Int(configuration.state)] {
         switch edge {
         case .bytes: waits = true
-        case .jump(let next): reach(Configuration(state: next, stack: configuration.stack))
+        case .jump(let next):
+          guard depth(configuration.stack) + needed(next) <= Limit.depth else { continue }
+          reach(Configuration(state: next, stack: configuration.stack))
         case .call(let rule, let next):
-          guard let stack = push(next, on: configuration.stack) else { continue }
-          reach(Configuration(state: grammar.ruleStarts[Int(rule)], stack: stack))
+          // Behind the call, and in it: both must be able to come to their ends.
+          let depth = depth(configuration.stack)
+          guard depth + needed(next) <= Limit.depth,
+            depth + 1 + needed(grammar.ruleStarts[Int(rule)]) <= Limit.depth
+          else { continue }
+          reach(
+            Configuration(
+              state: grammar.ruleStarts[Int(rule)], stack: push(next, on: configuration.stack)))
         }
       }
       if waits { waiting.append(configuration) }
@@ -236,25 +267,28 @@ final class GrammarAutomaton {
     let id = StateID(states.count)
     stateIDs[key] = id
     states.append(configurations)
+    keptConfigurations += configurations.count
     accepting.append(isAccepting)
     transitions.append(contentsOf: repeatElement(Self.unknown, count: classCount))
     return id
   }
 
-  /// The stack with a place to return to on top; nil where it would be too deep.
-  private func push(_ state: Grammar.State, on stack: Int32) -> Int32? {
-    let depth = stack == Self.bottom ? 1 : depths[Int(stack)] + 1
-    guard depth <= Limit.depth else { return nil }
+  /// Calls that are open.
+  private func depth(_ stack: Int32) -> Int { stack == Self.bottom ? 0 : depths[Int(stack)] }
+
+  /// The stack with a place to return to on top.
+  private func push(_ state: Grammar.State, on stack: Int32) -> Int32 {
     let frame = Frame(returnState: state, below: stack)
     if let known = frameIDs[frame] { return known }
     let id = Int32(frames.count)
     frames.append(frame)
-    depths.append(depth)
+    depths.append(depth(stack) + 1)
     frameIDs[frame] = id
     return id
   }
 
-  private static func byteClasses(_ grammar: Grammar) -> (of: [UInt8], representatives: [UInt8]) {
+  /// The class of each byte, and how many there are.
+  private static func byteClasses(_ grammar: Grammar) -> (of: [UInt8], count: Int) {
     var begins = [Bool](repeating: false, count: 257)
     begins[0] = true
     for edges in grammar.edges {
@@ -264,11 +298,11 @@ final class GrammarAutomaton {
       }
     }
     var classes: [UInt8] = []
-    var representatives: [UInt8] = []
+    var count = 0
     for byte in 0..<256 {
-      if begins[byte] { representatives.append(UInt8(byte)) }
-      classes.append(UInt8(representatives.count - 1))
+      if begins[byte] { count += 1 }
+      classes.append(UInt8(count - 1))
     }
-    return (classes, representatives)
+    return (classes, count)
   }
 }

@@ -181,57 +181,70 @@ struct GrammarBuilder {
   ///
   /// What can never come to an end is left out, so that no text is begun that could not be finished.
   func finish(root: Grammar.Rule) -> Grammar? {
-    let canEnd = statesThatCanEnd()
+    let needs = callsNeeded()
+    func canEnd(_ state: State) -> Bool { needs[Int(state)] <= GrammarAutomaton.Limit.depth }
     func leads(_ edge: Grammar.Edge) -> Bool {
       switch edge {
-      case .bytes(_, let next), .jump(let next): canEnd[Int(next)]
-      case .call(let rule, let next): canEnd[Int(ruleStarts[Int(rule)])] && canEnd[Int(next)]
+      case .bytes(_, let next), .jump(let next): canEnd(next)
+      case .call(let rule, let next): canEnd(ruleStarts[Int(rule)]) && canEnd(next)
       }
     }
-    guard canEnd[Int(ruleStarts[Int(root)])] else { return nil }
+    guard canEnd(ruleStarts[Int(root)]) else { return nil }
     return Grammar(
       edges: edges.map { $0.filter(leads) }, isRuleEnd: isRuleEnd, ruleStarts: ruleStarts,
-      root: root)
+      root: root, callsNeeded: needs)
   }
 
-  /// Whether the end of its rule can be reached from a state. By state.
-  private func statesThatCanEnd() -> [Bool] {
+  /// The least number of calls within calls with which the end of its rule can be reached from a state; `Int32.max`
+  /// where it can't be. By state.
+  ///
+  /// Of a way the call that needs most counts, and of all ways the best: Dijkstra's search from the rules' ends, with a
+  /// maximum where distances have a sum.
+  private func callsNeeded() -> [Int32] {
     var before: [[State]] = Array(repeating: [], count: edges.count)
     var callers: [[(from: State, then: State)]] = Array(repeating: [], count: ruleStarts.count)
+    var calls: [[(from: State, rule: Grammar.Rule)]] = Array(repeating: [], count: edges.count)
     for (state, edges) in edges.enumerated() {
       for edge in edges {
         switch edge {
         case .bytes(_, let next), .jump(let next): before[Int(next)].append(State(state))
         case .call(let rule, let next):
           callers[Int(rule)].append((from: State(state), then: next))
+          calls[Int(next)].append((from: State(state), rule: rule))
         }
-      }
-    }
-    var calls: [[(from: State, rule: Grammar.Rule)]] = Array(repeating: [], count: edges.count)
-    for (rule, callers) in callers.enumerated() {
-      for caller in callers {
-        calls[Int(caller.then)].append((from: caller.from, rule: Grammar.Rule(rule)))
       }
     }
     var rulesAt: [State: [Int]] = [:]
     for (rule, start) in ruleStarts.enumerated() { rulesAt[start, default: []].append(rule) }
 
-    var canEnd = isRuleEnd
-    var open = isRuleEnd.indices.filter { isRuleEnd[$0] }.map(State.init)
-    func reach(_ state: State) {
-      guard !canEnd[Int(state)] else { return }
-      canEnd[Int(state)] = true
-      open.append(state)
-    }
-    while let state = open.popLast() {
-      before[Int(state)].forEach(reach)
-      for call in calls[Int(state)] where canEnd[Int(ruleStarts[Int(call.rule)])] {
-        reach(call.from)
+    let never = Int32.max
+    var needs = [Int32](repeating: never, count: edges.count)
+    // States by what they need: none is found to need less than those that are done.
+    var open: [[State]] = [isRuleEnd.indices.filter { isRuleEnd[$0] }.map(State.init)]
+    var level = 0
+    while level < open.count {
+      func reach(_ state: State, _ need: Int32) {
+        guard needs[Int(state)] == never else { return }
+        while open.count <= Int(need) { open.append([]) }
+        open[Int(need)].append(state)
       }
-      for rule in rulesAt[state] ?? [] {
-        for caller in callers[rule] where canEnd[Int(caller.then)] { reach(caller.from) }
+      while let state = open[level].popLast() {
+        guard needs[Int(state)] == never else { continue }
+        let need = Int32(level)
+        needs[Int(state)] = need
+        for earlier in before[Int(state)] { reach(earlier, need) }
+        for call in calls[Int(state)] {
+          let inside = needs[Int(ruleStarts[Int(call.rule)])]
+          if inside != never { reach(call.from, max(need, inside + 1)) }
+        }
+        for rule in rulesAt[state] ?? [] {
+          for caller in callers[rule] where needs[Int(caller.then)] != never {
+            reach(caller.from, max(needs[Int(caller.then)], need + 1))
+          }
+        }
       }
+      level += 1
     }
-    return canEnd
+    return needs
   }
 }

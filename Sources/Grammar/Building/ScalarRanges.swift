@@ -23,12 +23,27 @@ struct ScalarRanges: Equatable, Sendable {
   var inverted: ScalarRanges { Self.all.subtracting(self) }
 
   func subtracting(_ other: ScalarRanges) -> ScalarRanges {
-    var left = ranges
-    for range in other.ranges { left = left.flatMap { Self.subtract(range, from: $0) } }
+    var left: [ClosedRange<UInt32>] = []
+    // Both are in order: what ends before a range begins ends before the next one too.
+    var place = 0
+    for range in ranges {
+      while place < other.ranges.count, other.ranges[place].upperBound < range.lowerBound {
+        place += 1
+      }
+      var rest: ClosedRange<UInt32>? = range
+      var next = place
+      while let piece = rest, next < other.ranges.count,
+        other.ranges[next].lowerBound <= piece.upperBound
+      {
+        let pieces = Self.subtract(other.ranges[next], from: piece)
+        rest = pieces.last.flatMap { $0.lowerBound > other.ranges[next].upperBound ? $0 : nil }
+        if let first = pieces.first, first != rest { left.append(first) }
+        next += 1
+      }
+      if let rest { left.append(rest) }
+    }
     return ScalarRanges(left)
   }
-
-  func union(_ other: ScalarRanges) -> ScalarRanges { ScalarRanges(ranges + other.ranges) }
 
   func contains(_ scalar: UInt32) -> Bool { ranges.contains { $0.contains(scalar) } }
 

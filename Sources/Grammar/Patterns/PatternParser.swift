@@ -63,30 +63,27 @@ struct PatternParser {
     problem: "has '^' or '$' elsewhere than at its beginning and end")
 
   private mutating func quantified() throws(PatternError) -> Pattern {
-    var pattern = try atom()
-    while let scalar = next {
-      let counts: (Int, Int?)
-      switch scalar {
-      case "*": counts = (0, nil)
-      case "+": counts = (1, nil)
-      case "?": counts = (0, 1)
-      case "{":
-        guard let found = try braces() else { return pattern }
-        counts = found
-        place -= 1
-      default: return pattern
-      }
-      place += 1
-      // Whether as few as possible are taken makes no difference to what matches.
-      _ = accept("?")
-      if accept("+") { throw PatternError(problem: "has a possessive quantifier") }
-      pattern = .repeated(pattern, atLeast: counts.0, atMost: counts.1)
+    let atom = try atom()
+    guard let counts = try quantifier() else { return atom }
+    // Whether as few as possible are taken makes no difference to what matches.
+    _ = accept("?")
+    if accept("+") { throw PatternError(problem: "has a possessive quantifier") }
+    if let scalar = next, "*+?{".unicodeScalars.contains(scalar) {
+      throw PatternError(problem: "has a '\(scalar)' behind another quantifier")
     }
-    return pattern
+    return .repeated(atom, atLeast: counts.0, atMost: counts.1)
   }
 
-  /// Counts in braces, read to their end; nil where the brace is meant as it stands.
-  private mutating func braces() throws(PatternError) -> (Int, Int?)? {
+  /// How often what stands before may come; nil where nothing says it.
+  private mutating func quantifier() throws(PatternError) -> (Int, Int?)? {
+    if accept("*") { return (0, nil) }
+    if accept("+") { return (1, nil) }
+    if accept("?") { return (0, 1) }
+    return next == "{" ? try braces() : nil
+  }
+
+  /// Counts in braces, read to their end.
+  private mutating func braces() throws(PatternError) -> (Int, Int?) {
     let start = place
     place += 1
     let least = number()
@@ -156,11 +153,12 @@ struct PatternParser {
 
   private mutating func bracket() throws(PatternError) -> ScalarRanges {
     let isInverted = accept("^")
-    var set = ScalarRanges([])
+    // Put together at the end: a set is brought into order each time that it is made.
+    var ranges: [ClosedRange<UInt32>] = []
     while let scalar = next, scalar != "]" {
       let first = try bracketMember()
       guard next == "-", place + 1 < scalars.count, scalars[place + 1] != "]" else {
-        set = set.union(first)
+        ranges += first.ranges
         continue
       }
       place += 1
@@ -168,9 +166,10 @@ struct PatternParser {
       guard let low = Self.single(first), let high = Self.single(last), low <= high else {
         throw PatternError(problem: "has a range in brackets that is none")
       }
-      set = set.union(ScalarRanges([low...high]))
+      ranges.append(low...high)
     }
     guard accept("]") else { throw PatternError(problem: "has a '[' without its ']'") }
+    let set = ScalarRanges(ranges)
     return isInverted ? set.inverted : set
   }
 
@@ -224,35 +223,4 @@ struct PatternParser {
     }
     return Self.just(scalar)
   }
-}
-
-/// Sets that patterns have names for.
-enum PatternClass {
-  static let digits = ScalarRanges([0x30...0x39])
-  static let words = ScalarRanges([0x30...0x39, 0x41...0x5A, 0x5F...0x5F, 0x61...0x7A])
-  static let spaces = ScalarRanges([
-    0x09...0x0D, 0x20...0x20, 0xA0...0xA0, 0x1680...0x1680, 0x2000...0x200A, 0x2028...0x2029,
-    0x202F...0x202F, 0x205F...0x205F, 0x3000...0x3000, 0xFEFF...0xFEFF,
-  ])
-  static let lineEnds = ScalarRanges([0x0A...0x0A, 0x0D...0x0D, 0x2028...0x2029])
-}
-
-/// Texts that JSON Schema's `format` names, as patterns. What has no pattern here is no more than a remark, as
-/// the specification has it.
-enum NamedFormat {
-  private static let date =
-    #"[1-9]\d{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"#
-  private static let time =
-    #"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)"#
-  private static let byte = #"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"#
-
-  static let patterns: [String: String] = [
-    "date": "^\(date)$",
-    "time": "^\(time)$",
-    "date-time": "^\(date)T\(time)$",
-    "uuid": #"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"#,
-    "ipv4": #"^\#(byte)(?:\.\#(byte)){3}$"#,
-    "email":
-      #"^[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9][A-Za-z0-9-]{0,40}(?:\.[A-Za-z]{2,20}){1,3}$"#,
-  ]
 }

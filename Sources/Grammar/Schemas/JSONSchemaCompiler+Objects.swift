@@ -23,7 +23,10 @@ extension JSONSchemaCompiler {
     let required = try required(schema, at: path)
     // Without a word about others: any where none is named, else none.
     var additional: JSONValue? =
-      schema.values["additionalProperties"] ?? .bool(schema.values["properties"] == nil)
+      schema.values["additionalProperties"]
+      ?? .bool(
+        schema.values["properties"] == nil && schema.values["unevaluatedProperties"] != .bool(false)
+      )
     if additional == .bool(false) { additional = nil }
     for name in required.names where places[Array(name.utf8)] == nil {
       guard let additional else {
@@ -31,6 +34,11 @@ extension JSONSchemaCompiler {
           path: path + "/required", problem: "names '\(name.prefix(60))', which is no property")
       }
       properties.append((name, additional))
+    }
+    let names = properties.map(\.key)
+    // One that can have no value can't be there.
+    properties.removeAll { property in
+      property.value == .bool(false) && !required.set.contains(Array(property.key.utf8))
     }
     if properties.isEmpty, additional == .bool(true) { return try builder.anyObject(from: state) }
 
@@ -54,7 +62,7 @@ extension JSONSchemaCompiler {
     if let additional {
       let before = try builder.newState()
       try begin(before, empty, some, in: &builder)
-      let name = try builder.string(otherThan: properties.map(\.key), from: before)
+      let name = try builder.string(otherThan: names, from: before)
       let colon = try builder.space(from: try builder.literal(":", from: name))
       let rule = try rule(additional, at: path + "/additionalProperties", in: &builder)
       let after = try builder.call(rule, from: colon)

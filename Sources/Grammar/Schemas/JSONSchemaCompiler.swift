@@ -1,7 +1,9 @@
 import Foundation
 import JSON
 
-/// Makes a grammar of a JSON schema: every text of it is valid by the schema.
+/// Makes a grammar of a JSON schema: every text of it is valid by the schema, but for `oneOf`, of which it
+/// keeps what `anyOf` says, and for upper bounds of length that no answer comes to (``longestString``,
+/// ``longestArray``).
 ///
 /// The other way round there are limits, which keep small models on the way: properties come in the schema's
 /// order, an object with properties has no others unless `additionalProperties` says so, white space is as
@@ -11,8 +13,9 @@ struct JSONSchemaCompiler {
   private let root: JSONValue
   /// Before the names of this schema's rules, where a grammar has several schemas.
   private let prefix: String
+  private let budget = Budget()
   /// Rules that were called and have still to be written: each on its own, so that schemas that refer to each
-  /// other in long chains take no stack.
+  /// other in long chains, or to themselves, take no stack.
   private var pending: [(rule: Grammar.Rule, schema: JSONValue, path: String)] = []
 
   init(_ root: JSONValue, prefix: String = "") {
@@ -21,6 +24,19 @@ struct JSONSchemaCompiler {
   }
 
   typealias State = Grammar.State
+
+  /// What one schema may cost. A few hundred bytes that refer to each other can mean as much as one likes.
+  private final class Budget {
+    /// Bytes of schemas that may be looked at, some tenths of a second.
+    var left = 32 << 20
+  }
+
+  func spend(_ bytes: Int, at path: String) throws(JSONSchemaError) {
+    budget.left -= bytes
+    guard budget.left >= 0 else {
+      throw JSONSchemaError(path: path, problem: "the schema means too much to be worked out")
+    }
+  }
 
   /// Larger ones would take long to look through.
   static func checkSize(_ schema: JSONValue) throws(JSONSchemaError) {
@@ -46,6 +62,7 @@ struct JSONSchemaCompiler {
   mutating func value(
     _ schema: JSONValue, at path: String, from state: State, in builder: inout GrammarBuilder
   ) throws -> State {
+    try spend(Self.perSchema, at: path)
     switch schema {
     case .bool(true): return try builder.anyValue(from: state)
     case .bool(false): throw JSONSchemaError(path: path, problem: "takes no value")
@@ -53,12 +70,21 @@ struct JSONSchemaCompiler {
     default: throw JSONSchemaError(path: path, problem: "must be an object, but is \(schema.kind)")
     }
     let schema = try SchemaObject(schema, at: path)
+    // OpenAPI's way to say that a reference may be null as well: `nullable` beside it.
+    if schema.isNullable, schema.values["$ref"] != nil || schema.values["allOf"] != nil {
+      let other = schema.assertions(except: ["nullable"]).json
+      let start = try builder.newState()
+      builder.jump(from: state, to: start)
+      let end = try value(other, at: path, from: start, in: &builder)
+      builder.jump(from: try builder.literal("null", from: state), to: end)
+      return end
+    }
     if let reference = schema.values["$ref"] {
       let rest = schema.assertions(except: ["$ref"])
       if rest.isEmpty { return try call(reference, at: path, from: state, in: &builder) }
       let target = try follow(reference, at: path)
-      return try value(
-        try merged(target.schema, rest.json, at: path), at: path, from: state, in: &builder)
+      return try call(
+        merged: try merged(target.schema, rest.json, at: path), at: path, from: state, in: &builder)
     }
     if let parts = schema.values["allOf"] {
       guard case .array(let parts) = parts, !parts.isEmpty else {
@@ -74,7 +100,7 @@ struct JSONSchemaCompiler {
         let place = "\(path)/allOf/\(index)"
         whole = try merged(whole, try resolved(part, at: place), at: place)
       }
-      return try value(whole, at: path, from: state, in: &builder)
+      return try call(merged: whole, at: path, from: state, in: &builder)
     }
     for keyword in ["anyOf", "oneOf"] {
       guard let parts = schema.values[keyword] else { continue }
@@ -101,14 +127,25 @@ struct JSONSchemaCompiler {
     }
     let rest = schema.assertions(except: [keyword])
     let end = try builder.newState()
+    var isEmpty = true
     for (index, part) in parts.enumerated() {
       let place = "\(path)/\(keyword)/\(index)"
       var part = part
       if !rest.isEmpty { part = try merged(rest.json, try resolved(part, at: place), at: place) }
+      // One that takes nothing beside the rest is no alternative.
+      if part == .bool(false) { continue }
+      isEmpty = false
       // Its own beginning, so that nothing one alternative comes back to is another's.
       let start = try builder.newState()
       builder.jump(from: state, to: start)
-      builder.jump(from: try value(part, at: place, from: start, in: &builder), to: end)
+      let reached =
+        rest.isEmpty
+        ? try value(part, at: place, from: start, in: &builder)
+        : try call(merged: part, at: place, from: start, in: &builder)
+      builder.jump(from: reached, to: end)
+    }
+    guard !isEmpty else {
+      throw JSONSchemaError(path: "\(path)/\(keyword)", problem: "has no schema that takes a value")
     }
     return end
   }
@@ -124,7 +161,9 @@ struct JSONSchemaCompiler {
     }
     if schema.isNullable { values.append(.null) }
     if let constant = schema.values["const"], schema.values["enum"] != nil {
-      guard case .array(let listed) = schema.values["enum"], listed.contains(constant) else {
+      guard case .array(let listed) = schema.values["enum"],
+        listed.contains(where: { $0.identity == constant.identity })
+      else {
         throw JSONSchemaError(path: path, problem: "is none of those in 'enum'")
       }
     }
@@ -183,16 +222,32 @@ struct JSONSchemaCompiler {
 
   // MARK: - Rules and references
 
-  /// A rule of its own for a schema that stands at several places of the grammar.
+  /// What any schema costs, however small.
+  private static let perSchema = 64
+
+  /// The rule of a schema, so that it is written once and called from several places.
   ///
-  /// Where schemas were merged, two can have one path: the name has what it says as well.
-  func uniqueName(_ path: String, _ schema: JSONValue) -> String {
-    prefix + path + " " + String(decoding: schema.json, as: UTF8.self)
+  /// It has the name of what it says: references are whole paths, so that a schema means the same wherever it stands,
+  /// and one that comes back to itself through others comes back to its rule.
+  mutating func rule(
+    _ schema: JSONValue, at path: String, in builder: inout GrammarBuilder
+  ) throws -> Grammar.Rule {
+    let json = schema.json
+    try spend(json.count, at: path)
+    let (rule, isNew) = try builder.declare(prefix + "= " + String(decoding: json, as: UTF8.self))
+    if isNew { pending.append((rule, schema, path)) }
+    return rule
   }
 
-  /// Writes a declared rule later.
-  mutating func postpone(_ rule: Grammar.Rule, _ schema: JSONValue, _ path: String) {
-    pending.append((rule, schema, path))
+  /// What became of several schemas: always by its rule, for it may hold itself.
+  private mutating func call(
+    merged schema: JSONValue, at path: String, from state: State, in builder: inout GrammarBuilder
+  ) throws -> State {
+    guard schema != .bool(false) else {
+      throw JSONSchemaError(
+        path: path, problem: "takes no value beside the schemas that it refers to")
+    }
+    return try builder.call(try rule(schema, at: path, in: &builder), from: state)
   }
 
   private mutating func call(

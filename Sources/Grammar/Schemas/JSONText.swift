@@ -7,8 +7,9 @@ extension GrammarBuilder {
   static let plainStringScalars = ScalarRanges([0x20...ScalarRanges.largest])
     .subtracting(ScalarRanges([0x22...0x22, 0x5C...0x5C]))
 
-  /// Digits of a number before and behind the point, and of its exponent, as many as a double can tell apart.
-  private static let digits = (whole: 15, fraction: 16, exponent: 3)
+  /// Digits of a number before and behind the point, as many as a double can tell apart, and of its exponent: with
+  /// three it could be infinite.
+  private static let digits = (whole: 15, fraction: 16, exponent: 2)
   private static let indentation = (blanks: 32, tabs: 10)
 
   /// Nothing, a blank, or a line's end and the next one's indentation.

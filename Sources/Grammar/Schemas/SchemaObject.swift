@@ -25,10 +25,9 @@ struct SchemaObject {
   /// Keywords that are heeded.
   private static let known: Set<String> = [
     "$ref", "allOf", "anyOf", "oneOf", "type", "enum", "const", "nullable", "properties",
-    "required",
-    "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "minLength",
-    "maxLength",
-    "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+    "required", "additionalProperties", "unevaluatedProperties", "items", "prefixItems", "minItems",
+    "maxItems", "minLength", "maxLength", "pattern", "format", "minimum", "maximum",
+    "exclusiveMinimum", "exclusiveMaximum",
   ]
 
   /// Keywords that shut values out in ways that are not kept to here. Any that is in neither list is a remark
@@ -36,7 +35,7 @@ struct SchemaObject {
   private static let unsupported: Set<String> = [
     "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies",
     "patternProperties", "propertyNames", "minProperties", "maxProperties", "contains",
-    "minContains", "maxContains", "uniqueItems", "multipleOf", "unevaluatedProperties",
+    "minContains", "maxContains", "uniqueItems", "multipleOf",
     "unevaluatedItems", "additionalItems", "$dynamicRef", "$recursiveRef",
   ]
 
@@ -45,25 +44,47 @@ struct SchemaObject {
 
   init(_ schema: JSONValue, at path: String) throws(JSONSchemaError) {
     self.path = path
+    var isWhole = false
     guard case .object(let pairs) = schema else {
       throw JSONSchemaError(path: path, problem: "must be an object, but is \(schema.kind)")
     }
     for (keyword, value) in pairs {
+      if keyword == "multipleOf", case .int(1) = value {
+        isWhole = true
+        continue
+      }
+      if keyword == "unevaluatedProperties", case .object = value {
+        throw JSONSchemaError(
+          path: path, problem: "the keyword '\(keyword)' is supported as true and false alone")
+      }
       if Self.unsupported.contains(keyword), !Self.isIdle(keyword, value) {
         throw JSONSchemaError(path: path, problem: "the keyword '\(keyword)' is not supported")
       }
       guard Self.known.contains(keyword) else { continue }
       if values.updateValue(value, forKey: keyword) == nil { keywords.append(keyword) }
     }
+    // A multiple of 1 is a whole number.
+    guard isWhole, let kinds = try types() else {
+      guard !isWhole else {
+        throw JSONSchemaError(
+          path: path, problem: "the keyword 'multipleOf' is not supported without 'type'")
+      }
+      return
+    }
+    let whole = kinds.map { $0 == .number ? Kind.integer : $0 }
+    values["type"] = .array(whole.map { .string($0.rawValue) })
+  }
+
+  /// Says something else, or something more.
+  mutating func set(_ keyword: String, _ value: JSONValue) {
+    if values.updateValue(value, forKey: keyword) == nil { keywords.append(keyword) }
   }
 
   /// Whether a keyword that is not supported shuts nothing out here.
   private static func isIdle(_ keyword: String, _ value: JSONValue) -> Bool {
     switch (keyword, value) {
-    case ("uniqueItems", .bool(false)), ("multipleOf", .int(1)): true
+    case ("uniqueItems", .bool(false)), ("unevaluatedItems", .bool(true)): true
     case ("minProperties", .int(0)), ("minContains", .int(0)): true
-    // Nothing is evaluated elsewhere that could be left over: objects have no other properties here.
-    case ("unevaluatedProperties", .bool), ("unevaluatedItems", .bool(true)): true
     case ("additionalItems", .bool(true)): true
     case ("propertyNames", .object(let pairs)): pairs.isEmpty
     default: false
@@ -91,6 +112,12 @@ struct SchemaObject {
 
   var isNullable: Bool { values["nullable"] == .bool(true) }
 
+  /// Whether null is among its values, as far as `type` and `nullable` say.
+  var allowsNull: Bool {
+    guard let kinds = try? types() else { return true }
+    return isNullable || kinds.contains(.null)
+  }
+
   /// The types that `type` names; nil where there is no such keyword.
   func types() throws(JSONSchemaError) -> [Kind]? {
     guard let value = values["type"] else { return nil }
@@ -112,7 +139,9 @@ struct SchemaObject {
   /// The type that the other keywords are about, where there is no `type`.
   var impliedType: Kind? {
     func has(_ names: String...) -> Bool { names.contains { values[$0] != nil } }
-    if has("properties", "required", "additionalProperties") { return .object }
+    if has("properties", "required", "additionalProperties", "unevaluatedProperties") {
+      return .object
+    }
     if has("items", "prefixItems", "minItems", "maxItems") { return .array }
     if has("minLength", "maxLength", "pattern") { return .string }
     if has("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum") { return .number }
@@ -122,7 +151,10 @@ struct SchemaObject {
   /// A count; nil where there is none.
   func count(_ keyword: String, atMost limit: Int) throws(JSONSchemaError) -> Int? {
     guard let value = values[keyword] else { return nil }
-    guard case .int(let count) = value, count >= 0 else {
+    var number = value
+    // 2.0 is a whole number.
+    if case .double(let double) = value, let whole = Int(exactly: double) { number = .int(whole) }
+    guard case .int(let count) = number, count >= 0 else {
       throw JSONSchemaError(path: "\(path)/\(keyword)", problem: "must be a whole number from 0 up")
     }
     guard count <= limit else {

@@ -33,24 +33,36 @@ package struct ToolFunction: Sendable, Equatable {
 }
 
 extension Grammar {
+  /// Objects that call one of some functions: `{"name": "f", "arguments": {…}}`.
+  ///
+  /// - Parameter argumentsKey: ``ToolCallStyle/argumentsKey``.
+  /// - Throws: What of a strict function's schema can't be kept to, with the function's name.
+  package static func toolCallObjects(
+    of functions: [ToolFunction], argumentsKey: String
+  ) throws(JSONSchemaError) -> Grammar {
+    try made { builder in
+      try builder.rule("call") { builder, start in
+        try builder.choice(
+          from: start,
+          functions.enumerated().map { index, function in
+            { try $0.toolCall(function, index, key: argumentsKey, from: $1) }
+          })
+      }
+    }
+  }
+
   /// Answers that are calls of functions, or end with some.
   ///
   /// - Parameters:
+  ///   - objects: The calls' own: ``toolCallObjects(of:argumentsKey:)``.
   ///   - mustCall: Whether an answer must be a call; else it may be a text, or a text and then calls.
   ///   - allowsSeveral: Whether an answer may have more than one.
   ///   - text: What an answer without a call must be; nil for any text.
   package static func toolCalls(
-    _ functions: [ToolFunction], style: ToolCallStyle, mustCall: Bool, allowsSeveral: Bool,
-    text: Grammar?
+    _ objects: Grammar, style: ToolCallStyle, mustCall: Bool, allowsSeveral: Bool, text: Grammar?
   ) throws(JSONSchemaError) -> Grammar {
     try made { builder in
-      let call = try builder.rule("call") { builder, start in
-        try builder.choice(
-          from: start,
-          functions.enumerated().map { index, function in
-            { try $0.toolCall(function, index, key: style.argumentsKey, from: $1) }
-          })
-      }
+      let call = try builder.embed(objects)
       return try builder.rule("root") { builder, start in
         let calls = try builder.newState()
         let end = try builder.newState()
@@ -96,12 +108,20 @@ extension GrammarBuilder {
     let none = JSONValue.object([("type", .string("object")), ("properties", .object([]))])
     let schema = function.parameters ?? none
     // Tried apart: what was written of a schema that then proves too much must not stay.
-    if !function.isStrict, (try? Grammar.json(schema: schema)) == nil {
-      current = try anyObject(from: current)
-    } else {
+    var attempt = self
+    do {
       try JSONSchemaCompiler.checkSize(schema)
       var compiler = JSONSchemaCompiler(schema, prefix: "\(index) ")
-      current = try compiler.text(from: current, in: &self)
+      current = try compiler.text(from: current, in: &attempt)
+      self = attempt
+    } catch {
+      guard !function.isStrict else {
+        let known = error as? JSONSchemaError
+        throw JSONSchemaError(
+          path: "function '\(function.name)' \(known?.path ?? "#")",
+          problem: known?.problem ?? "\(error)")
+      }
+      current = try anyObject(from: current)
     }
     return try literal("}", from: try space(from: current))
   }

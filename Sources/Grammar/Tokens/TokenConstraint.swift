@@ -48,8 +48,10 @@ package final class TokenConstraint: @unchecked Sendable {
   package func mask(_ logits: UnsafeMutableBufferPointer<Float>) throws(GrammarError) {
     let allowed = try mask()
     var isEmpty = true
-    for (word, bits) in allowed.enumerated() {
-      if bits != 0 { isEmpty = false }
+    // A tokenizer may know more tokens than the model has numbers for.
+    for (word, bits) in allowed.enumerated() where word << 6 < logits.count {
+      let present = min(logits.count - word << 6, 64)
+      if bits & (UInt64.max >> UInt64(64 - present)) != 0 { isEmpty = false }
       if bits == .max { continue }
       for index in (word << 6)..<min(word << 6 + 64, logits.count)
       where bits >> UInt64(index & 63) & 1 == 0 {
@@ -76,7 +78,7 @@ package final class TokenConstraint: @unchecked Sendable {
   /// kept.
   private func prepare() throws(GrammarError) {
     automaton.beginToken()
-    guard automaton.stateCount > GrammarAutomaton.Limit.states else { return }
+    guard automaton.isFull else { return }
     masks = [:]
     state = try automaton.forgetAll(but: state)
   }

@@ -10,7 +10,12 @@ package struct ChatLayout: Sendable {
   init(template: ChatTemplate, stopTexts: [String]) {
     self.template = template
     self.stopTexts = stopTexts
-    tools = ToolLayout(templateSource: template.source)
+    let withSystem = try? template.render(
+      messages: [
+        ChatMessage(role: "system", content: "s"), ChatMessage(role: "user", content: "u"),
+      ], addGenerationPrompt: true, bosToken: "", eosToken: "")
+    tools = ToolLayout(
+      templateSource: template.source, takesSystemMessages: withSystem != nil)
   }
 
   /// The template that a card names, else the one in the weights.

@@ -14,8 +14,12 @@ package struct ToolLayout: Sendable {
   /// Whether the template writes tools and calls itself.
   package let isTemplates: Bool
 
+  /// Whether the template takes a system's message. Gemma 2's, for one, refuses it.
+  private let takesSystemMessages: Bool
+
   /// By what a template's text says.
-  package init(templateSource source: String) {
+  package init(templateSource source: String, takesSystemMessages: Bool = true) {
+    self.takesSystemMessages = takesSystemMessages
     let knowsTools = source.contains("tools")
     if knowsTools, source.contains("<tool_call>") {
       (style, isTemplates) = (.tagged, true)
@@ -60,6 +64,8 @@ package struct ToolLayout: Sendable {
     let words = words(of: tools)
     if result.first?.role == "system" {
       result[0].content += "\n\n" + words
+    } else if !takesSystemMessages, let first = result.firstIndex(where: { $0.role == "user" }) {
+      result[first].content = words + "\n\n" + result[first].content
     } else {
       result.insert(ChatMessage(role: "system", content: words), at: 0)
     }

@@ -35,24 +35,14 @@ package struct CompletionReader: Sendable {
   package private(set) var cachedPromptTokens: Int?
   package private(set) var completionTokens: Int?
 
-  /// The functions that the endpoint wants called, by the numbers that it gives them.
-  private var calls: [Int: ToolCall] = [:]
-  /// Bytes of their names and arguments.
-  package private(set) var toolCallBytes = 0
+  private var calls = PeerToolCalls()
+  /// Bytes of their arguments.
+  package var toolCallBytes: Int { calls.byteCount }
 
   private static let maximumWholeBytes = 16 << 20
-  private static let maximumCalls = 128
 
   /// The functions that the endpoint wants called; whole once the answer has ended.
-  package var toolCalls: [ToolCall] {
-    calls.sorted { $0.key < $1.key }.map(\.value).filter { !$0.name.isEmpty }.map { call in
-      var call = call
-      // Of a function without any, some send nothing.
-      if call.arguments.isEmpty { call.arguments = "{}" }
-      if call.id.isEmpty { call.id = ToolCallReader.randomID() }
-      return call
-    }
-  }
+  package var toolCalls: [ToolCall] { calls.whole }
 
   /// Which form it is, the first byte tells: types are wrong too often.
   package init() {}
@@ -141,36 +131,10 @@ package struct CompletionReader: Sendable {
     hasChoice = true
     if case .string(let reason)? = choice["finish_reason"] { finishReason = reason }
     let message = choice["delta"] ?? choice["message"]
-    try read(calls: message?["tool_calls"])
+    if case .array(let pieces)? = message?["tool_calls"] { try calls.take(pieces) }
     let content = message?["content"] ?? choice["text"]
     let text = Self.text(of: content)
     return text.isEmpty ? nil : text
-  }
-
-  /// Takes the next pieces of calls: their arguments come bit by bit.
-  private mutating func read(calls found: JSONValue?) throws(Problem) {
-    guard case .array(let pieces)? = found else { return }
-    for (place, piece) in pieces.enumerated() {
-      var number = place
-      if case .int(let index)? = piece["index"] { number = index }
-      guard calls[number] != nil || calls.count < Self.maximumCalls else {
-        throw Problem(description: "more than \(Self.maximumCalls) calls of functions")
-      }
-      var call = calls[number] ?? ToolCall(id: "", name: "", arguments: "")
-      if case .string(let id)? = piece["id"], call.id.isEmpty { call.id = id }
-      let function = piece["function"]
-      // Some repeat the name with every piece.
-      if case .string(let name)? = function?["name"], call.name.isEmpty { call.name = name }
-      switch function?["arguments"] {
-      case .string(let text)?: call.arguments += text
-      case .object?:
-        call.arguments =
-          function?["arguments"].map { String(decoding: $0.json, as: UTF8.self) } ?? ""
-      default: break
-      }
-      toolCallBytes += call.arguments.utf8.count - (calls[number]?.arguments.utf8.count ?? 0)
-      calls[number] = call
-    }
   }
 
   /// A text, or one in parts.
@@ -193,47 +157,5 @@ package struct CompletionReader: Sendable {
     completionTokens = count(usage["completion_tokens"]) ?? completionTokens
     cachedPromptTokens =
       count(usage["prompt_tokens_details"]?["cached_tokens"]) ?? cachedPromptTokens
-  }
-}
-
-/// What an endpoint says of an error, in one of the forms that there are.
-enum PeerMessage {
-  private static let maximumCharacters = 400
-
-  /// `{"error": {"message"}}`, `{"error": "…"}`, `{"message"}` or `{"detail"}`; nil for anything else.
-  static func text(of value: JSONValue) -> String? {
-    for found in [value["error"]?["message"], value["error"], value["message"], value["detail"]] {
-      if case .string(let text)? = found { return cleaned(text) }
-    }
-    return nil
-  }
-
-  /// The same of a response's body, or else the body itself where it is text; and the error's code.
-  static func read(_ body: [UInt8]) -> (text: String, code: String?) {
-    let value = try? JSONParser.parse(body)
-    var code: String?
-    if case .string(let found)? = value?["error"]?["code"] { code = found }
-    if let text = value.flatMap({ Self.text(of: $0) }) { return (text, code) }
-    let text = cleaned(String(decoding: body, as: UTF8.self))
-    return (text.isEmpty ? "it does not say why" : text, code)
-  }
-
-  /// The text without the key, should the endpoint have quoted it.
-  static func without(_ secret: String?, _ text: String) -> String {
-    guard let secret, !secret.isEmpty else { return text }
-    return text.replacing(secret, with: "(the key)")
-  }
-
-  /// One line without control characters, of bounded length.
-  static func cleaned(_ text: String) -> String {
-    let line = String(
-      String.UnicodeScalarView(
-        text.unicodeScalars.prefix(4 * maximumCharacters).map { scalar in
-          switch scalar.properties.generalCategory {
-          case .control, .format, .lineSeparator, .paragraphSeparator: " "
-          default: scalar
-          }
-        }))
-    return String(line.split(separator: " ").joined(separator: " ").prefix(maximumCharacters))
   }
 }

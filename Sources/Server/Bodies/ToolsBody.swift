@@ -22,18 +22,13 @@ enum ToolsBody {
     guard let choice = try choice(body?[CodingKeys.toolChoice.stringValue], among: tools),
       !tools.isEmpty
     else { return nil }
-    let use = ToolUse(
-      tools: tools, choice: choice,
-      allowsSeveral: try values.decodeIfPresent(Bool.self, forKey: .parallelToolCalls))
+    let allowsSeveral = try values.decodeIfPresent(Bool.self, forKey: .parallelToolCalls)
     do throws(JSONSchemaError) {
-      // Whether all that is strict can be kept to; how calls are marked makes no difference.
-      _ = try use.grammar(.tagged, isTaught: true, text: nil)
+      return try ToolUse(tools: tools, choice: choice, allowsSeveral: allowsSeveral)
     } catch {
       throw APIError.badRequest(
-        "the parameters of a strict function in 'tools' are not supported: \(error)",
-        code: "invalid_schema", param: "tools")
+        "'tools' can't be kept to: \(error)", code: "invalid_schema", param: "tools")
     }
-    return use
   }
 
   private static func isPresent(

@@ -125,7 +125,7 @@ extension ThalamusService {
         logger.warning("feedback on \(decision.decisionID): \(error)")
       }
     }
-    logger.info("feedback on \(count) prompts was read again for this encoder")
+    if count > 0 { logger.info("feedback on \(count) prompts was read again for this encoder") }
   }
 
   /// The embedding of a logged prompt, or why there is none.
