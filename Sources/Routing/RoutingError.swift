@@ -54,6 +54,10 @@ extension RoutingError {
         "no expert satisfies the constraints: none is both the one that was asked for and among "
         + "those that 'experts' names"
     }
+    // Of one that the caller named there is only this to say.
+    if reasons.count > 1, named.count == 1, let only = named.first {
+      return "\(only.expert) can't answer: \(only.reason.message)"
+    }
     return "no expert satisfies the constraints: "
       + named.map { "\($0.expert): \($0.reason.message)" }.joined(separator: "; ")
   }

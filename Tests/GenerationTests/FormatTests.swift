@@ -248,7 +248,10 @@ import Transformer
     var reason: FinishReason?
     for try await event in try scheduler.generate(request) {
       switch event {
-      case .toolCall(let call): calls.append(call)
+      case .toolCallStart(let id, let name):
+        calls.append(ToolCall(id: id, name: name, arguments: ""))
+      case .toolCallArguments(let piece):
+        calls[try #require(calls.indices.last)].arguments += piece
       case .text(let piece, _): text += piece
       case .finished(let summary): reason = summary.finishReason
       case .started: break

@@ -22,10 +22,14 @@ import Tokenization
       case .text(let text):
         #expect(!text.isEmpty)
         found.text += text
-      case .call(let call): found.calls.append(call)
+      case .callStart(let id, let name):
+        found.calls.append(ToolCall(id: id, name: name, arguments: ""))
+      case .callArguments(let piece):
+        #expect(!piece.isEmpty)
+        found.calls[found.calls.count - 1].arguments += piece
       }
     }
-    #expect(reader.callCount == found.calls.count)
+    #expect(reader.callCount <= found.calls.count)
     return found
   }
 
@@ -39,8 +43,8 @@ import Tokenization
       ("<<tool_call", "<<tool_call", 0), (Self.call, "", 1),
       ("Let me see. \n" + Self.call + "\n", "Let me see.", 1),
       (Self.call + "\n" + Self.call, "", 2), (Self.call + " more", " more", 1),
-      // Cut off, or no call: shown as it is.
-      ("<tool_call>\n{\"name\"", "<tool_call>\n{\"name\"", 0),
+      // Cut off before it has a name: nothing to show. No call: shown as it is.
+      ("Well. <tool_call>\n{\"name\"", "Well.", 0),
       ("<tool_call>[]</tool_call>", "<tool_call>[]</tool_call>", 0),
     ] {
       let found = read(text, piece: piece)
@@ -63,6 +67,30 @@ import Tokenization
       let found = read(other + Self.call, piece: piece)
       #expect(found.text == other && found.calls == [Self.made], "\(other)")
     }
+  }
+
+  /// What came of a call that was cut off is there; that it is not whole, the reason tells.
+  @Test(arguments: [1, 4, 1000]) func aCallThatIsCutOff(piece: Int) {
+    for (rest, name, arguments) in [
+      (" {\"name\": \"f\"", "f", ""), (" {\"name\": \"f\", \"arguments\": ", "f", ""),
+      (" {\"name\": \"f\", \"arguments\": { \"a\": [1,\n 2", "f", "{\"a\":[1,2"),
+      (" {\"name\": \"f\", \"arguments\": { \"a\": \"x y", "f", "{\"a\":\"x y"),
+      (" {\"name\": \"f\", \"arguments\": {}", "f", "{}"),
+    ] {
+      let found = read("<tool_call>" + rest, piece: piece)
+      #expect(found.text.isEmpty, "\(rest)")
+      #expect(found.calls == [ToolCall(id: "id", name: name, arguments: arguments)], "\(rest)")
+    }
+    #expect(read(#"{"name": "f", "parameters": {"a"#, .bare, piece: piece).calls.count == 1)
+    #expect(read(#"{"nam"#, .bare, piece: piece).text == #"{"nam"#)
+  }
+
+  /// Members in another order are read once they are all there.
+  @Test(arguments: [1, 1000]) func anotherOrder(piece: Int) {
+    let found = read(
+      #"<tool_call>{"arguments": {"t": "</tool_call>"}, "name": "f"}</tool_call> x"#, piece: piece)
+    #expect(found.text == " x")
+    #expect(found.calls == [ToolCall(id: "id", name: "f", arguments: #"{"t":"</tool_call>"}"#)])
   }
 
   @Test(arguments: [1, 3, 1000]) func bareObjects(piece: Int) {

@@ -92,6 +92,20 @@ import Tokenization
     #expect(read.utf8.count >= text.utf8.count, "nothing of it is lost")
   }
 
+  /// What was begun is gone on with, and not closed.
+  @Test func anAnswerThatWasBegunIsGoneOnWith() async throws {
+    let expert = try await expert()
+    let question = ChatMessage(role: "user", content: "Name a colour.")
+    let asked = try expert.promptTokens(.messages([question]))
+    let begun = try expert.promptTokens(
+      .messages([question, ChatMessage(role: "assistant", content: "My favourite is bl")]))
+    #expect(
+      expert.tokenizer.decode(begun) == expert.tokenizer.decode(asked) + "My favourite is bl")
+    let empty = try expert.promptTokens(
+      .messages([question, ChatMessage(role: "assistant", content: "")]))
+    #expect(empty == asked)
+  }
+
   @Test func promptTokensFollowTheInput() async throws {
     let expert = try await expert()
     let plain = try expert.promptTokens(.continuation("<|im_start|>"))

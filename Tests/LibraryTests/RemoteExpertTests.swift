@@ -75,7 +75,8 @@ import Testing
       switch event {
       case .started: #expect(text.isEmpty)
       case .text(let piece, _): text += piece
-      case .toolCall(let call): text += "[\(call.id) \(call.name) \(call.arguments)]"
+      case .toolCallStart(let id, let name): text += "[\(id) \(name)]"
+      case .toolCallArguments(let piece): text += "[\(piece)]"
       case .finished(let end): summary = end
       }
     }
@@ -200,7 +201,7 @@ import Testing
           ),
           .init(role: "tool", content: "found", toolCallID: "9"),
         ]), parameters)
-      #expect(text == #"[a f {"x": 1}][b g {}]"#)
+      #expect(text == #"[a f][{"x": 1}][b g][{}]"#)
       #expect(summary?.finishReason == .toolCalls)
       let body = try #require(seen.body)
       let messages = try #require(body["messages"] as? [[String: Any]])

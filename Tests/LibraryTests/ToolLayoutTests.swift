@@ -32,7 +32,8 @@ import Tokenization
     #expect(messages[2].toolCalls.isEmpty)
     #expect(
       messages[3].content
-        == "<tool_response>\nsunny\n</tool_response>\n<tool_response>\n12:00\n</tool_response>")
+        == "The function weather returned sunny.\nThe function now returned 12:00. "
+        + "Now answer my question in words, or call another function.")
     // The operator's words stay first.
     let own = layout.messages(
       [ChatMessage(role: "system", content: "Be brief.")], tools: [Self.tool])

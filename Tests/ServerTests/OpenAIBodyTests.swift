@@ -115,7 +115,7 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
       (#"{"model": "a", "prompt": ""}"#, "invalid_value", "prompt"),
       (#"{"model": "a", "prompt": []}"#, "unsupported_value", "prompt"),
       (#"{"model": "a", "prompt": ["a", "b"]}"#, "unsupported_value", "prompt"),
-      (#"{"model": "a", "prompt": [1, 2]}"#, "invalid_type", "prompt[0]"),
+      (#"{"model": "a", "prompt": [1, 2]}"#, "invalid_type", "prompt"),
       (#"{"model": "a", "prompt": "a", "n": 0}"#, "unsupported_value", "n"),
       (#"{"model": "a", "prompt": "a", "best_of": 4}"#, "unsupported_parameter", "best_of"),
       (#"{"model": "a", "prompt": "a", "suffix": "b"}"#, "unsupported_parameter", "suffix"),

@@ -1,6 +1,8 @@
 import Generation
+import Grammar
 import Server
 import Testing
+import Tokenization
 
 /// Functions that an answer may ask for, in the body of a chat.
 @Suite struct ToolsBodyTests {
@@ -32,6 +34,49 @@ import Testing
     #expect(try body(#"\#(Self.hi), "tools": null"#).tools == nil)
   }
 
+  @Test func someToolsMayBeAllowed() throws {
+    for choice in [
+      #"{"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "g"}}]}}"#,
+      #"{"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "g"}]}"#,
+    ] {
+      let use = try #require(
+        try body(#"\#(Self.hi), \#(Self.tools), "tool_choice": \#(choice)"#).tools)
+      #expect(use.tools.map(\.function.name) == ["g"] && use.choice == .required)
+    }
+  }
+
+  /// Without `strict`, of a schema is kept to what can be.
+  @Test func schemasThatAreNotStrict() throws {
+    let fields =
+      #"\#(Self.hi), "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "minProperties": 1, "properties": {"a": {"type": "array", "uniqueItems": true, "items": {"enum": ["x", "y"]}}}, "required": ["a"]}}}]"#
+    let grammar = try #require(try body(fields).tools).grammar(
+      .tagged, isTaught: true, text: nil)
+    let table = TokenTable(Bytes())
+    func takes(_ arguments: String) throws -> Bool {
+      let constraint = try TokenConstraint(grammar, table)
+      let text = #"<tool_call>{"name": "f", "arguments": \#(arguments)}</tool_call>"#
+      for byte in text.utf8 where try !constraint.take(Int32(byte)) { return false }
+      return true
+    }
+    #expect(try takes(#"{"a": ["x", "x"]}"#))
+    #expect(try !takes("{}"))
+    #expect(try !takes(#"{"a": ["z"]}"#))
+  }
+
+  private struct Bytes: Tokenizer {
+    var vocabularyCount: Int { 257 }
+    var beginningOfText: Int32? { nil }
+    var endOfText: Int32? { 256 }
+    var endTokens: Set<Int32> { [256] }
+    var addsSpacePrefix: Bool { false }
+    func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
+      text.utf8.map(Int32.init)
+    }
+    func bytes(of id: Int32) -> [UInt8] { [UInt8(truncatingIfNeeded: id)] }
+    func isSpecial(_ id: Int32) -> Bool { id == 256 }
+    func id(ofToken text: String) -> Int32? { nil }
+  }
+
   @Test func callsAndWhatCameOfThem() throws {
     let messages = try body(
       #""messages": [{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"a\": 1}"}}]}, {"role": "assistant", "tool_calls": [{"id": "2", "type": "function", "function": {"name": "g", "arguments": "{}"}}]}, {"role": "tool", "tool_call_id": "1", "content": "x"}]"#
@@ -43,7 +88,30 @@ import Testing
 
   @Test(arguments: [
     (#""tools": {}"#, "invalid_type", "tools"),
-    (#""tools": [{}]"#, "invalid_type", "tools[0].type"),
+    (#""tools": [{}]"#, "missing_field", "tools[0].type"),
+    (#""tools": [{"type": 1}]"#, "invalid_type", "tools[0].type"),
+    (#""tools": [{"type": "function", "name": "f"}]"#, "missing_field", "tools[0].function.name"),
+    (
+      #""tools": [{"type": "function", "function": {"name": "a", "parameters": {"type": "string"}}}]"#,
+      "invalid_value", "tools[0].function.parameters"
+    ),
+    // What is no schema, however it is meant.
+    (
+      #""tools": [{"type": "function", "function": {"name": "a", "parameters": {"properties": {"b": {"type": "strng"}}}}}]"#,
+      "invalid_schema", "tools"
+    ),
+    (
+      #""tools": [{"type": "function", "function": {"name": "a", "parameters": {"properties": {"b": {"pattern": "(["}}}}}]"#,
+      "invalid_schema", "tools"
+    ),
+    (
+      #"\#(tools), "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "h"}}]}}"#,
+      "invalid_value", "tool_choice"
+    ),
+    (
+      #"\#(tools), "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto"}}"#,
+      "invalid_type", "tool_choice"
+    ),
     (#""tools": [{"type": "web_search"}]"#, "unsupported_parameter", "tools[0].type"),
     (#""tools": [{"type": "function"}]"#, "missing_field", "tools[0].function.name"),
     (

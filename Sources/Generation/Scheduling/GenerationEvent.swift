@@ -1,14 +1,16 @@
 import Tokenization
 import Transformer
 
-/// What a running request reports, in this order: `started`, any number of `text` and `toolCall`, `finished`.
+/// What a running request reports, in this order: `started`, any number of `text` and calls, `finished`.
 package enum GenerationEvent: Sendable, Equatable {
   /// The prompt is in the cache and the first token is known.
   case started(promptTokens: Int, prefillMilliseconds: Double)
   /// More of the answer. Empty text is not sent unless log-probabilities were asked for.
   case text(String, logprobs: [ChosenLogprob])
-  /// A function that the model wants called, whole.
-  case toolCall(ToolCall)
+  /// The model begins to say that it wants a function called.
+  case toolCallStart(id: String, name: String)
+  /// More of the arguments of the call that began last, JSON in pieces.
+  case toolCallArguments(String)
   /// The answer is complete; nothing follows.
   case finished(GenerationSummary)
 }

@@ -143,7 +143,8 @@ final class GenerationState {
     for piece in pieces {
       switch piece {
       case .text(let text): flush(text)
-      case .call(let call): continuation.yield(.toolCall(call))
+      case .callStart(let id, let name): continuation.yield(.toolCallStart(id: id, name: name))
+      case .callArguments(let piece): continuation.yield(.toolCallArguments(piece))
       }
     }
   }

@@ -11,6 +11,8 @@ indirect enum Pattern: Equatable, Sendable {
 /// What is wrong with a pattern.
 struct PatternError: Error, Equatable {
   let problem: String
+  /// Whether it is a pattern, of a kind that can't be kept to here.
+  var isUnsupported = false
 }
 
 extension GrammarBuilder {

@@ -34,7 +34,9 @@ struct PatternParser {
   private mutating func alternatives(isOutermost: Bool = false) throws(PatternError) -> Pattern {
     depth += 1
     defer { depth -= 1 }
-    guard depth <= Self.maximumDepth else { throw PatternError(problem: "nests too deep") }
+    guard depth <= Self.maximumDepth else {
+      throw PatternError(problem: "nests too deep", isUnsupported: true)
+    }
     var parts: [Pattern] = []
     repeat { parts.append(try sequence(isOutermost: isOutermost)) } while accept("|")
     return parts.count == 1 ? parts[0] : .choice(parts)
@@ -60,14 +62,16 @@ struct PatternParser {
   }
 
   private static let innerAnchor = PatternError(
-    problem: "has '^' or '$' elsewhere than at its beginning and end")
+    problem: "has '^' or '$' elsewhere than at its beginning and end", isUnsupported: true)
 
   private mutating func quantified() throws(PatternError) -> Pattern {
     let atom = try atom()
     guard let counts = try quantifier() else { return atom }
     // Whether as few as possible are taken makes no difference to what matches.
     _ = accept("?")
-    if accept("+") { throw PatternError(problem: "has a possessive quantifier") }
+    if accept("+") {
+      throw PatternError(problem: "has a possessive quantifier", isUnsupported: true)
+    }
     if let scalar = next, "*+?{".unicodeScalars.contains(scalar) {
       throw PatternError(problem: "has a '\(scalar)' behind another quantifier")
     }
@@ -119,8 +123,14 @@ struct PatternParser {
       if accept("?") {
         guard accept(":") else {
           // A name is as good as none.
-          guard accept("<"), next != "=", next != "!" else {
-            throw PatternError(problem: "looks ahead or back, which no format here can")
+          let isNamed = accept("<")
+          guard let kind = next, !"=!".unicodeScalars.contains(kind) else {
+            throw PatternError(
+              problem: "looks ahead or back, which no format here can", isUnsupported: true)
+          }
+          guard isNamed else {
+            throw PatternError(
+              problem: "has a '(?\(kind)', which ECMA-262 has not, and so no JSON schema")
           }
           while let scalar = next, scalar != ">" {
             place += 1
@@ -204,7 +214,8 @@ struct PatternParser {
     case "x": return try hexadecimal(digits: 2)
     case "u": return try hexadecimal(digits: 4)
     case "a"..."z", "A"..."Z", "1"..."9":
-      throw PatternError(problem: "has '\\\(scalar)', which no format here can")
+      throw PatternError(
+        problem: "has '\\\(scalar)', which no format here can", isUnsupported: true)
     default: return Self.just(scalar)
     }
   }
@@ -219,7 +230,7 @@ struct PatternParser {
       place += 1
     }
     guard let scalar = Unicode.Scalar(value) else {
-      throw PatternError(problem: "names half a surrogate pair")
+      throw PatternError(problem: "names half a surrogate pair", isUnsupported: true)
     }
     return Self.just(scalar)
   }

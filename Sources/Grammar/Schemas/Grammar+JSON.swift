@@ -12,9 +12,13 @@ extension Grammar {
   package static let maximumSchemaBytes = 256 << 10
 
   /// What a JSON schema takes.
-  package static func json(schema: JSONValue) throws(JSONSchemaError) -> Grammar {
+  ///
+  /// - Parameter isStrict: Whether a keyword that can't be kept to is an error; else it is passed over.
+  package static func json(
+    schema: JSONValue, isStrict: Bool = true
+  ) throws(JSONSchemaError) -> Grammar {
     try JSONSchemaCompiler.checkSize(schema)
-    var compiler = JSONSchemaCompiler(schema)
+    var compiler = JSONSchemaCompiler(schema, isStrict: isStrict)
     return try made { builder in
       try builder.rule("root") { try compiler.text(from: $1, in: &$0) }
     }
@@ -31,11 +35,12 @@ extension Grammar {
     } catch let error as JSONSchemaError {
       throw error
     } catch {
-      throw JSONSchemaError(path: "#", problem: "\(error)")
+      throw JSONSchemaError(.unsupported, path: "#", problem: "\(error)")
     }
     guard let grammar = builder.finish(root: root) else {
       throw JSONSchemaError(
-        path: "#", problem: "no text is valid by it that comes to an end in reasonable depth")
+        .unsupported, path: "#",
+        problem: "no text is valid by it that comes to an end in reasonable depth")
     }
     return grammar
   }

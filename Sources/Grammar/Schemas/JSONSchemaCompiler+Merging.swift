@@ -13,8 +13,8 @@ extension JSONSchemaCompiler {
       default: break
       }
     }
-    var first = try SchemaObject(a, at: path)
-    var second = try SchemaObject(b, at: path)
+    var first = try SchemaObject(a, at: path, isStrict: isStrict)
+    var second = try SchemaObject(b, at: path, isStrict: isStrict)
     try spend(128 * (1 + first.keywords.count + second.keywords.count), at: path)
     // An order that serves both: first what one says of the other's members.
     let allowsNull = first.allowsNull && second.allowsNull
@@ -92,7 +92,7 @@ extension JSONSchemaCompiler {
       return (a.number ?? 0) < (b.number ?? 0) ? a : b
     default:
       throw JSONSchemaError(
-        path: path, problem: "'\(keyword)' in two schemas at once is not supported")
+        .unsupported, path: path, problem: "'\(keyword)' in two schemas at once is not supported")
     }
   }
 

@@ -22,9 +22,9 @@ extension JSONSchemaCompiler {
       return try builder.string((minimum ?? 0, maximum), from: state)
     }
     // No string that matches is empty, where that is all that is asked besides.
-    guard maximum == nil, minimum ?? 0 <= (pattern.takesEmpty ? 0 : 1) else {
+    guard !isStrict || (maximum == nil && minimum ?? 0 <= (pattern.takesEmpty ? 0 : 1)) else {
       throw JSONSchemaError(
-        path: path, problem: "a length beside 'pattern' or 'format' is not supported")
+        .unsupported, path: path, problem: "a length beside 'pattern' or 'format' is not supported")
     }
     let open = try builder.literal("\"", from: state)
     let inside = try builder.string(matching: pattern, from: open)
@@ -46,7 +46,7 @@ extension JSONSchemaCompiler {
       }
       guard text == nil else {
         throw JSONSchemaError(
-          path: path, problem: "'pattern' beside this 'format' is not supported")
+          .unsupported, path: path, problem: "'pattern' beside this 'format' is not supported")
       }
       text = pattern
       keyword = "pattern"
@@ -54,7 +54,10 @@ extension JSONSchemaCompiler {
     do throws(PatternError) {
       return try text.map { text throws(PatternError) in try PatternParser.parse(text) }
     } catch {
-      throw JSONSchemaError(path: "\(path)/\(keyword)", problem: error.problem)
+      if error.isUnsupported, !isStrict { return nil }
+      throw JSONSchemaError(
+        error.isUnsupported ? .unsupported : .invalid, path: "\(path)/\(keyword)",
+        problem: error.problem)
     }
   }
 
@@ -77,7 +80,8 @@ extension JSONSchemaCompiler {
     let below = try bound("exclusiveMaximum", isExclusive: true)
     guard minimum == nil || above == nil, maximum == nil || below == nil else {
       throw JSONSchemaError(
-        path: path, problem: "a bound beside the exclusive one of the same side is not supported")
+        .unsupported, path: path,
+        problem: "a bound beside the exclusive one of the same side is not supported")
     }
     range.minimum = minimum ?? above
     range.maximum = maximum ?? below

@@ -7,20 +7,23 @@ import JSON
 ///
 /// The other way round there are limits, which keep small models on the way: properties come in the schema's
 /// order, an object with properties has no others unless `additionalProperties` says so, white space is as
-/// `json.dumps` writes it, numbers have as many digits as a double. A keyword that can't be kept to is an error
-/// and never passed over.
+/// `json.dumps` writes it, numbers have as many digits as a double. A keyword that can't be kept to is an error,
+/// and passed over only for who asks for that (``isStrict``).
 struct JSONSchemaCompiler {
   private let root: JSONValue
   /// Before the names of this schema's rules, where a grammar has several schemas.
   private let prefix: String
+  /// Whether what can't be kept to is an error; else the rest is kept to, where it can be told from it.
+  let isStrict: Bool
   private let budget = Budget()
   /// Rules that were called and have still to be written: each on its own, so that schemas that refer to each
   /// other in long chains, or to themselves, take no stack.
   private var pending: [(rule: Grammar.Rule, schema: JSONValue, path: String)] = []
 
-  init(_ root: JSONValue, prefix: String = "") {
+  init(_ root: JSONValue, prefix: String = "", isStrict: Bool = true) {
     self.root = root
     self.prefix = prefix
+    self.isStrict = isStrict
   }
 
   typealias State = Grammar.State
@@ -34,7 +37,8 @@ struct JSONSchemaCompiler {
   func spend(_ bytes: Int, at path: String) throws(JSONSchemaError) {
     budget.left -= bytes
     guard budget.left >= 0 else {
-      throw JSONSchemaError(path: path, problem: "the schema means too much to be worked out")
+      throw JSONSchemaError(
+        .unsupported, path: path, problem: "the schema means too much to be worked out")
     }
   }
 
@@ -42,7 +46,7 @@ struct JSONSchemaCompiler {
   static func checkSize(_ schema: JSONValue) throws(JSONSchemaError) {
     guard schema.json.count <= Grammar.maximumSchemaBytes else {
       throw JSONSchemaError(
-        path: "#", problem: "has more than \(Grammar.maximumSchemaBytes) bytes")
+        .unsupported, path: "#", problem: "has more than \(Grammar.maximumSchemaBytes) bytes")
     }
   }
 
@@ -69,7 +73,7 @@ struct JSONSchemaCompiler {
     case .object: break
     default: throw JSONSchemaError(path: path, problem: "must be an object, but is \(schema.kind)")
     }
-    let schema = try SchemaObject(schema, at: path)
+    let schema = try SchemaObject(schema, at: path, isStrict: isStrict)
     // OpenAPI's way to say that a reference may be null as well: `nullable` beside it.
     if schema.isNullable, schema.values["$ref"] != nil || schema.values["allOf"] != nil {
       let other = schema.assertions(except: ["nullable"]).json
@@ -169,7 +173,7 @@ struct JSONSchemaCompiler {
     }
     let others = schema.assertions(except: ["const", "enum", "type", "nullable"])
     if let other = others.keywords.first(where: { !SchemaObject.shapes.contains($0) }) {
-      throw JSONSchemaError(path: path, problem: "beside '\(other)' is not supported")
+      throw JSONSchemaError(.unsupported, path: path, problem: "beside '\(other)' is not supported")
     }
     guard !values.isEmpty else {
       throw JSONSchemaError(path: path, problem: "has no value of the type")
@@ -266,7 +270,7 @@ struct JSONSchemaCompiler {
     var target = try find(reference, at: path)
     for _ in 0..<64 {
       guard let next = target.schema["$ref"] else { return target }
-      let schema = try SchemaObject(target.schema, at: target.path)
+      let schema = try SchemaObject(target.schema, at: target.path, isStrict: isStrict)
       let rest = schema.assertions(except: ["$ref"])
       let found = try find(next, at: target.path)
       target =
@@ -278,7 +282,7 @@ struct JSONSchemaCompiler {
 
   private func resolved(_ schema: JSONValue, at path: String) throws(JSONSchemaError) -> JSONValue {
     guard let reference = schema["$ref"] else { return schema }
-    let rest = try SchemaObject(schema, at: path).assertions(except: ["$ref"])
+    let rest = try SchemaObject(schema, at: path, isStrict: isStrict).assertions(except: ["$ref"])
     let target = try follow(reference, at: path).schema
     return rest.isEmpty ? target : try merged(target, rest.json, at: path)
   }
@@ -288,7 +292,8 @@ struct JSONSchemaCompiler {
   ) throws(JSONSchemaError) -> (schema: JSONValue, path: String) {
     guard case .string(let pointer) = reference, pointer == "#" || pointer.hasPrefix("#/") else {
       throw JSONSchemaError(
-        path: path + "/$ref", problem: "must point into the schema itself ('#/$defs/...')")
+        .unsupported, path: path + "/$ref",
+        problem: "must point into the schema itself ('#/$defs/...')")
     }
     var found = root
     for step in pointer.split(separator: "/").dropFirst() {

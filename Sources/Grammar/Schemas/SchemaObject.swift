@@ -42,7 +42,8 @@ struct SchemaObject {
   /// Keywords that say what kind of value it is, beside a list of values.
   static let shapes: Set<String> = ["format"]
 
-  init(_ schema: JSONValue, at path: String) throws(JSONSchemaError) {
+  /// - Parameter isStrict: Whether a keyword that can't be kept to is an error; else it is passed over.
+  init(_ schema: JSONValue, at path: String, isStrict: Bool) throws(JSONSchemaError) {
     self.path = path
     var isWhole = false
     guard case .object(let pairs) = schema else {
@@ -54,20 +55,24 @@ struct SchemaObject {
         continue
       }
       if keyword == "unevaluatedProperties", case .object = value {
+        guard isStrict else { continue }
         throw JSONSchemaError(
-          path: path, problem: "the keyword '\(keyword)' is supported as true and false alone")
+          .unsupported, path: path,
+          problem: "the keyword '\(keyword)' is supported as true and false alone")
       }
-      if Self.unsupported.contains(keyword), !Self.isIdle(keyword, value) {
-        throw JSONSchemaError(path: path, problem: "the keyword '\(keyword)' is not supported")
+      if isStrict, Self.unsupported.contains(keyword), !Self.isIdle(keyword, value) {
+        throw JSONSchemaError(
+          .unsupported, path: path, problem: "the keyword '\(keyword)' is not supported")
       }
       guard Self.known.contains(keyword) else { continue }
       if values.updateValue(value, forKey: keyword) == nil { keywords.append(keyword) }
     }
     // A multiple of 1 is a whole number.
     guard isWhole, let kinds = try types() else {
-      guard !isWhole else {
+      guard !isWhole || !isStrict else {
         throw JSONSchemaError(
-          path: path, problem: "the keyword 'multipleOf' is not supported without 'type'")
+          .unsupported, path: path,
+          problem: "the keyword 'multipleOf' is not supported without 'type'")
       }
       return
     }
@@ -158,7 +163,8 @@ struct SchemaObject {
       throw JSONSchemaError(path: "\(path)/\(keyword)", problem: "must be a whole number from 0 up")
     }
     guard count <= limit else {
-      throw JSONSchemaError(path: "\(path)/\(keyword)", problem: "must be at most \(limit)")
+      throw JSONSchemaError(
+        .unsupported, path: "\(path)/\(keyword)", problem: "must be at most \(limit)")
     }
     return count
   }

@@ -22,7 +22,8 @@ package struct ToolFunction: Sendable, Equatable {
   package let name: String
   /// A JSON schema of the arguments' object; nil for a function without any.
   package let parameters: JSONValue?
-  /// Whether a schema that can't be kept to is an error. Else the arguments are any object then.
+  /// Whether a schema that can't be kept to is an error. Else of it is kept what can be, and where that can't be
+  /// told the arguments are any object.
   package let isStrict: Bool
 
   package init(name: String, parameters: JSONValue?, isStrict: Bool) {
@@ -111,13 +112,16 @@ extension GrammarBuilder {
     var attempt = self
     do {
       try JSONSchemaCompiler.checkSize(schema)
-      var compiler = JSONSchemaCompiler(schema, prefix: "\(index) ")
+      var compiler = JSONSchemaCompiler(
+        schema, prefix: "\(index) ", isStrict: function.isStrict)
       current = try compiler.text(from: current, in: &attempt)
       self = attempt
     } catch {
-      guard !function.isStrict else {
-        let known = error as? JSONSchemaError
+      let known = error as? JSONSchemaError
+      // What is no schema is a mistake, however it is meant.
+      guard !function.isStrict, known?.kind != .invalid else {
         throw JSONSchemaError(
+          known?.kind ?? .unsupported,
           path: "function '\(function.name)' \(known?.path ?? "#")",
           problem: known?.problem ?? "\(error)")
       }

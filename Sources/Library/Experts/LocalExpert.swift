@@ -154,12 +154,19 @@ package final class LocalExpert: Expert {
     case .continuation(let text):
       return tokenizer.encode(text, addSpecial: true, parseSpecial: false)
     case .messages(let messages):
-      let clean = try messages.map { try controlTokens.clean($0) }
+      var clean = try messages.map { try controlTokens.clean($0) }
       let fields = try tools.map { try controlTokens.clean($0.requestField) }
-      let text = try layout.template.render(
+      // An answer that was begun is gone on with, as llama-server does.
+      var begun = ""
+      if clean.count > 1, let last = clean.last, last.role == "assistant", last.toolCalls.isEmpty {
+        begun = last.content
+        clean.removeLast()
+      }
+      var text = try layout.template.render(
         messages: layout.tools.messages(clean, tools: fields), addGenerationPrompt: true,
         bosToken: beginningText, eosToken: endText,
         tools: layout.tools.isTemplates && !fields.isEmpty ? fields : nil)
+      if !begun.isEmpty { text += (text.last?.isWhitespace == false ? " " : "") + begun }
       // A template that writes the beginning token itself must not get a second one.
       let writesBeginning = !beginningText.isEmpty && text.hasPrefix(beginningText)
       return tokenizer.encode(text, addSpecial: !writesBeginning, parseSpecial: true)

@@ -32,26 +32,35 @@ package struct ToolLayout: Sendable {
     }
   }
 
+  /// What models that know no tools have to be told behind what tools gave: in the marks that others were taught they
+  /// give it back as it is.
+  private static let afterResults = " Now answer my question in words, or call another function."
+
   /// The messages as the template gets them.
   package func messages(_ messages: [ChatMessage], tools: [JSONValue]) -> [ChatMessage] {
     guard !isTemplates else { return messages }
     var result: [ChatMessage] = []
+    var names: [String: String] = [:]
     var isInTools = false
     for message in messages {
       var message = message
       if message.role == "tool" {
         // What several calls gave is one message: templates want the roles in turn.
-        let text = "<tool_response>\n\(message.content)\n</tool_response>"
+        let function = message.toolCallID.flatMap { names[$0] }.map { "function \($0)" }
+        let text = "The \(function ?? "function") returned \(message.content)."
         if isInTools, let last = result.indices.last {
-          result[last].content += "\n" + text
+          result[last].content =
+            result[last].content.replacing(Self.afterResults, with: "") + "\n" + text
+            + Self.afterResults
         } else {
-          result.append(ChatMessage(role: "user", content: text))
+          result.append(ChatMessage(role: "user", content: text + Self.afterResults))
         }
         isInTools = true
         continue
       }
       isInTools = false
       for call in message.toolCalls {
+        names[call.id] = call.name
         let name = String(decoding: JSONValue.string(call.name).json, as: UTF8.self)
         let text =
           "\(style.open)\n{\"name\": \(name), \"\(style.argumentsKey)\": \(call.arguments)}\n\(style.close)"

@@ -75,7 +75,8 @@ struct AnswerPump: Sendable {
         for call in reader.toolCalls {
           begin()
           pieces += 1
-          continuation.yield(.toolCall(call))
+          continuation.yield(.toolCallStart(id: call.id, name: call.name))
+          continuation.yield(.toolCallArguments(call.arguments))
         }
       }
       health.succeeded()

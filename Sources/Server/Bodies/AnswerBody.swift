@@ -62,12 +62,18 @@ struct UsageBody: Encodable {
   let prompt_tokens: Int
   let completion_tokens: Int
   let total_tokens: Int
+  let prompt_tokens_details: PromptTokens
   /// Of a mixture of experts.
   let active_experts: ActiveExperts?
   /// Each expert's share of a layer's choices. // (layers, experts)
   let expert_shares: [[Double]]?
   /// By the expert's prices; absent where it has none.
   let cost_usd: Double?
+
+  struct PromptTokens: Encodable {
+    /// That an earlier request had left in the cache.
+    let cached_tokens: Int
+  }
 
   /// Experts that a token met in a layer.
   struct ActiveExperts: Encodable {
@@ -80,6 +86,7 @@ struct UsageBody: Encodable {
     prompt_tokens = summary.promptTokens
     completion_tokens = summary.completionTokens
     total_tokens = summary.promptTokens + summary.completionTokens
+    prompt_tokens_details = PromptTokens(cached_tokens: summary.reusedPromptTokens)
     let gates = summary.gateStatistics
     active_experts = gates.flatMap { gates in
       gates.meanActive.map {

@@ -44,7 +44,7 @@ package struct ChatCompletionBody: Decodable, Sendable {
         param: "functions")
     }
     tools = try ToolsBody.decode(from: decoder)
-    try decoder.refuseUnsupported(["modalities", "audio", "grammar"]) {
+    try decoder.refuseUnsupported(["modalities", "audio"] + ResponseFormatBody.otherNames) {
       name, value in
       // Text is all that is given anyway.
       name == "modalities" && (try? value.decode([String].self)) == ["text"]

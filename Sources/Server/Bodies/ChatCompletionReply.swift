@@ -82,6 +82,21 @@ struct ToolCallBody: Encodable {
   }
 }
 
+/// More of a call's arguments.
+struct ToolCallMore: Encodable {
+  struct Function: Encodable {
+    let arguments: String
+  }
+
+  let index: Int
+  let function: Function
+
+  init(index: Int, arguments: String) {
+    self.index = index
+    function = Function(arguments: arguments)
+  }
+}
+
 /// One event of a streamed chat completion.
 struct ChatCompletionChunk: Encodable {
   struct Choice: Encodable {
@@ -105,7 +120,19 @@ struct ChatCompletionChunk: Encodable {
   struct Delta: Encodable {
     var role: String?
     var content: String?
-    var tool_calls: [ToolCallBody]?
+    var tool_calls: [CallPiece]?
+  }
+
+  enum CallPiece: Encodable {
+    case start(ToolCallBody)
+    case more(ToolCallMore)
+
+    func encode(to encoder: any Encoder) throws {
+      switch self {
+      case .start(let call): try call.encode(to: encoder)
+      case .more(let more): try more.encode(to: encoder)
+      }
+    }
   }
 
   let id: String

@@ -30,7 +30,14 @@ package struct CompletionBody: Decodable, Sendable {
     if let one = try? values.decode(String.self, forKey: .prompt) {
       prompt = one
     } else {
-      let several = try values.decode([String].self, forKey: .prompt)
+      guard values.contains(.prompt) else {
+        throw APIError.badRequest("'prompt' is missing", code: "missing_field", param: "prompt")
+      }
+      guard let several = try? values.decode([String].self, forKey: .prompt) else {
+        throw APIError.badRequest(
+          "'prompt' must be a text; tokens are not understood", code: "invalid_type",
+          param: "prompt")
+      }
       guard several.count == 1, let only = several.first else {
         throw APIError.badRequest(
           "'prompt' must be one text", code: "unsupported_value", param: "prompt")
@@ -45,7 +52,8 @@ package struct CompletionBody: Decodable, Sendable {
     includesUsage =
       try values.decodeIfPresent(StreamOptions.self, forKey: .streamOptions)?.include_usage ?? false
     echoes = try values.decodeIfPresent(Bool.self, forKey: .echo) ?? false
-    try decoder.refuseUnsupported(["suffix", "best_of", "grammar"]) { name, value in
+    try decoder.refuseUnsupported(["suffix", "best_of"] + ResponseFormatBody.otherNames) {
+      name, value in
       // One of one is what there is anyway.
       (try? value.decode(Int.self)) == 1 && name == "best_of"
         || (try? value.decode(String.self)) == "" && name == "suffix"

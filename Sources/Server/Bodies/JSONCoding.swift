@@ -90,6 +90,7 @@ extension APIError {
   private static func name(of type: Any.Type) -> String? {
     switch type {
     case is String.Type: "a text"
+    case is MessageBody.TextOrParts.Type: "a text or a list of parts"
     case is Bool.Type: "true or false"
     case is any BinaryInteger.Type: "a whole number"
     case is any BinaryFloatingPoint.Type: "a number"

@@ -15,9 +15,13 @@ package struct MessageBody: Decodable, Sendable {
     case toolCallID = "tool_call_id"
   }
 
+  /// What a content is, for the error about one that is neither.
+  enum TextOrParts {}
+
   private struct Part: Decodable {
     let type: String
     let text: String?
+    let refusal: String?
   }
 
   private struct Call: Decodable {
@@ -55,16 +59,36 @@ package struct MessageBody: Decodable, Sendable {
     } else if try values.decodeNil(forKey: .content) {
       content = ""
     } else {
-      let parts = try values.decode([Part].self, forKey: .content)
-      for part in parts where part.type != "text" || part.text == nil {
-        throw DecodingError.dataCorruptedError(
-          forKey: .content, in: values,
-          debugDescription:
-            "a part of type '\(part.type.prefix(40))' is not understood; experts here read text only"
+      content = try Self.text(of: values)
+    }
+  }
+
+  /// The text of a content in parts.
+  private static func text(of values: KeyedDecodingContainer<CodingKeys>) throws -> String {
+    func problem(_ text: String) -> DecodingError {
+      .dataCorruptedError(forKey: .content, in: values, debugDescription: text)
+    }
+    let parts: [Part]
+    do {
+      parts = try values.decode([Part].self, forKey: .content)
+    } catch DecodingError.typeMismatch(_, let context)
+      where context.codingPath.last?.stringValue == CodingKeys.content.stringValue
+    {
+      throw DecodingError.typeMismatch(
+        TextOrParts.self, .init(codingPath: context.codingPath, debugDescription: ""))
+    }
+    return try parts.map { part in
+      switch part.type {
+      case "text", "input_text", "output_text":
+        guard let text = part.text else { throw problem("a part of type 'text' has no text") }
+        return text
+      case "refusal": return part.refusal ?? ""
+      default:
+        throw problem(
+          "a part of type '\(part.type.prefix(40))' is not understood; experts here read text only"
         )
       }
-      content = parts.compactMap(\.text).joined()
-    }
+    }.joined()
   }
 
   package var chatMessage: ChatMessage {

@@ -10,6 +10,12 @@ enum ResponseFormatBody {
     case jsonSchema = "json_schema"
   }
 
+  /// What llama-server, vLLM and Ollama have for formats besides: an answer in another form than was asked for would be
+  /// worse than none.
+  static let otherNames = [
+    "grammar", "guided_json", "guided_choice", "guided_regex", "guided_grammar", "format",
+  ]
+
   /// The format in a request's body; nil where it asks for any text.
   static func decode(from decoder: any Decoder) throws -> AnswerFormat? {
     let values = try decoder.container(keyedBy: CodingKeys.self)
@@ -42,7 +48,9 @@ enum ResponseFormatBody {
       return Grammar.jsonObject.map { AnswerFormat(grammar: $0, requestField: value) }
     case "json_schema":
       if let found = value["json_schema"]?["schema"], !found.isNull {
-        return try schema(found, field: value, param: param)
+        return try schema(
+          found, field: value, param: param,
+          isStrict: value["json_schema"]?["strict"] != .bool(false))
       }
       guard let found = value["schema"], !found.isNull else {
         throw .badRequest(
@@ -57,13 +65,14 @@ enum ResponseFormatBody {
   }
 
   private static func schema(
-    _ schema: JSONValue, field: JSONValue, param: String
+    _ schema: JSONValue, field: JSONValue, param: String, isStrict: Bool = true
   ) throws(APIError) -> AnswerFormat {
     do throws(JSONSchemaError) {
-      return AnswerFormat(grammar: try Grammar.json(schema: schema), requestField: field)
+      return AnswerFormat(
+        grammar: try Grammar.json(schema: schema, isStrict: isStrict), requestField: field)
     } catch {
       throw .badRequest(
-        "the JSON schema in '\(param)' is not supported: \(error)", code: "invalid_schema",
+        "the JSON schema in '\(param)' can't be kept to: \(error)", code: "invalid_schema",
         param: param)
     }
   }

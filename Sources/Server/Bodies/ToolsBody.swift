@@ -18,10 +18,10 @@ enum ToolsBody {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let body =
       try isPresent(.tools, values) || isPresent(.toolChoice, values) ? decoder.orderedBody() : nil
-    let tools = try tools(body?[CodingKeys.tools.stringValue])
-    guard let choice = try choice(body?[CodingKeys.toolChoice.stringValue], among: tools),
-      !tools.isEmpty
-    else { return nil }
+    var tools = try tools(body?[CodingKeys.tools.stringValue])
+    var value = body?[CodingKeys.toolChoice.stringValue]
+    if let allowed = try Self.allowed(value, among: tools) { (tools, value) = allowed }
+    guard let choice = try choice(value, among: tools), !tools.isEmpty else { return nil }
     let allowsSeveral = try values.decodeIfPresent(Bool.self, forKey: .parallelToolCalls)
     do throws(JSONSchemaError) {
       return try ToolUse(tools: tools, choice: choice, allowsSeveral: allowsSeveral)
@@ -58,7 +58,11 @@ enum ToolsBody {
   }
 
   private static func tool(_ value: JSONValue, at path: String) throws(APIError) -> Tool {
-    guard case .string(let type)? = value["type"] else {
+    guard let type = value["type"] else {
+      throw .badRequest(
+        "'\(path).type' is missing", code: "missing_field", param: "\(path).type")
+    }
+    guard case .string(let type) = type else {
       throw .badRequest(
         "'\(path).type' must be a text", code: "invalid_type", param: "\(path).type")
     }
@@ -69,7 +73,11 @@ enum ToolsBody {
     }
     guard let function = value["function"], case .string(let name)? = function["name"] else {
       throw .badRequest(
-        "'\(path).function.name' is missing", code: "missing_field", param: "\(path).function.name")
+        "'\(path).function.name' is missing"
+          + (value["name"] == nil
+            ? ""
+            : "; a function stands as {\"type\": \"function\", \"function\": {\"name\": ...}}"),
+        code: "missing_field", param: "\(path).function.name")
     }
     guard !name.isEmpty, name.utf8.count <= maximumNameBytes,
       name.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x22 && $0 != 0x5C && $0 != 0x7F })
@@ -81,7 +89,13 @@ enum ToolsBody {
     var parameters: JSONValue?
     switch function["parameters"] {
     case nil, .null?: break
-    case .object(let pairs)?: parameters = pairs.isEmpty ? nil : function["parameters"]
+    case .object(let pairs)?:
+      parameters = pairs.isEmpty ? nil : function["parameters"]
+      if let type = parameters?["type"], type != .string("object") {
+        throw .badRequest(
+          "'\(path).function.parameters' must describe an object: its 'type' is another",
+          param: "\(path).function.parameters")
+      }
     default:
       throw .badRequest(
         "'\(path).function.parameters' must be a JSON schema", code: "invalid_type",
@@ -93,6 +107,30 @@ enum ToolsBody {
       function: ToolFunction(
         name: name, parameters: parameters, isStrict: function["strict"] == .bool(true)),
       description: description, requestField: value)
+  }
+
+  /// Of a choice that allows some of the tools alone, these and what there is to choose about them; nil for any other.
+  private static func allowed(
+    _ value: JSONValue?, among tools: [Tool]
+  ) throws(APIError) -> ([Tool], JSONValue?)? {
+    guard value?["type"] == .string("allowed_tools"), let value else { return nil }
+    let param = CodingKeys.toolChoice.stringValue
+    let allowed = value["allowed_tools"] ?? value
+    guard case .array(let items)? = allowed["tools"] else {
+      throw .badRequest(
+        "'\(param).allowed_tools.tools' must be a list", code: "invalid_type", param: param)
+    }
+    var names: Set<String> = []
+    for item in items {
+      guard case .string(let name)? = item["function"]?["name"] ?? item["name"],
+        tools.contains(where: { $0.function.name == name })
+      else {
+        throw .badRequest(
+          "'\(param).allowed_tools' names a function that is not among 'tools'", param: param)
+      }
+      names.insert(name)
+    }
+    return (tools.filter { names.contains($0.function.name) }, allowed["mode"])
   }
 
   /// Nil for 'none'.
@@ -108,7 +146,8 @@ enum ToolsBody {
     default:
       guard case .string(let name)? = value?["function"]?["name"] else {
         throw .badRequest(
-          "'\(param)' must be none, auto, required or name a function", param: param)
+          "'\(param)' must be none, auto, required, name a function or list allowed_tools",
+          param: param)
       }
       choice = .named(name)
       guard tools.isEmpty || tools.contains(where: { $0.function.name == name }) else {

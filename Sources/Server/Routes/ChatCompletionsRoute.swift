@@ -2,6 +2,7 @@ import Generation
 import HTTP
 import Synchronization
 import Thalamus
+import Tokenization
 
 /// `POST /v1/chat/completions`, as OpenAI's clients call it. `model` is `auto` or an expert's id.
 struct ChatCompletionsRoute: Sendable {
@@ -11,7 +12,7 @@ struct ChatCompletionsRoute: Sendable {
     let body = try JSONCoding.decode(ChatCompletionBody.self, from: request)
     let generation = service.configuration.generation
     var routing = body.routing.routingRequest(
-      model: body.model, input: .messages(body.messages.map(\.chatMessage)),
+      model: service.aliases.model(body.model), input: .messages(body.messages.map(\.chatMessage)),
       maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
     var parameters = body.fields.parameters(
       defaultMaxTokens: generation.defaultMaxTokens,
@@ -55,12 +56,17 @@ struct ChatCompletionsRoute: Sendable {
         // They are there only where they were asked for.
         chunk(.init(content: text), nil, found.isEmpty ? nil : ChatLogprobs(found, answer.bytes))
       },
-      toolCall: { call in
+      toolCallStart: { id, name in
         let index = calls.withLock { calls in
-          defer { calls += 1 }
-          return calls
+          calls += 1
+          return calls - 1
         }
-        return chunk(.init(tool_calls: [ToolCallBody(call, index: index)]), nil, nil)
+        let call = ToolCall(id: id, name: name, arguments: "")
+        return chunk(.init(tool_calls: [.start(ToolCallBody(call, index: index))]), nil, nil)
+      },
+      toolCallArguments: { piece in
+        let more = ToolCallMore(index: calls.withLock { $0 - 1 }, arguments: piece)
+        return chunk(.init(tool_calls: [.more(more)]), nil, nil)
       },
       end: { summary in
         var end = chunk(.init(), summary.finishReason.openAIName, nil)

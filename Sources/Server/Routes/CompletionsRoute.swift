@@ -10,7 +10,7 @@ struct CompletionsRoute: Sendable {
     let body = try JSONCoding.decode(CompletionBody.self, from: request)
     let generation = service.configuration.generation
     var routing = body.routing.routingRequest(
-      model: body.model, input: .continuation(body.prompt),
+      model: service.aliases.model(body.model), input: .continuation(body.prompt),
       maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
     var parameters = body.fields.parameters(
       defaultMaxTokens: generation.defaultMaxTokens,

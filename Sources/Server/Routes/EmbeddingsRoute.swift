@@ -44,7 +44,8 @@ struct EmbeddingsRoute: Sendable {
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(EmbeddingsBody.self, from: request)
     let encoder = service.encoderName
-    if let model = body.model, model != encoder, model != "auto" {
+    if let model = body.model.map({ service.aliases.model($0) }), model != encoder, model != "auto"
+    {
       throw APIError(
         status: .notFound, message: "no encoder '\(model.prefix(100))'; known: \(encoder)",
         code: "model_not_found", param: "model")

@@ -88,7 +88,7 @@ struct LibraryRoutes: Sendable {
       } + [
         // The one that `/v1/embeddings` knows.
         ModelReply(id: service.encoderName, created: 0, owned_by: "local")
-      ]
+      ] + service.aliases.names.map { ModelReply(id: $0, created: 0, owned_by: "thalamus") }
   }
 
   func models(_ request: HTTPRequest) async throws -> HTTPResponse {

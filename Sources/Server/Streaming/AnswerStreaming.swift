@@ -9,7 +9,8 @@ struct AnswerStreaming: Sendable {
   let opening: [UInt8]
   let text: @Sendable (String, [ChosenLogprob]) -> [UInt8]
   /// Of interfaces where functions can be offered.
-  var toolCall: @Sendable (ToolCall) -> [UInt8] = { _ in [] }
+  var toolCallStart: @Sendable (_ id: String, _ name: String) -> [UInt8] = { _, _ in [] }
+  var toolCallArguments: @Sendable (_ piece: String) -> [UInt8] = { _ in [] }
   let end: @Sendable (GenerationSummary) -> [UInt8]
   /// Name of the event that reports a failure midway, where events have names.
   var failureName: String?
@@ -26,8 +27,11 @@ struct AnswerStreaming: Sendable {
           case .text(let piece, let logprobs):
             let bytes = text(piece, logprobs)
             if !bytes.isEmpty { try await writer.write(bytes) }
-          case .toolCall(let call):
-            let bytes = toolCall(call)
+          case .toolCallStart(let id, let name):
+            let bytes = toolCallStart(id, name)
+            if !bytes.isEmpty { try await writer.write(bytes) }
+          case .toolCallArguments(let piece):
+            let bytes = toolCallArguments(piece)
             if !bytes.isEmpty { try await writer.write(bytes) }
           case .finished(let summary): try await writer.write(end(summary))
           }

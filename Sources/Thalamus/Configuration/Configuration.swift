@@ -25,6 +25,8 @@ package struct Configuration: Sendable, Equatable {
     /// 0 is one a fast core, and no more than the control group's share of time.
     package var threads = 0
     package var preload: [String] = []
+    /// `name=model` each.
+    package var aliases: [String] = []
     package var kvCacheBytes = 512 << 20
     package var maxWaitingRequests = 256
     package var maxRunningRequests = 16
@@ -59,7 +61,7 @@ package struct Configuration: Sendable, Equatable {
   }
 
   package struct Generation: Sendable, Equatable {
-    package var defaultMaxTokens = 256
+    package var defaultMaxTokens = 1024
     package var defaultTemperature = 0.7
   }
 

@@ -32,6 +32,7 @@ package struct ConfigurationKey: Sendable {
     text("models.encoder", \.models.encoder),
     integer("models.threads", \.models.threads, 0...1024),
     list("models.preload", \.models.preload),
+    list("models.aliases", \.models.aliases),
     integer("models.kv_cache_bytes", \.models.kvCacheBytes, (1 << 20)...(1 << 50)),
     integer("models.max_waiting_requests", \.models.maxWaitingRequests, 1...1_000_000),
     integer("models.max_running_requests", \.models.maxRunningRequests, 1...256),

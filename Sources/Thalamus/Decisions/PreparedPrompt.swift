@@ -24,6 +24,8 @@ package struct PreparedPrompt: Sendable {
   /// What the decision log keeps of it.
   package let loggedText: String
 
+  var isChat: Bool { if case .messages = expertInput { true } else { false } }
+
   /// Whether the expert would read nothing.
   package var isEmpty: Bool { expertByteCount == 0 }
 

@@ -43,7 +43,10 @@ package struct Answer: Sendable {
       case .text(let piece, let chosen):
         text += piece
         logprobs += chosen
-      case .toolCall(let call): toolCalls.append(call)
+      case .toolCallStart(let id, let name):
+        toolCalls.append(ToolCall(id: id, name: name, arguments: ""))
+      case .toolCallArguments(let piece):
+        if let last = toolCalls.indices.last { toolCalls[last].arguments += piece }
       case .finished(let summary):
         return Whole(text: text, toolCalls: toolCalls, logprobs: logprobs, summary: summary)
       }
@@ -139,7 +142,7 @@ package final class AnswerRecorder: Sendable {
       state.withLock { $0.promptTokens = promptTokens }
     case .text(let piece, _): note(piece: piece)
     // No text of the expert's that could be long or readable.
-    case .toolCall: note(piece: "")
+    case .toolCallStart, .toolCallArguments: note(piece: "")
     case .finished(let summary):
       end(.finished(summary))
     }

@@ -32,7 +32,8 @@ extension ThalamusService {
     }
     guard !prompt.isEmpty else {
       throw RoutingError.invalidValue(
-        field: "prompt", value: "", expected: "a text, besides what flags it has")
+        field: prompt.isChat ? "messages" : "prompt", value: "",
+        expected: "a text, besides what flags it has")
     }
     let strategy = try strategy(of: request)
     var preferences = RoutingPreferences.merge(

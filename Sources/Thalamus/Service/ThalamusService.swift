@@ -15,6 +15,7 @@ package final class ThalamusService: Sendable {
   let routerFiles: RouterFiles
   /// Nil where the configuration names no mixture.
   let gateFeature: GateFeature?
+  package let aliases: ModelAliases
   /// What the operator's configuration asks of every request.
   let defaults: RoutingDefaults
   let statistics: StatisticsStore
@@ -33,7 +34,8 @@ package final class ThalamusService: Sendable {
   private init(
     configuration: Configuration, library: ExpertLibrary, encoder: SentenceEncoder,
     routers: [RoutingStrategy: LoadedRouter], routerFiles: RouterFiles,
-    defaults: RoutingDefaults, statistics: StatisticsStore, log: DecisionLog?, logger: Logger
+    aliases: ModelAliases, defaults: RoutingDefaults, statistics: StatisticsStore,
+    log: DecisionLog?, logger: Logger
   ) {
     self.configuration = configuration
     self.library = library
@@ -50,6 +52,7 @@ package final class ThalamusService: Sendable {
       } report: {
         logger.warning("router.gate_feature: \(id): \($0)")
       }
+    self.aliases = aliases
     self.defaults = defaults
     self.statistics = statistics
     feedback = Self.feedbackStore(configuration, encoder, routers, log)
@@ -104,10 +107,12 @@ package final class ThalamusService: Sendable {
       }
       routers[strategy] = router
     }
+    let aliases = try ModelAliases(
+      models.aliases, known: ["auto"] + library.ids + [encoder.id])
     let log = await openLog(configuration, logger: logger)
     let service = ThalamusService(
       configuration: configuration, library: library, encoder: encoder, routers: routers,
-      routerFiles: routerFiles, defaults: try RoutingDefaults(configuration),
+      routerFiles: routerFiles, aliases: aliases, defaults: try RoutingDefaults(configuration),
       statistics: await storedStatistics(log), log: log, logger: logger)
     await service.recallFeedback()
     try await service.preload(models.preload)

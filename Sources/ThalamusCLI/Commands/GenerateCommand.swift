@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Generation
 import Grammar
 import JSON
@@ -34,12 +33,12 @@ struct GenerateCommand: AsyncParsableCommand {
   private func format() throws -> AnswerFormat? {
     guard let jsonSchema else { return nil }
     do {
-      let schema = try JSONParser.parse(Array(Data(contentsOf: URL(filePath: jsonSchema))))
+      let schema = try JSONParser.parse(Array(Output.read(jsonSchema).utf8))
       return AnswerFormat(grammar: try Grammar.json(schema: schema), requestField: schema)
     } catch let failure as JSONParser.Failure {
-      throw ValidationError("\(jsonSchema): \(failure.problem) at byte \(failure.offset)")
+      throw CommandFailure("\(jsonSchema): \(failure.problem) at byte \(failure.offset)")
     } catch let error as JSONSchemaError {
-      throw ValidationError("\(jsonSchema): \(error)")
+      throw CommandFailure("\(jsonSchema): \(error)")
     }
   }
 

@@ -119,6 +119,20 @@ with client.chat.completions.stream(
 assert final.finish_reason == "tool_calls", final
 assert final.message.tool_calls[0].function.arguments == call.function.arguments, final
 
+# The arguments come as they are written.
+chunks = [chunk.choices[0].delta for chunk in ask(
+    "What is 17 plus 25?", tools=tools, tool_choice="required", stream=True) if chunk.choices]
+pieces = [piece for delta in chunks for piece in delta.tool_calls or []]
+assert pieces[0].function.name == "add" and pieces[0].id and pieces[0].function.arguments == "", pieces
+assert len(pieces) > 4 and all(piece.index == 0 for piece in pieces), pieces
+assert "".join(piece.function.arguments for piece in pieces) == call.function.arguments, pieces
+assert not any(delta.content for delta in chunks), chunks
+
+# Of a call that the limit cuts off there is what came of it, and no markup.
+cut = ask("What is 17 plus 25?", tools=tools, tool_choice="required", max_tokens=18).choices[0]
+assert cut.finish_reason == "length" and not cut.message.content, cut
+assert all(part.function.name == "add" for part in cut.message.tool_calls or []), cut
+
 # Free to choose: a text, or calls that are valid.
 free = ask("Hello!", tools=tools).choices[0]
 assert free.message.content or free.message.tool_calls, free
