@@ -3,7 +3,7 @@ import Testing
 
 /// The official `openai` Python package against the server: what people's programs use.
 @Suite struct OpenAIClientTests {
-  @Test(arguments: ["openai_client.py", "formats.py"])
+  @Test(arguments: ["openai_client.py", "formats.py", "responses.py"])
   func officialClientIsServed(script name: String) async throws {
     let server = try await SharedServer.get()
     let python = Binary.packageRoot.appending(path: ".venv-test/bin/python")

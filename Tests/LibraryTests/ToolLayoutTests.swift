@@ -1,3 +1,5 @@
+import Generation
+import Grammar
 import JSON
 import Library
 import Testing
@@ -32,13 +34,28 @@ import Tokenization
     #expect(messages[2].toolCalls.isEmpty)
     #expect(
       messages[3].content
-        == "The function weather returned sunny.\nThe function now returned 12:00. "
-        + "Now answer my question in words, or call another function.")
+        == "<tool_response>\nsunny\n</tool_response>\n<tool_response>\n12:00\n</tool_response>")
     // The operator's words stay first.
     let own = layout.messages(
       [ChatMessage(role: "system", content: "Be brief.")], tools: [Self.tool])
     #expect(own.count == 1 && own[0].content.hasPrefix("Be brief.\n\n# Tools"))
     #expect(layout.messages([Self.chat[0]], tools: []) == [Self.chat[0]])
+  }
+
+  @Test func whoWasNotTaughtIsToldOnce() throws {
+    let tool = Tool(
+      function: ToolFunction(name: "f", parameters: nil, isStrict: false), description: nil,
+      requestField: Self.tool)
+    let auto = try ToolUse(tools: [tool], choice: .auto, allowsSeveral: nil)
+    let required = try ToolUse(tools: [tool], choice: .required, allowsSeveral: nil)
+    let asked = ExpertInput.messages([Self.chat[0]])
+    let found = ExpertInput.messages(Array(Self.chat.prefix(4)))
+    let plain = ToolLayout(templateSource: "{{ messages }}")
+    #expect(plain.told(of: auto, in: asked) == [tool] && plain.told(of: auto, in: found) == [])
+    #expect(plain.told(of: required, in: found) == [tool])
+    let taught = ToolLayout(templateSource: "{% if tools %}<tool_call>{% endif %}")
+    #expect(taught.told(of: auto, in: found) == [tool])
+    #expect(plain.told(of: nil, in: asked) == [])
   }
 
   /// A template that refuses a system's message gets the words where they can stand.

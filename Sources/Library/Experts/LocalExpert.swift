@@ -56,7 +56,8 @@ package final class LocalExpert: Expert {
   package func answer(
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
-    let tokens = try promptTokens(input, tools: parameters.tools?.tools ?? [])
+    let tokens = try promptTokens(
+      input, tools: layout.tools.told(of: parameters.tools, in: input))
     // Requests that ask the gates for different things share no cached beginnings: a seed is asked
     // for only where a gate draws by it.
     let gates = decoder.gates + (adapter?.allGates ?? [])

@@ -32,35 +32,40 @@ package struct ToolLayout: Sendable {
     }
   }
 
-  /// What models that know no tools have to be told behind what tools gave: in the marks that others were taught they
-  /// give it back as it is.
-  private static let afterResults = " Now answer my question in words, or call another function."
+  /// The functions that the model is told of before it answers.
+  ///
+  /// A model that was never taught any of this answers a question with what a function gave where it has only the
+  /// conversation before it; told of the functions once more, it calls again, or gives the result back as it is.
+  package func told(of use: ToolUse?, in input: ExpertInput) -> [Tool] {
+    guard let use else { return [] }
+    if !isTemplates, use.choice == .auto, case .messages(let messages) = input,
+      messages.last?.role == "tool"
+    {
+      return []
+    }
+    return use.tools
+  }
 
   /// The messages as the template gets them.
   package func messages(_ messages: [ChatMessage], tools: [JSONValue]) -> [ChatMessage] {
     guard !isTemplates else { return messages }
     var result: [ChatMessage] = []
-    var names: [String: String] = [:]
     var isInTools = false
     for message in messages {
       var message = message
       if message.role == "tool" {
         // What several calls gave is one message: templates want the roles in turn.
-        let function = message.toolCallID.flatMap { names[$0] }.map { "function \($0)" }
-        let text = "The \(function ?? "function") returned \(message.content)."
+        let text = "<tool_response>\n\(message.content)\n</tool_response>"
         if isInTools, let last = result.indices.last {
-          result[last].content =
-            result[last].content.replacing(Self.afterResults, with: "") + "\n" + text
-            + Self.afterResults
+          result[last].content += "\n" + text
         } else {
-          result.append(ChatMessage(role: "user", content: text + Self.afterResults))
+          result.append(ChatMessage(role: "user", content: text))
         }
         isInTools = true
         continue
       }
       isInTools = false
       for call in message.toolCalls {
-        names[call.id] = call.name
         let name = String(decoding: JSONValue.string(call.name).json, as: UTF8.self)
         let text =
           "\(style.open)\n{\"name\": \(name), \"\(style.argumentsKey)\": \(call.arguments)}\n\(style.close)"

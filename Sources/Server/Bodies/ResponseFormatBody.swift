@@ -5,7 +5,7 @@ import JSON
 /// `response_format`: what the answer has to look like, in OpenAI's words; or a schema alone under `json_schema`, as
 /// llama-server has it.
 enum ResponseFormatBody {
-  private enum CodingKeys: String, CodingKey {
+  enum CodingKeys: String, CodingKey {
     case responseFormat = "response_format"
     case jsonSchema = "json_schema"
   }
@@ -32,8 +32,10 @@ enum ResponseFormatBody {
     return nil
   }
 
-  private static func format(_ value: JSONValue) throws(APIError) -> AnswerFormat? {
-    let param = CodingKeys.responseFormat.stringValue
+  /// The format that an object with a `type` asks for.
+  static func format(
+    _ value: JSONValue, param: String = CodingKeys.responseFormat.stringValue
+  ) throws(APIError) -> AnswerFormat? {
     guard case .object = value, case .string(let type)? = value["type"] else {
       throw .badRequest(
         "'\(param)' must be an object with a 'type'", code: "invalid_type", param: param)

@@ -18,15 +18,23 @@ enum ToolsBody {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let body =
       try isPresent(.tools, values) || isPresent(.toolChoice, values) ? decoder.orderedBody() : nil
-    var tools = try tools(body?[CodingKeys.tools.stringValue])
-    var value = body?[CodingKeys.toolChoice.stringValue]
-    if let allowed = try Self.allowed(value, among: tools) { (tools, value) = allowed }
+    return try use(
+      of: body?[CodingKeys.tools.stringValue], choice: body?[CodingKeys.toolChoice.stringValue],
+      allowsSeveral: values.decodeIfPresent(Bool.self, forKey: .parallelToolCalls))
+  }
+
+  /// The same of the fields' values.
+  static func use(
+    of tools: JSONValue?, choice value: JSONValue?, allowsSeveral: Bool?
+  ) throws(APIError) -> ToolUse? {
+    var tools = try Self.tools(tools)
+    var value = value
+    if let allowed = try allowed(value, among: tools) { (tools, value) = allowed }
     guard let choice = try choice(value, among: tools), !tools.isEmpty else { return nil }
-    let allowsSeveral = try values.decodeIfPresent(Bool.self, forKey: .parallelToolCalls)
     do throws(JSONSchemaError) {
       return try ToolUse(tools: tools, choice: choice, allowsSeveral: allowsSeveral)
     } catch {
-      throw APIError.badRequest(
+      throw .badRequest(
         "'tools' can't be kept to: \(error)", code: "invalid_schema", param: "tools")
     }
   }
@@ -144,7 +152,7 @@ enum ToolsBody {
     case .string("none")?: return nil
     case .string("required")?: choice = .required
     default:
-      guard case .string(let name)? = value?["function"]?["name"] else {
+      guard case .string(let name)? = value?["function"]?["name"] ?? value?["name"] else {
         throw .badRequest(
           "'\(param)' must be none, auto, required, name a function or list allowed_tools",
           param: param)

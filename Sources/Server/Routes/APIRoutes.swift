@@ -65,6 +65,7 @@ package struct APIRoutes: Sendable {
     guarded(.get, "/decisions/{id}", decisions.one)
     guarded(.post, "/feedback", FeedbackRoute(service: service).handle)
     guarded(.post, "/v1/chat/completions", ChatCompletionsRoute(service: service).handle)
+    guarded(.post, "/v1/responses", ResponsesRoute(service: service).handle)
     guarded(.post, "/v1/completions", CompletionsRoute(service: service).handle)
     guarded(.post, "/v1/embeddings", EmbeddingsRoute(service: service).handle)
     self.router = router

@@ -2,7 +2,7 @@
 enum DecisionPath {
   /// The id alone: OpenAI's replies have it behind a word.
   static func id(_ text: String) -> String {
-    for prefix in ["chatcmpl-", "cmpl-"] where text.hasPrefix(prefix) {
+    for prefix in ["chatcmpl-", "cmpl-", "resp_"] where text.hasPrefix(prefix) {
       return String(text.dropFirst(prefix.count))
     }
     return text

@@ -1,0 +1,50 @@
+import Generation
+import HTTP
+import JSON
+import Thalamus
+
+/// `POST /v1/responses`, as OpenAI's newer clients call it. Nothing is kept between requests.
+struct ResponsesRoute: Sendable {
+  let service: ThalamusService
+
+  func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let body = try JSONCoding.decode(ResponsesBody.self, from: request)
+    let generation = service.configuration.generation
+    let routing = body.routing.routingRequest(
+      model: service.aliases.model(body.model), input: .messages(body.messages),
+      maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
+    var parameters = body.fields.parameters(
+      defaultMaxTokens: generation.defaultMaxTokens,
+      defaultTemperature: generation.defaultTemperature)
+    parameters.tools = body.tools
+    let answer = try await service.answer(routing, parameters: parameters)
+    let response = ResponseObject(decision: answer.decision, echoed: body.echoed)
+    if body.streams {
+      let stream = ResponsesStream(response) { answer.costUSD($0) }
+      return .answered(
+        by: answer.decision,
+        AnswerStreaming(
+          opening: stream.opening(), text: { text, _ in stream.text(text) },
+          toolCallStart: { stream.callStart(id: $0, name: $1) },
+          toolCallArguments: { stream.callArguments($0) }, end: { stream.end($0) },
+          failureName: "error"
+        ).response(to: answer))
+    }
+    let whole = try await answer.collect()
+    let status = whole.summary.finishReason.openAIName == "length" ? "incomplete" : "completed"
+    var output: [JSONValue] = []
+    if !whole.text.isEmpty || whole.toolCalls.isEmpty {
+      output.append(response.message(whole.text, status: status))
+    }
+    for (index, call) in whole.toolCalls.enumerated() {
+      // Only the last can have been cut off.
+      let isLast = index == whole.toolCalls.count - 1
+      output.append(ResponseObject.call(call, status: isLast ? status : "completed"))
+    }
+    return .answered(
+      by: answer.decision,
+      .json(
+        response.json(output: output, summary: whole.summary, cost: answer.costUSD(whole.summary))
+          .json))
+  }
+}
