@@ -46,9 +46,9 @@ test-packages: ## install the system packages that the tests need as well
 	@scripts/system-packages.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
 .PHONY: client
-client: test-packages ## a virtual environment with the official openai client, for the tests
+client: test-packages ## a virtual environment with the official clients, for the tests
 	@test -x .venv-test/bin/python || python3 -m venv .venv-test
-	@.venv-test/bin/python -c 'import jsonschema, openai' 2>/dev/null || \
+	@.venv-test/bin/python -c 'import jsonschema, ollama, openai' 2>/dev/null || \
 	  .venv-test/bin/pip install --quiet --disable-pip-version-check -r Tests/EndToEndTests/requirements.txt
 
 .PHONY: format

@@ -1,15 +1,15 @@
 import Foundation
 import Testing
 
-/// The official `openai` Python package against the server: what people's programs use.
+/// The official `openai` and `ollama` Python packages against the server: what people's programs use.
 @Suite struct OpenAIClientTests {
-  @Test(arguments: ["openai_client.py", "formats.py", "responses.py"])
+  @Test(arguments: ["openai_client.py", "formats.py", "responses.py", "ollama_client.py"])
   func officialClientIsServed(script name: String) async throws {
     let server = try await SharedServer.get()
     let python = Binary.packageRoot.appending(path: ".venv-test/bin/python")
     try #require(
       FileManager.default.isExecutableFile(atPath: python.path),
-      "`make client` installs the openai package")
+      "`make client` installs the packages")
     let script = Binary.packageRoot.appending(
       path: "Tests/EndToEndTests/Clients/\(name)")
     let outcome = try await Command.run(python, [script.path, server.baseURL.absoluteString])

@@ -19,9 +19,7 @@ package struct DecisionReply: Encodable {
   }
 
   private static func text(ofMilliseconds time: Int64) -> String {
-    Date(timeIntervalSince1970: Double(time) / 1000).formatted(
-      .iso8601.year().month().day().time(includingFractionalSeconds: true)
-        .timeZone(separator: .omitted))
+    Date(timeIntervalSince1970: Double(time) / 1000).jsonText
   }
 
   private enum CodingKeys: String, CodingKey {

@@ -68,6 +68,15 @@ package struct APIRoutes: Sendable {
     guarded(.post, "/v1/responses", ResponsesRoute(service: service).handle)
     guarded(.post, "/v1/completions", CompletionsRoute(service: service).handle)
     guarded(.post, "/v1/embeddings", EmbeddingsRoute(service: service).handle)
+    let ollama = OllamaRoutes(service: service)
+    guarded(.get, "/api/version", ollama.version)
+    guarded(.get, "/api/tags", ollama.tags)
+    guarded(.get, "/api/ps", ollama.running)
+    guarded(.post, "/api/show", ollama.show)
+    guarded(.post, "/api/chat", ollama.chat)
+    guarded(.post, "/api/generate", ollama.generate)
+    guarded(.post, "/api/embed", ollama.embed)
+    guarded(.post, "/api/embeddings", ollama.embeddings)
     self.router = router
   }
 
@@ -93,7 +102,12 @@ package struct APIRoutes: Sendable {
     do {
       return try await handle(request)
     } catch {
-      return APIError(any: error).response
+      var response = APIError(any: error).response
+      // Ollama's clients show what stands under `error` as it is.
+      if request.rawPath.hasPrefix("/api/") {
+        response.body = .bytes(OllamaReply.error(APIError(any: error)))
+      }
+      return response
     }
   }
 }

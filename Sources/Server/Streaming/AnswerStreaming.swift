@@ -14,11 +14,19 @@ struct AnswerStreaming: Sendable {
   let end: @Sendable (GenerationSummary) -> [UInt8]
   /// Name of the event that reports a failure midway, where events have names.
   var failureName: String?
+  /// The response around what is written; server-sent events where nothing else is said.
+  var framing: Framing = .events
+
+  enum Framing: Sendable {
+    case events
+    /// A JSON value a line, as Ollama has it.
+    case lines
+  }
 
   /// The streamed response. When the client leaves, the write throws, the loop is left, and with
   /// it the generation stops.
   func response(to answer: Answer) -> HTTPResponse {
-    ServerSentEvents.response { writer in
+    let produce = { @Sendable (writer: HTTPBodyWriter) async throws in
       if !opening.isEmpty { try await writer.write(opening) }
       do {
         for try await event in answer.events {
@@ -38,10 +46,20 @@ struct AnswerStreaming: Sendable {
         }
       } catch let error where !(error is HTTPWriteError) && !(error is CancellationError) {
         // The status is long sent: the error travels as an event.
-        try await writer.write(
-          ServerSentEvents.event(
-            APIError.Envelope(error: APIError(any: error)), name: failureName))
+        try await writer.write(failure(APIError(any: error)))
       }
+    }
+    return switch framing {
+    case .events: ServerSentEvents.response(produce)
+    case .lines: HTTPResponse.stream(contentType: OllamaReply.linesType, produce)
+    }
+  }
+
+  private func failure(_ error: APIError) -> [UInt8] {
+    switch framing {
+    case .events:
+      ServerSentEvents.event(APIError.Envelope(error: error), name: failureName)
+    case .lines: OllamaReply.error(error) + [10]
     }
   }
 }

@@ -1,0 +1,164 @@
+import Generation
+import JSON
+import Thalamus
+import Tokenization
+
+/// What Ollama's `/api/chat` and `/api/generate` have alike.
+struct OllamaRequest: Decodable, Sendable {
+  let model: String
+  /// Where nothing is said, as Ollama has it.
+  let streams: Bool
+  let options: OllamaOptions
+  /// `"json"`, or a JSON schema.
+  let format: AnswerFormat?
+  let routing: RoutingExtension
+
+  private enum CodingKeys: String, CodingKey { case model, stream, options, format, thalamus }
+
+  init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    model = try OllamaName.model(values.decode(String.self, forKey: .model))
+    streams = try values.decodeIfPresent(Bool.self, forKey: .stream) ?? true
+    options = try values.decodeIfPresent(OllamaOptions.self, forKey: .options) ?? OllamaOptions()
+    routing = try RoutingExtension(in: values, forKey: .thalamus, of: decoder)
+    format = try Self.format(
+      values.contains(.format) ? decoder.orderedBody()?[CodingKeys.format.stringValue] : nil)
+  }
+
+  private static func format(_ value: JSONValue?) throws(APIError) -> AnswerFormat? {
+    switch value {
+    case nil, .null?, .string("")?: return nil
+    case .string("json")?:
+      return try ResponseFormatBody.format(
+        .object([("type", .string("json_object"))]), param: "format")
+    case .object?:
+      return try ResponseFormatBody.format(
+        .object([("type", .string("json_schema")), ("schema", value ?? .null)]), param: "format")
+    default:
+      throw .badRequest("'format' must be \"json\" or a JSON schema", param: "format")
+    }
+  }
+}
+
+/// The body of Ollama's `POST /api/chat`.
+struct OllamaChatBody: Decodable, Sendable {
+  let request: OllamaRequest
+  let messages: [ChatMessage]
+  let tools: ToolUse?
+
+  private enum CodingKeys: String, CodingKey { case messages, tools }
+
+  private struct Message: Decodable {
+    let role: String
+    let content: String?
+    let images: [String]?
+    let tool_name: String?
+  }
+
+  init(from decoder: any Decoder) throws {
+    request = try OllamaRequest(from: decoder)
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    let bodies = try values.decodeIfPresent([Message].self, forKey: .messages) ?? []
+    let ordered = try decoder.orderedBody()
+    var messages: [ChatMessage] = []
+    // Ollama's calls have no ids: what came of them stands in their order.
+    var open: [ToolCall] = []
+    for (index, message) in bodies.enumerated() {
+      guard ["system", "user", "assistant", "tool"].contains(message.role) else {
+        throw APIError.badRequest(
+          "'messages[\(index)].role' must be system, user, assistant or tool",
+          param: "messages[\(index)].role")
+      }
+      guard message.images?.isEmpty ?? true else {
+        throw APIError.badRequest(
+          "'messages[\(index)].images': experts here read text only",
+          param: "messages[\(index)].images")
+      }
+      var made = ChatMessage(role: message.role, content: message.content ?? "")
+      if case .array(let list)? = ordered?["messages"], index < list.count,
+        case .array(let calls)? = list[index]["tool_calls"]
+      {
+        made.toolCalls = calls.enumerated().compactMap { place, call in
+          guard case .string(let name)? = call["function"]?["name"] else { return nil }
+          let arguments = call["function"]?["arguments"] ?? .object([])
+          return ToolCall(
+            id: "call_\(index)_\(place)", name: name,
+            arguments: String(decoding: arguments.json, as: UTF8.self))
+        }
+        open = made.toolCalls
+      }
+      if message.role == "tool", !open.isEmpty {
+        let place = open.firstIndex { $0.name == message.tool_name } ?? 0
+        made.toolCallID = open.remove(at: place).id
+      }
+      messages.append(made)
+    }
+    guard !messages.isEmpty else {
+      throw APIError.badRequest("'messages' is empty", param: "messages")
+    }
+    self.messages = messages
+    tools = try ToolsBody.use(
+      of: values.contains(.tools) ? ordered?["tools"] : nil, choice: nil, allowsSeveral: nil)
+  }
+}
+
+/// The body of Ollama's `POST /api/generate`.
+struct OllamaGenerateBody: Decodable, Sendable {
+  let request: OllamaRequest
+  let input: PromptInput
+
+  private enum CodingKeys: String, CodingKey { case prompt, system, raw, images, suffix }
+
+  init(from decoder: any Decoder) throws {
+    request = try OllamaRequest(from: decoder)
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    try decoder.refuseUnsupported(["suffix", "images", "template", "context"]) { _, value in
+      (try? value.decode(String.self)) == "" || (try? value.decode([Int].self)) == []
+        || (try? value.decode([String].self)) == []
+    }
+    let prompt = try values.decodeIfPresent(String.self, forKey: .prompt) ?? ""
+    guard !prompt.isEmpty else { throw APIError.badRequest("'prompt' is empty", param: "prompt") }
+    if try values.decodeIfPresent(Bool.self, forKey: .raw) ?? false {
+      input = .continuation(prompt)
+    } else if let system = try values.decodeIfPresent(String.self, forKey: .system), !system.isEmpty
+    {
+      input = .messages([
+        ChatMessage(role: "system", content: system), ChatMessage(role: "user", content: prompt),
+      ])
+    } else {
+      input = .prompt(prompt)
+    }
+  }
+}
+
+/// The bodies of Ollama's `POST /api/embed` and its older `POST /api/embeddings`.
+struct OllamaEmbedBody: Decodable, Sendable {
+  let model: String
+  let texts: [String]
+
+  private enum CodingKeys: String, CodingKey { case model, input, prompt }
+
+  init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    model = try OllamaName.model(values.decode(String.self, forKey: .model))
+    if let one = try? values.decode(String.self, forKey: .input) {
+      texts = [one]
+    } else if values.contains(.input) {
+      texts = try values.decode([String].self, forKey: .input)
+    } else {
+      texts = [try values.decode(String.self, forKey: .prompt)]
+    }
+    guard (1...EmbeddingsBody.maximumTexts).contains(texts.count) else {
+      throw APIError.badRequest(
+        "'input' must have 1 to \(EmbeddingsBody.maximumTexts) texts", param: "input")
+    }
+  }
+}
+
+/// Names of models as Ollama's clients write them.
+enum OllamaName {
+  /// Without the tag that they add where there is none.
+  static func model(_ name: String) -> String {
+    name.hasSuffix(":latest") ? String(name.dropLast(7)) : name
+  }
+}
