@@ -1,7 +1,7 @@
 import GRDB
 
 /// A prompt that was decided on, once or often.
-package struct LoggedPrompt: Equatable, Sendable, Codable, FetchableRecord {
+package struct LoggedPrompt: Equatable, Sendable {
   package var promptText: String
   package var promptSHA256: String
   package var promptBytes: Int
@@ -19,21 +19,29 @@ extension DecisionLog {
     _ = await writeWaiting()
     let since = sinceMilliseconds ?? .min
     return try await read { db in
-      // SQLite takes the other columns from the row that has the maximum.
-      try LoggedPrompt.fetchAll(
+      let local = try String.fetchSet(
         db,
         sql: """
-          SELECT prompt_text AS promptText, prompt_sha256 AS promptSHA256,
-            prompt_bytes AS promptBytes, max(id) AS latest,
-            max(json_valid(constraints_json) AND EXISTS (
-              SELECT 1 FROM json_each(constraints_json) AS each
-              WHERE json_extract(each.value, '$.constraint') = 'local_only'
-                AND json_extract(each.value, '$.value') = 'true')) AS isLocalOnly
-          FROM decisions
+          SELECT prompt_sha256 FROM decisions, json_each(
+            CASE WHEN json_valid(constraints_json) THEN constraints_json ELSE '[]' END) AS each
+          WHERE prompt_sha256 IS NOT NULL
+            AND json_extract(each.value, '$.constraint') = 'local_only'
+            AND json_extract(each.value, '$.value') = 'true'
+          """)
+      // Of the row with the maximum SQLite takes the other columns too.
+      let rows = try Row.fetchAll(
+        db,
+        sql: """
+          SELECT prompt_text, prompt_sha256, prompt_bytes, max(id) AS latest FROM decisions
           WHERE prompt_text IS NOT NULL AND prompt_sha256 IS NOT NULL AND time_ms >= ?
           GROUP BY prompt_sha256 ORDER BY latest DESC LIMIT ?
-          """,
-        arguments: [since, max(0, limit)])
+          """, arguments: [since, max(0, limit)])
+      return rows.map { row in
+        let hash: String = row["prompt_sha256"]
+        return LoggedPrompt(
+          promptText: row["prompt_text"], promptSHA256: hash, promptBytes: row["prompt_bytes"],
+          isLocalOnly: local.contains(hash))
+      }
     }
   }
 }

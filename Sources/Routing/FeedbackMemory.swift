@@ -81,14 +81,18 @@ package struct FeedbackMemory: Sendable {
   ///
   /// - Throws: ``RoutingError/wrongDimension(field:expected:found:)`` or
   ///   ``RoutingError/invalidValue(field:value:expected:)``; nothing is remembered then.
-  package mutating func remember(_ judgement: Judgement) throws(RoutingError) {
+  ///
+  /// - Parameter isRecalled: Whether it was said before what may be remembered already of the same decision.
+  package mutating func remember(
+    _ judgement: Judgement, isRecalled: Bool = false
+  ) throws(RoutingError) {
     guard (-1...1).contains(judgement.score) else {
       throw .invalidValue(
         field: "score", value: "\(judgement.score)", expected: "a number from -1 to 1")
     }
     let direction = try space.query(judgement.embedding)
     if let place = places[judgement.decision] {
-      entries[place].score = judgement.score
+      if !isRecalled { entries[place].score = judgement.score }
       return
     }
     let entry = Entry(

@@ -113,7 +113,9 @@ import Testing
       ##"{"$defs": {"a": {"$ref": "#/$defs/b", "type": "string"}, "b": {"$ref": "#/$defs/a", "type": "string"}}, "$ref": "#/$defs/a"}"##,
       "#", "circle"
     ),
-    (##"{"pattern": "((a{1000}){1000}){1000}"}"##, "#", "states"),
+    (
+      ##"{"pattern": "\##(String(repeating: "a{4096}|", count: 26))b"}"##, "#", "states"
+    ),
   ])
   func whatCannotBeKeptToIsAnError(text: String, path: String, problem: String) throws {
     let schema = try schema(text)
@@ -251,6 +253,67 @@ import Testing
     let characters = try Grammar.json(schema: pattern)
     #expect(try read("\"\u{4E02}\"", characters) == .whole)
     #expect(try read("\"\u{4E03}\"", characters) == .none)
+  }
+
+  /// What means nothing is repeated without end, and much is worked out again: neither takes long.
+  @Test func repetitionsOfNothingAndOfMuch() throws {
+    let nothing = try Grammar.json(
+      schema: schema(
+        #"{"type": "string", "pattern": "^(?:(?:(?:(?:){4096}){4096}|){4096}a{0}){4096}$"}"#))
+    #expect(try read("\"\"", nothing) == .whole)
+    #expect(try read("\"a", nothing) == .none)
+    let letters = String(
+      String.UnicodeScalarView((0..<10_000).compactMap { Unicode.Scalar(0x4E00 + 2 * $0) }))
+    let much = JSONValue.object([
+      ("type", .string("string")), ("pattern", .string("^(?:[\(letters)]x){4096}$")),
+    ])
+    _ = try Grammar.json(schema: much)
+    // A chain of definitions that thousands of references go through.
+    var links = (0..<63).map { index in
+      (
+        key: "a\(index)",
+        value: JSONValue.object(
+          [("$ref", .string("#/$defs/a\(index + 1)"))]
+            + (0..<300).map { (key: "k\($0)", value: .int(0)) })
+      )
+    }
+    links.append(("a63", try schema(#"{"properties": {"x": {}}}"#)))
+    let references = [JSONValue](
+      repeating: .object([("$ref", .string("#/$defs/a0"))]), count: 2_000)
+    let error = #expect(throws: JSONSchemaError.self) {
+      try Grammar.json(
+        schema: .object([
+          ("type", .string("object")), ("anyOf", .array(references)), ("$defs", .object(links)),
+        ]))
+    }
+    #expect(error?.problem.contains("means too much") == true)
+  }
+
+  /// Names that must be there and are no properties: any value, where nothing shuts others out.
+  @Test func requiredNamesWithoutAProperty() throws {
+    let grammar = try Grammar.json(
+      schema: schema(#"{"type": "object", "properties": {"a": {}}, "required": ["a", "b"]}"#))
+    #expect(try read(#"{"a": 1, "b": [2]}"#, grammar) == .whole)
+    #expect(try read(#"{"a": 1}"#, grammar) == .none)
+  }
+
+  /// Where not all has to be kept to, the rest is.
+  @Test func whatIsNotStrictKeepsWhatCanBeKept() throws {
+    for (text, whole, other) in [
+      (#"{"type": "number", "maximum": 1.7976931348623157e308, "minimum": 2}"#, "3", "-"),
+      (#"{"type": "string", "pattern": "^a+$", "maxLength": 3}"#, "\"aaaa\"", "\"b"),
+      (#"{"type": "string", "pattern": "(?=a)b"}"#, "\"x\"", "1"),
+      (#"{"enum": ["a", "b"], "minLength": 1}"#, "\"a\"", "\"c"),
+      (#"{"type": "array", "uniqueItems": true, "items": {"type": "null"}}"#, "[null, null]", "[1"),
+    ] {
+      let value = try schema(text)
+      #expect(throws: JSONSchemaError.self) { try Grammar.json(schema: value) }
+      let grammar = try Grammar.json(schema: value, isStrict: false)
+      #expect(try read(whole, grammar) == .whole, "\(text)")
+      #expect(try read(other, grammar) == .none, "\(text)")
+    }
+    let typo = try schema(#"{"type": "strng"}"#)
+    #expect(throws: JSONSchemaError.self) { try Grammar.json(schema: typo, isStrict: false) }
   }
 
   /// What can't be finished within the depth that is followed is not begun.

@@ -42,6 +42,17 @@ import Testing
     #expect(try abs(#require(memory.opinions(on: [1, 0])["a"]).score + 1.0 / 3) < 1e-4)
   }
 
+  /// What is read again from the log was said before.
+  @Test func whatIsRecalledGivesWay() throws {
+    var memory = Self.memory()
+    try memory.remember(Self.judgement("1", "a", 1))
+    try memory.remember(Self.judgement("1", "a", -1), isRecalled: true)
+    try memory.remember(Self.judgement("2", "b", -1), isRecalled: true)
+    let found = try memory.opinions(on: [1, 0])
+    #expect(try #require(found["a"]).score > 0)
+    #expect(try #require(found["b"]).score < 0)
+  }
+
   @Test func theOldestGo() throws {
     var memory = Self.memory(capacity: 3)
     for index in 0..<7 { try memory.remember(Self.judgement("\(index)", "e\(index)", 1)) }

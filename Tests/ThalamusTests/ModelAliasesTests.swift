@@ -11,6 +11,7 @@ import Thalamus
     #expect(aliases.model("gpt-4o-mini") == "auto")
     #expect(aliases.model("text-embedding-3-small") == "encoder")
     #expect(aliases.model("a") == "a" && aliases.model("other") == "other")
+    #expect(aliases.tagged("a:latest") == "a" && aliases.tagged("z:latest") == "a")
     #expect(aliases.names == ["gpt-4o-mini", "text-embedding-3-small", "z"])
   }
 

@@ -111,20 +111,23 @@ package struct Sampler: Sendable {
     }
     var token = choose(logits)
     do throws(GrammarError) {
-      for _ in 0..<Self.tries {
-        if try constraint.take(token) { return token }
+      for turn in 0..<Self.tries {
+        if try constraint.take(token, isFirst: turn == 0) { return token }
         guard let next = chooseAgain(logits, without: token) else { break }
         token = next
       }
       if isRandom { _ = logits.update(fromContentsOf: kept) }
-      try constraint.mask(logits)
+      try constraint.mask(logits, isFirst: false)
       if case .candidates = pool {
         candidates.items.removeAll { logits[Int($0.token)] == -.infinity }
-        if let next = candidates.draw(using: &generator), try constraint.take(next) { return next }
+        if let next = candidates.draw(using: &generator), try constraint.take(next, isFirst: false)
+        {
+          return next
+        }
       }
       token = choose(logits)
       // Where the logits are no numbers, whatever was chosen may not be allowed.
-      if try !constraint.take(token) { throw .noTokenFits }
+      if try !constraint.take(token, isFirst: false) { throw .noTokenFits }
       return token
     } catch {
       failure = error

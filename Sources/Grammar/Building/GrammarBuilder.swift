@@ -22,6 +22,8 @@ struct GrammarBuilder {
   private var ruleStarts: [State] = []
   private var rules: [String: Grammar.Rule] = [:]
 
+  var stateCount: Int { edges.count }
+
   mutating func newState() throws(GrammarError) -> State {
     guard edges.count < Self.maximumStates else { throw .tooLarge(limit: Self.maximumStates) }
     edges.append([])
@@ -142,6 +144,14 @@ struct GrammarBuilder {
     ruleStarts.append(try newState())
     rules[name] = rule
     return (rule, true)
+  }
+
+  /// A rule that nobody else calls by a name.
+  mutating func anonymousRule(_ body: Piece) throws -> Grammar.Rule {
+    let rule = Grammar.Rule(ruleStarts.count)
+    ruleStarts.append(try newState())
+    try define(rule, body)
+    return rule
   }
 
   mutating func define(_ rule: Grammar.Rule, _ body: Piece) throws {

@@ -6,6 +6,15 @@ indirect enum Pattern: Equatable, Sendable {
   case choice([Pattern])
   /// - Parameter atMost: Nil for any number.
   case repeated(Pattern, atLeast: Int, atMost: Int?)
+
+  /// Whether nothing but the empty text matches. Repeating it means nothing, however often it is done.
+  var isEmpty: Bool {
+    switch self {
+    case .scalar: false
+    case .sequence(let parts), .choice(let parts): parts.allSatisfy(\.isEmpty)
+    case .repeated(let part, _, let most): most == 0 || part.isEmpty
+    }
+  }
 }
 
 /// What is wrong with a pattern.
@@ -16,6 +25,8 @@ struct PatternError: Error, Equatable {
 }
 
 extension GrammarBuilder {
+  private static let inlineRepetitions = 64
+
   /// The characters of a string that match.
   mutating func string(matching pattern: Pattern, from state: State) throws -> State {
     switch pattern {
@@ -32,7 +43,14 @@ extension GrammarBuilder {
       return try choice(
         from: state, parts.map { part in { try $0.string(matching: part, from: $1) } })
     case .repeated(let part, let least, let most):
-      let piece: Piece = { try $0.string(matching: part, from: $1) }
+      guard !pattern.isEmpty else { return state }
+      var piece: Piece = { try $0.string(matching: part, from: $1) }
+      // Worked out once, where it comes often.
+      if most ?? least > Self.inlineRepetitions {
+        let body = piece
+        let rule = try anonymousRule { try body(&$0, $1) }
+        piece = { try $0.call(rule, from: $1) }
+      }
       if let most { return try repeated(least...most, from: state, piece) }
       return try repeated(least..., from: state, piece)
     }

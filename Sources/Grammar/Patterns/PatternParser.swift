@@ -56,7 +56,7 @@ struct PatternParser {
       }
       parts.append(try quantified())
     }
-    guard isOutermost else { return .sequence(parts) }
+    guard isOutermost else { return parts.count == 1 ? parts[0] : .sequence(parts) }
     return .sequence(
       (isAnchored ? [] : [Self.anything]) + parts + (endsAnchored ? [] : [Self.anything]))
   }

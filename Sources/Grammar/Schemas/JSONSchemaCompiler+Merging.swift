@@ -13,8 +13,8 @@ extension JSONSchemaCompiler {
       default: break
       }
     }
-    var first = try SchemaObject(a, at: path, isStrict: isStrict)
-    var second = try SchemaObject(b, at: path, isStrict: isStrict)
+    var first = try keywords(of: a, at: path)
+    var second = try keywords(of: b, at: path)
     try spend(128 * (1 + first.keywords.count + second.keywords.count), at: path)
     // An order that serves both: first what one says of the other's members.
     let allowsNull = first.allowsNull && second.allowsNull
@@ -27,7 +27,12 @@ extension JSONSchemaCompiler {
         if allowsNull { pairs.append((keyword, value)) }
         continue
       }
-      guard let other = second.values[keyword], other != value else {
+      guard let other = second.values[keyword] else {
+        pairs.append((keyword, value))
+        continue
+      }
+      try spend(16 * value.partCount, at: path)
+      guard other != value else {
         pairs.append((keyword, value))
         continue
       }
@@ -208,6 +213,15 @@ extension JSONSchemaCompiler {
 }
 
 extension JSONValue {
+  /// Values that it has, itself among them.
+  fileprivate var partCount: Int {
+    switch self {
+    case .array(let items): items.reduce(1) { $0 + $1.partCount }
+    case .object(let pairs): pairs.reduce(1) { $0 + $1.value.partCount }
+    default: 1
+    }
+  }
+
   /// What equal values have alike, and no others: the same bytes. 1 and 1.0 are one number, and an object's members
   /// have no order.
   var identity: [UInt8] {

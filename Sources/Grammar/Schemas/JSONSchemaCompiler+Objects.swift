@@ -28,8 +28,12 @@ extension JSONSchemaCompiler {
         schema.values["properties"] == nil && schema.values["unevaluatedProperties"] != .bool(false)
       )
     if additional == .bool(false) { additional = nil }
+    // Others are none that come of themselves; one that must be there is another matter.
+    let mayHaveOthers =
+      schema.values["additionalProperties"] == nil
+      && schema.values["unevaluatedProperties"] != .bool(false)
     for name in required.names where places[Array(name.utf8)] == nil {
-      guard let additional else {
+      guard let additional = additional ?? (mayHaveOthers ? .bool(true) : nil) else {
         throw JSONSchemaError(
           path: path + "/required", problem: "names '\(name.prefix(60))', which is no property")
       }

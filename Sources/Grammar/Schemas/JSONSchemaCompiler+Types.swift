@@ -69,8 +69,10 @@ extension JSONSchemaCompiler {
     func bound(_ keyword: String, isExclusive: Bool) throws(JSONSchemaError) -> NumberRange.Bound? {
       guard let value = schema.values[keyword] else { return nil }
       guard let bound = NumberRange.Bound(value, isExclusive: isExclusive) else {
+        guard isStrict else { return nil }
         throw JSONSchemaError(
-          path: "\(path)/\(keyword)", problem: "must be a number below 1e15 and not nearly zero")
+          .unsupported, path: "\(path)/\(keyword)",
+          problem: "must be a number below 1e15 and not nearly zero")
       }
       return bound
     }
@@ -113,7 +115,8 @@ extension JSONSchemaCompiler {
     }
     var item: JSONValue? = schema.values["items"] ?? .bool(true)
     // A list that names its first items has no others, unless 'items' says so: as with properties.
-    if item == .bool(false) || (schema.values["items"] == nil && !first.isEmpty) { item = nil }
+    if schema.values["items"] == nil, !first.isEmpty, minimum <= first.count { item = nil }
+    if item == .bool(false) { item = nil }
     if let maximum, maximum < first.count { first.removeLast(first.count - maximum) }
     guard item != nil || minimum <= first.count else {
       throw JSONSchemaError(path: path, problem: "minItems is larger than what items there may be")

@@ -15,24 +15,22 @@ struct JSONSchemaCompiler {
   private let prefix: String
   /// Whether what can't be kept to is an error; else the rest is kept to, where it can be told from it.
   let isStrict: Bool
-  private let budget = Budget()
+  private let budget: SchemaBudget
   /// Rules that were called and have still to be written: each on its own, so that schemas that refer to each
   /// other in long chains, or to themselves, take no stack.
   private var pending: [(rule: Grammar.Rule, schema: JSONValue, path: String)] = []
 
-  init(_ root: JSONValue, prefix: String = "", isStrict: Bool = true) {
+  init(
+    _ root: JSONValue, prefix: String = "", isStrict: Bool = true,
+    budget: SchemaBudget = SchemaBudget()
+  ) {
     self.root = root
     self.prefix = prefix
     self.isStrict = isStrict
+    self.budget = budget
   }
 
   typealias State = Grammar.State
-
-  /// What one schema may cost. A few hundred bytes that refer to each other can mean as much as one likes.
-  private final class Budget {
-    /// Bytes of schemas that may be looked at, some tenths of a second.
-    var left = 32 << 20
-  }
 
   func spend(_ bytes: Int, at path: String) throws(JSONSchemaError) {
     budget.left -= bytes
@@ -40,6 +38,12 @@ struct JSONSchemaCompiler {
       throw JSONSchemaError(
         .unsupported, path: path, problem: "the schema means too much to be worked out")
     }
+  }
+
+  /// A schema's keywords; all of them have to be looked at.
+  func keywords(of schema: JSONValue, at path: String) throws(JSONSchemaError) -> SchemaObject {
+    if case .object(let pairs) = schema { try spend(16 * pairs.count, at: path) }
+    return try SchemaObject(schema, at: path, isStrict: isStrict)
   }
 
   /// Larger ones would take long to look through.
@@ -73,9 +77,11 @@ struct JSONSchemaCompiler {
     case .object: break
     default: throw JSONSchemaError(path: path, problem: "must be an object, but is \(schema.kind)")
     }
-    let schema = try SchemaObject(schema, at: path, isStrict: isStrict)
-    // OpenAPI's way to say that a reference may be null as well: `nullable` beside it.
-    if schema.isNullable, schema.values["$ref"] != nil || schema.values["allOf"] != nil {
+    let schema = try keywords(of: schema, at: path)
+    // OpenAPI's way to say that a reference, or one of several, may be null as well: `nullable` beside it.
+    if schema.isNullable,
+      ["$ref", "allOf", "anyOf", "oneOf"].contains(where: { schema.values[$0] != nil })
+    {
       let other = schema.assertions(except: ["nullable"]).json
       let start = try builder.newState()
       builder.jump(from: state, to: start)
@@ -172,7 +178,7 @@ struct JSONSchemaCompiler {
       }
     }
     let others = schema.assertions(except: ["const", "enum", "type", "nullable"])
-    if let other = others.keywords.first(where: { !SchemaObject.shapes.contains($0) }) {
+    if isStrict, let other = others.keywords.first(where: { !SchemaObject.shapes.contains($0) }) {
       throw JSONSchemaError(.unsupported, path: path, problem: "beside '\(other)' is not supported")
     }
     guard !values.isEmpty else {
@@ -270,7 +276,7 @@ struct JSONSchemaCompiler {
     var target = try find(reference, at: path)
     for _ in 0..<64 {
       guard let next = target.schema["$ref"] else { return target }
-      let schema = try SchemaObject(target.schema, at: target.path, isStrict: isStrict)
+      let schema = try keywords(of: target.schema, at: target.path)
       let rest = schema.assertions(except: ["$ref"])
       let found = try find(next, at: target.path)
       target =
@@ -282,7 +288,7 @@ struct JSONSchemaCompiler {
 
   private func resolved(_ schema: JSONValue, at path: String) throws(JSONSchemaError) -> JSONValue {
     guard let reference = schema["$ref"] else { return schema }
-    let rest = try SchemaObject(schema, at: path, isStrict: isStrict).assertions(except: ["$ref"])
+    let rest = try keywords(of: schema, at: path).assertions(except: ["$ref"])
     let target = try follow(reference, at: path).schema
     return rest.isEmpty ? target : try merged(target, rest.json, at: path)
   }
@@ -297,6 +303,7 @@ struct JSONSchemaCompiler {
     }
     var found = root
     for step in pointer.split(separator: "/").dropFirst() {
+      if case .object(let pairs) = found { try spend(16 * pairs.count, at: path) }
       let name = (String(step).removingPercentEncoding ?? String(step))
         .replacing("~1", with: "/").replacing("~0", with: "~")
       var next = found[name]

@@ -41,12 +41,13 @@ extension Grammar {
   package static func toolCallObjects(
     of functions: [ToolFunction], argumentsKey: String
   ) throws(JSONSchemaError) -> Grammar {
-    try made { builder in
+    let budget = SchemaBudget()
+    return try made { builder in
       try builder.rule("call") { builder, start in
         try builder.choice(
           from: start,
           functions.enumerated().map { index, function in
-            { try $0.toolCall(function, index, key: argumentsKey, from: $1) }
+            { try $0.toolCall(function, index, key: argumentsKey, budget, from: $1) }
           })
       }
     }
@@ -95,7 +96,7 @@ extension Grammar {
 extension GrammarBuilder {
   /// The object that asks for one function.
   fileprivate mutating func toolCall(
-    _ function: ToolFunction, _ index: Int, key: String, from state: State
+    _ function: ToolFunction, _ index: Int, key: String, _ budget: SchemaBudget, from state: State
   ) throws -> State {
     func name(_ key: String, _ builder: inout Self, _ start: State) throws -> State {
       let colon = try builder.literal(JSONValue.string(key).json + [0x3A], from: start)
@@ -113,8 +114,13 @@ extension GrammarBuilder {
     do {
       try JSONSchemaCompiler.checkSize(schema)
       var compiler = JSONSchemaCompiler(
-        schema, prefix: "\(index) ", isStrict: function.isStrict)
-      current = try compiler.text(from: current, in: &attempt)
+        schema, prefix: "\(index) ", isStrict: function.isStrict, budget: budget)
+      let end = try compiler.text(from: current, in: &attempt)
+      // Room is left for the functions that follow.
+      guard function.isStrict || attempt.stateCount < Self.maximumStates / 10 * 9 else {
+        throw GrammarError.tooLarge(limit: Self.maximumStates)
+      }
+      current = end
       self = attempt
     } catch {
       let known = error as? JSONSchemaError
@@ -125,6 +131,8 @@ extension GrammarBuilder {
           path: "function '\(function.name)' \(known?.path ?? "#")",
           problem: known?.problem ?? "\(error)")
       }
+      // Of many that are too much each, only the first is tried to its end.
+      if error is GrammarError { budget.left = 0 }
       current = try anyObject(from: current)
     }
     return try literal("}", from: try space(from: current))

@@ -27,9 +27,11 @@ package final class TokenConstraint: @unchecked Sendable {
   }
 
   /// Goes on by a token, where the text may go on so; else nothing changes and it gives false.
-  package func take(_ token: Int32) throws(GrammarError) -> Bool {
+  ///
+  /// - Parameter isFirst: Whether it is the first that is tried in its place: how much work a place may cost is bounded.
+  package func take(_ token: Int32, isFirst: Bool = true) throws(GrammarError) -> Bool {
     guard !hasEnded else { return false }
-    try prepare()
+    try prepare(isFirst: isFirst)
     if table.endTokens.contains(token) {
       hasEnded = automaton.isAccepting(state)
       return hasEnded
@@ -45,8 +47,12 @@ package final class TokenConstraint: @unchecked Sendable {
   }
 
   /// Makes all tokens impossible that can't follow. // logits: (vocabulary)
-  package func mask(_ logits: UnsafeMutableBufferPointer<Float>) throws(GrammarError) {
-    let allowed = try mask()
+  ///
+  /// - Parameter isFirst: As of ``take(_:isFirst:)``.
+  package func mask(
+    _ logits: UnsafeMutableBufferPointer<Float>, isFirst: Bool = true
+  ) throws(GrammarError) {
+    let allowed = try mask(isFirst: isFirst)
     var isEmpty = true
     // A tokenizer may know more tokens than the model has numbers for.
     for (word, bits) in allowed.enumerated() where word << 6 < logits.count {
@@ -64,9 +70,9 @@ package final class TokenConstraint: @unchecked Sendable {
   }
 
   /// The tokens that may follow, a bit each.
-  private func mask() throws(GrammarError) -> [UInt64] {
+  private func mask(isFirst: Bool) throws(GrammarError) -> [UInt64] {
     if hasEnded { return [UInt64](repeating: 0, count: (table.vocabularyCount + 63) / 64) }
-    try prepare()
+    try prepare(isFirst: isFirst)
     if let known = masks[state] { return known }
     if masks.count >= Self.masksKept { masks = [:] }
     let mask = try walk()
@@ -76,8 +82,8 @@ package final class TokenConstraint: @unchecked Sendable {
 
   /// What holds before each look: most formats have some hundred states; of one with many more only the present is
   /// kept.
-  private func prepare() throws(GrammarError) {
-    automaton.beginToken()
+  private func prepare(isFirst: Bool) throws(GrammarError) {
+    if isFirst { automaton.beginToken() }
     guard automaton.isFull else { return }
     masks = [:]
     state = try automaton.forgetAll(but: state)

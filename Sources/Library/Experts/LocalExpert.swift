@@ -57,7 +57,9 @@ package final class LocalExpert: Expert {
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
     let tokens = try promptTokens(
-      input, tools: layout.tools.told(of: parameters.tools, in: input))
+      input, tools: layout.tools.told(of: parameters.tools, in: input),
+      // What is by a format is so from its beginning.
+      goesOn: parameters.format == nil && parameters.tools == nil)
     // Requests that ask the gates for different things share no cached beginnings: a seed is asked
     // for only where a gate draws by it.
     let gates = decoder.gates + (adapter?.allGates ?? [])
@@ -149,17 +151,22 @@ package final class LocalExpert: Expert {
 
   /// The tokens that the model sees for an input.
   ///
-  /// - Parameter tools: What it is told that it may call.
-  package func promptTokens(_ input: ExpertInput, tools: [Tool] = []) throws -> [Int32] {
+  /// - Parameters:
+  ///   - tools: What it is told that it may call.
+  ///   - goesOn: Whether an answer that was begun is gone on with, as llama-server does.
+  package func promptTokens(
+    _ input: ExpertInput, tools: [Tool] = [], goesOn: Bool = true
+  ) throws -> [Int32] {
     switch input {
     case .continuation(let text):
       return tokenizer.encode(text, addSpecial: true, parseSpecial: false)
     case .messages(let messages):
       var clean = try messages.map { try controlTokens.clean($0) }
       let fields = try tools.map { try controlTokens.clean($0.requestField) }
-      // An answer that was begun is gone on with, as llama-server does.
       var begun = ""
-      if clean.count > 1, let last = clean.last, last.role == "assistant", last.toolCalls.isEmpty {
+      if goesOn, clean.count > 1, let last = clean.last, last.role == "assistant",
+        last.toolCalls.isEmpty
+      {
         begun = last.content
         clean.removeLast()
       }

@@ -13,7 +13,10 @@ enum PeerMessage {
   }
 
   /// The same of a response's body, or else the body itself where it is text; and the error's code.
-  static func read(_ body: [UInt8]) -> (text: String, code: String?) {
+  ///
+  /// - Parameter secret: The key, which is taken out before anything is cut: a part of it would be told else.
+  static func read(_ body: [UInt8], without secret: String?) -> (text: String, code: String?) {
+    let body = Array(without(secret, String(decoding: body, as: UTF8.self)).utf8)
     let value = try? JSONParser.parse(body)
     var code: String?
     if case .string(let found)? = value?["error"]?["code"] { code = found }

@@ -77,18 +77,7 @@ package struct RoutingExtension: Decodable, Sendable {
   init<Key: CodingKey>(
     in values: KeyedDecodingContainer<Key>, forKey key: Key, of decoder: any Decoder
   ) throws {
-    for misplaced in try decoder.container(keyedBy: CodingKeys.self).allKeys {
-      throw APIError.badRequest(
-        "'\(misplaced.rawValue)' belongs into '\(key.stringValue)': "
-          + "{\"\(key.stringValue)\": {\"\(misplaced.rawValue)\": ...}}",
-        code: "misplaced_key", param: misplaced.rawValue)
-    }
-    for limit in try decoder.container(keyedBy: Constraints.CodingKeys.self).allKeys {
-      throw APIError.badRequest(
-        "'\(limit.rawValue)' belongs into '\(key.stringValue)': "
-          + "{\"\(key.stringValue)\": {\"constraints\": {\"\(limit.rawValue)\": ...}}}",
-        code: "misplaced_key", param: limit.rawValue)
-    }
+    try Self.refuseMisplaced(in: decoder, of: key.stringValue)
     if try decoder.container(keyedBy: AnyCodingKey.self).allKeys
       .contains(where: { $0.stringValue == "extra_body" })
     {
@@ -97,6 +86,24 @@ package struct RoutingExtension: Decodable, Sendable {
         code: "misplaced_key", param: "extra_body")
     }
     self = try values.decodeIfPresent(RoutingExtension.self, forKey: key) ?? RoutingExtension()
+  }
+
+  /// Throws where an object has fields that belong into the extension.
+  ///
+  /// - Parameter key: The extension's own.
+  static func refuseMisplaced(in decoder: any Decoder, of key: String) throws {
+    for misplaced in try decoder.container(keyedBy: CodingKeys.self).allKeys {
+      throw APIError.badRequest(
+        "'\(misplaced.rawValue)' belongs into '\(key)': "
+          + "{\"\(key)\": {\"\(misplaced.rawValue)\": ...}}",
+        code: "misplaced_key", param: misplaced.rawValue)
+    }
+    for limit in try decoder.container(keyedBy: Constraints.CodingKeys.self).allKeys {
+      throw APIError.badRequest(
+        "'\(limit.rawValue)' belongs into '\(key)': "
+          + "{\"\(key)\": {\"constraints\": {\"\(limit.rawValue)\": ...}}}",
+        code: "misplaced_key", param: limit.rawValue)
+    }
   }
 
   package init(from decoder: any Decoder) throws {

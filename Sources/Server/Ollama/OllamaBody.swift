@@ -6,6 +6,8 @@ import Tokenization
 /// What Ollama's `/api/chat` and `/api/generate` have alike.
 struct OllamaRequest: Decodable, Sendable {
   let model: String
+  /// Whether the model is to be let go at once (`keep_alive: 0`).
+  let unloads: Bool
   /// Where nothing is said, as Ollama has it.
   let streams: Bool
   let options: OllamaOptions
@@ -13,11 +15,15 @@ struct OllamaRequest: Decodable, Sendable {
   let format: AnswerFormat?
   let routing: RoutingExtension
 
-  private enum CodingKeys: String, CodingKey { case model, stream, options, format, thalamus }
+  private enum CodingKeys: String, CodingKey {
+    case model, stream, options, format, thalamus
+    case keepAlive = "keep_alive"
+  }
 
   init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    model = try OllamaName.model(values.decode(String.self, forKey: .model))
+    model = try values.decode(String.self, forKey: .model)
+    unloads = (try? values.decode(Double.self, forKey: .keepAlive)) == 0
     streams = try values.decodeIfPresent(Bool.self, forKey: .stream) ?? true
     options = try values.decodeIfPresent(OllamaOptions.self, forKey: .options) ?? OllamaOptions()
     routing = try RoutingExtension(in: values, forKey: .thalamus, of: decoder)
@@ -43,6 +49,7 @@ struct OllamaRequest: Decodable, Sendable {
 /// The body of Ollama's `POST /api/chat`.
 struct OllamaChatBody: Decodable, Sendable {
   let request: OllamaRequest
+  /// None asks for no answer, but that the model be loaded.
   let messages: [ChatMessage]
   let tools: ToolUse?
 
@@ -75,7 +82,8 @@ struct OllamaChatBody: Decodable, Sendable {
           param: "messages[\(index)].images")
       }
       var made = ChatMessage(role: message.role, content: message.content ?? "")
-      if case .array(let list)? = ordered?["messages"], index < list.count,
+      if message.role == "assistant", case .array(let list)? = ordered?["messages"],
+        index < list.count,
         case .array(let calls)? = list[index]["tool_calls"]
       {
         made.toolCalls = calls.enumerated().compactMap { place, call in
@@ -93,9 +101,6 @@ struct OllamaChatBody: Decodable, Sendable {
       }
       messages.append(made)
     }
-    guard !messages.isEmpty else {
-      throw APIError.badRequest("'messages' is empty", param: "messages")
-    }
     self.messages = messages
     tools = try ToolsBody.use(
       of: values.contains(.tools) ? ordered?["tools"] : nil, choice: nil, allowsSeveral: nil)
@@ -105,7 +110,8 @@ struct OllamaChatBody: Decodable, Sendable {
 /// The body of Ollama's `POST /api/generate`.
 struct OllamaGenerateBody: Decodable, Sendable {
   let request: OllamaRequest
-  let input: PromptInput
+  /// Nil asks for no answer, but that the model be loaded.
+  let input: PromptInput?
 
   private enum CodingKeys: String, CodingKey { case prompt, system, raw, images, suffix }
 
@@ -117,8 +123,9 @@ struct OllamaGenerateBody: Decodable, Sendable {
         || (try? value.decode([String].self)) == []
     }
     let prompt = try values.decodeIfPresent(String.self, forKey: .prompt) ?? ""
-    guard !prompt.isEmpty else { throw APIError.badRequest("'prompt' is empty", param: "prompt") }
-    if try values.decodeIfPresent(Bool.self, forKey: .raw) ?? false {
+    if prompt.isEmpty {
+      input = nil
+    } else if try values.decodeIfPresent(Bool.self, forKey: .raw) ?? false {
       input = .continuation(prompt)
     } else if let system = try values.decodeIfPresent(String.self, forKey: .system), !system.isEmpty
     {
@@ -140,7 +147,7 @@ struct OllamaEmbedBody: Decodable, Sendable {
 
   init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    model = try OllamaName.model(values.decode(String.self, forKey: .model))
+    model = try values.decode(String.self, forKey: .model)
     if let one = try? values.decode(String.self, forKey: .input) {
       texts = [one]
     } else if values.contains(.input) {
@@ -152,13 +159,5 @@ struct OllamaEmbedBody: Decodable, Sendable {
       throw APIError.badRequest(
         "'input' must have 1 to \(EmbeddingsBody.maximumTexts) texts", param: "input")
     }
-  }
-}
-
-/// Names of models as Ollama's clients write them.
-enum OllamaName {
-  /// Without the tag that they add where there is none.
-  static func model(_ name: String) -> String {
-    name.hasSuffix(":latest") ? String(name.dropLast(7)) : name
   }
 }

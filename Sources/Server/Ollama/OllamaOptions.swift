@@ -30,6 +30,14 @@ struct OllamaOptions: Decodable, Sendable {
   init() {}
 
   init(from decoder: any Decoder) throws {
+    // A limit that is passed over could send a private prompt away.
+    try RoutingExtension.refuseMisplaced(in: decoder, of: "thalamus")
+    for key in try decoder.container(keyedBy: AnyCodingKey.self).allKeys
+    where key.stringValue == "thalamus" {
+      throw APIError.badRequest(
+        "'thalamus' belongs beside 'options', not into it", code: "misplaced_key",
+        param: "options.thalamus")
+    }
     let values = try decoder.container(keyedBy: CodingKeys.self)
     temperature = try values.decodeIfPresent(Float.self, forKey: .temperature)
     topP = try values.decodeIfPresent(Float.self, forKey: .topP)

@@ -31,6 +31,20 @@ final class OllamaReply: Sendable {
     JSONValue.object([("error", .string(error.message))]).json
   }
 
+  /// What is answered where no answer is asked for.
+  static func nothing(model: String, _ form: Form, reason: String) -> [UInt8] {
+    let text: (key: String, value: JSONValue) =
+      switch form {
+      case .generate: ("response", .string(""))
+      case .chat:
+        ("message", .object([("role", .string("assistant")), ("content", .string(""))]))
+      }
+    return JSONValue.object([
+      ("model", .string(model)), ("created_at", .string(Date().jsonText)), text,
+      ("done", .bool(true)), ("done_reason", .string(reason)),
+    ]).json
+  }
+
   // MARK: - Lines
 
   func text(_ piece: String) -> [UInt8] {

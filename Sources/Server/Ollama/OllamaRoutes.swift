@@ -21,7 +21,8 @@ struct OllamaRoutes: Sendable {
   func chat(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(OllamaChatBody.self, from: request)
     return try await answer(
-      body.request, input: .messages(body.messages), tools: body.tools, form: .chat)
+      body.request, input: body.messages.isEmpty ? nil : .messages(body.messages),
+      tools: body.tools, form: .chat)
   }
 
   func generate(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -30,8 +31,15 @@ struct OllamaRoutes: Sendable {
   }
 
   private func answer(
-    _ body: OllamaRequest, input: PromptInput, tools: ToolUse?, form: OllamaReply.Form
+    _ body: OllamaRequest, input: PromptInput?, tools: ToolUse?, form: OllamaReply.Form
   ) async throws -> HTTPResponse {
+    let model = service.aliases.tagged(body.model)
+    guard let input else {
+      // Ollama's command line asks so for a model to be loaded, or let go, which is this server's own affair.
+      if model != "auto", !body.unloads { _ = try await service.library.expert(model) }
+      return .json(
+        OllamaReply.nothing(model: model, form, reason: body.unloads ? "unload" : "load"))
+    }
     let generation = service.configuration.generation
     var parameters = body.options.parameters(
       defaultMaxTokens: generation.defaultMaxTokens,
@@ -39,7 +47,7 @@ struct OllamaRoutes: Sendable {
     parameters.format = body.format
     parameters.tools = tools
     let routing = body.routing.routingRequest(
-      model: service.aliases.model(body.model), input: input,
+      model: model, input: input,
       maxTokens: parameters.maxTokens ?? generation.defaultMaxTokens, seed: parameters.seed)
     let answer = try await service.answer(routing, parameters: parameters)
     let reply = OllamaReply(answer.decision, form)
@@ -52,7 +60,8 @@ struct OllamaRoutes: Sendable {
       AnswerStreaming(
         opening: [], text: { text, _ in reply.text(text) },
         toolCallStart: { reply.callStart(id: $0, name: $1) },
-        toolCallArguments: { reply.callArguments($0) }, end: { reply.end($0) }, framing: .lines
+        toolCallArguments: { reply.callArguments($0) }, end: { reply.end($0) },
+        contentType: OllamaReply.linesType, failure: { OllamaReply.error($0) + [10] }
       ).response(to: answer))
   }
 
@@ -77,7 +86,7 @@ struct OllamaRoutes: Sendable {
   }
 
   private func embed(_ body: OllamaEmbedBody) async throws -> SentenceEncoder.Embedded {
-    let model = service.aliases.model(body.model)
+    let model = service.aliases.tagged(body.model)
     guard model == service.encoderName || model == "auto" else {
       throw APIError(
         status: .notFound,
@@ -95,13 +104,26 @@ struct OllamaRoutes: Sendable {
 
   func tags(_ request: HTTPRequest) async throws -> HTTPResponse {
     let names = ["auto"] + service.library.ids + [service.encoderName] + service.aliases.names
-    return Self.json([("models", .array(names.map(model)))])
+    return Self.json([("models", .array(names.map { model($0) }))])
   }
 
   /// Those that are loaded.
   func running(_ request: HTTPRequest) async throws -> HTTPResponse {
     let resident = await service.library.resident
-    return Self.json([("models", .array(resident.sorted().map(model)))])
+    return Self.json([
+      (
+        "models",
+        .array(
+          resident.sorted().map {
+            // None is let go by the clock, and all are in the machine's memory.
+            model(
+              $0,
+              with: [
+                ("expires_at", .string("2100-01-01T00:00:00Z")), ("size_vram", .int(0)),
+              ])
+          })
+      )
+    ])
   }
 
   func show(_ request: HTTPRequest) async throws -> HTTPResponse {
@@ -113,7 +135,7 @@ struct OllamaRoutes: Sendable {
     guard let asked = body.model ?? body.name else {
       throw APIError.badRequest("'model' is missing", code: "missing_field", param: "model")
     }
-    let id = service.aliases.model(OllamaName.model(asked))
+    let id = service.aliases.tagged(asked)
     let isEncoder = id == service.encoderName
     let card =
       isEncoder || id == "auto" ? nil : try service.library.manifest(id).card
@@ -138,17 +160,22 @@ struct OllamaRoutes: Sendable {
     ])
   }
 
-  private func model(_ name: String) -> JSONValue {
+  private func model(
+    _ name: String, with more: [(key: String, value: JSONValue)] = []
+  ) -> JSONValue {
     let manifest = try? service.library.manifest(service.aliases.model(name))
     let size =
       manifest.flatMap {
         try? FileManager.default.attributesOfItem(atPath: $0.modelPath)[.size] as? Int
       } ?? 0
     let released = manifest?.card.released.map { "\($0)T00:00:00Z" } ?? "1970-01-01T00:00:00Z"
-    return .object([
+    let pairs: [(key: String, value: JSONValue)] = [
       ("name", .string(name)), ("model", .string(name)), ("modified_at", .string(released)),
-      ("size", .int(size)), ("digest", .string("")), ("details", details(of: manifest?.card)),
-    ])
+      // Clients show its beginning: something that stands for the model, and no hash of its file.
+      ("size", .int(size)), ("digest", .string(SHA256.hex(of: name))),
+      ("details", details(of: manifest?.card)),
+    ]
+    return .object(pairs + more)
   }
 
   private func details(of card: ExpertCard?) -> JSONValue {

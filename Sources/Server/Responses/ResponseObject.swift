@@ -18,15 +18,15 @@ struct ResponseObject: Sendable {
   func json(
     output: [JSONValue], summary: GenerationSummary?, cost: Double? = nil
   ) -> JSONValue {
-    let isCut = summary?.finishReason.openAIName == "length"
-    let status = summary == nil ? "in_progress" : isCut ? "incomplete" : "completed"
+    let cut = summary.flatMap(Self.cut)
     var pairs: [(key: String, value: JSONValue)] = [
       ("id", .string(id)), ("object", .string("response")),
-      ("created_at", .int(Int(decision.time.timeIntervalSince1970))), ("status", .string(status)),
+      ("created_at", .int(Int(decision.time.timeIntervalSince1970))),
+      ("status", .string(summary.map(Self.status) ?? "in_progress")),
       ("error", .null),
       (
         "incomplete_details",
-        isCut ? .object([("reason", .string("max_output_tokens"))]) : .null
+        cut.map { .object([("reason", .string($0))]) } ?? .null
       ),
       // The expert that answers, not `auto`.
       ("model", .string(decision.expert)), ("output", .array(output)),
@@ -35,6 +35,20 @@ struct ResponseObject: Sendable {
     pairs += echoed
     pairs.append(("usage", summary.map { Self.usage($0, cost) } ?? .null))
     return .object(pairs)
+  }
+
+  /// What cut an answer off; nil for one that is whole.
+  private static func cut(_ summary: GenerationSummary) -> String? {
+    switch summary.finishReason.openAIName {
+    case "length": "max_output_tokens"
+    case "content_filter": "content_filter"
+    default: nil
+    }
+  }
+
+  /// Of an answer, and of the item that it ended with.
+  static func status(_ summary: GenerationSummary) -> String {
+    cut(summary) == nil ? "completed" : "incomplete"
   }
 
   private static func usage(_ summary: GenerationSummary, _ cost: Double?) -> JSONValue {

@@ -27,17 +27,18 @@ struct ResponsesRoute: Sendable {
           opening: stream.opening(), text: { text, _ in stream.text(text) },
           toolCallStart: { stream.callStart(id: $0, name: $1) },
           toolCallArguments: { stream.callArguments($0) }, end: { stream.end($0) },
-          failureName: "error"
+          failure: { stream.failure($0) }
         ).response(to: answer))
     }
     let whole = try await answer.collect()
-    let status = whole.summary.finishReason.openAIName == "length" ? "incomplete" : "completed"
+    // Only what came last can have been cut off.
+    let status = ResponseObject.status(whole.summary)
     var output: [JSONValue] = []
-    if !whole.text.isEmpty || whole.toolCalls.isEmpty {
-      output.append(response.message(whole.text, status: status))
+    if !whole.text.isEmpty {
+      output.append(
+        response.message(whole.text, status: whole.toolCalls.isEmpty ? status : "completed"))
     }
     for (index, call) in whole.toolCalls.enumerated() {
-      // Only the last can have been cut off.
       let isLast = index == whole.toolCalls.count - 1
       output.append(ResponseObject.call(call, status: isLast ? status : "completed"))
     }

@@ -97,11 +97,10 @@ final class ResponsesStream: Sendable {
 
   func end(_ summary: GenerationSummary) -> [UInt8] {
     state.withLock { state in
-      let isCut = summary.finishReason.openAIName == "length"
-      let status = isCut ? "incomplete" : "completed"
+      let status = ResponseObject.status(summary)
       var bytes = endCall(&state, status: status) + endText(&state, status: status)
       bytes += Self.event(
-        isCut ? "response.incomplete" : "response.completed", &state,
+        "response.\(status)", &state,
         [
           (
             "response",
@@ -109,6 +108,20 @@ final class ResponsesStream: Sendable {
           )
         ])
       return bytes
+    }
+  }
+
+  /// An answer that failed midway.
+  func failure(_ error: APIError) -> [UInt8] {
+    state.withLock { state in
+      Self.event(
+        "error", &state,
+        [
+          ("code", .string(error.code)), ("message", .string(error.message)),
+          ("param", error.param.map { .string($0) } ?? .null),
+          // Where clients of chat completions look for it.
+          ("error", .object([("code", .string(error.code)), ("message", .string(error.message))])),
+        ])
     }
   }
 

@@ -91,7 +91,7 @@ package struct APIRoutes: Sendable {
         try authorization.check(request)
         return nil
       } catch {
-        return APIError(any: error).response
+        return Self.refusal(of: request, error)
       }
     }
   }
@@ -102,12 +102,15 @@ package struct APIRoutes: Sendable {
     do {
       return try await handle(request)
     } catch {
-      var response = APIError(any: error).response
-      // Ollama's clients show what stands under `error` as it is.
-      if request.rawPath.hasPrefix("/api/") {
-        response.body = .bytes(OllamaReply.error(APIError(any: error)))
-      }
-      return response
+      return Self.refusal(of: request, error)
     }
+  }
+
+  private static func refusal(of request: HTTPRequest, _ error: any Error) -> HTTPResponse {
+    let error = APIError(any: error)
+    var response = error.response
+    // Ollama's clients show what stands under `error` as it is.
+    if request.rawPath.hasPrefix("/api/") { response.body = .bytes(OllamaReply.error(error)) }
+    return response
   }
 }

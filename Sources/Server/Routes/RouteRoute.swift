@@ -58,7 +58,7 @@ struct RouteRoute: Sendable {
             timings: TimingsBody(decision, summary)),
           name: "end")
       },
-      failureName: "error"
+      failure: { ServerSentEvents.event(APIError.Envelope(error: $0), name: "error") }
     ).response(to: answer)
   }
 }

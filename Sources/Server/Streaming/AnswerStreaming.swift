@@ -12,21 +12,16 @@ struct AnswerStreaming: Sendable {
   var toolCallStart: @Sendable (_ id: String, _ name: String) -> [UInt8] = { _, _ in [] }
   var toolCallArguments: @Sendable (_ piece: String) -> [UInt8] = { _ in [] }
   let end: @Sendable (GenerationSummary) -> [UInt8]
-  /// Name of the event that reports a failure midway, where events have names.
-  var failureName: String?
-  /// The response around what is written; server-sent events where nothing else is said.
-  var framing: Framing = .events
-
-  enum Framing: Sendable {
-    case events
-    /// A JSON value a line, as Ollama has it.
-    case lines
+  var contentType = ServerSentEvents.contentType
+  /// What reports a failure midway.
+  var failure: @Sendable (APIError) -> [UInt8] = { error in
+    ServerSentEvents.event(APIError.Envelope(error: error))
   }
 
   /// The streamed response. When the client leaves, the write throws, the loop is left, and with
   /// it the generation stops.
   func response(to answer: Answer) -> HTTPResponse {
-    let produce = { @Sendable (writer: HTTPBodyWriter) async throws in
+    ServerSentEvents.response(contentType) { writer in
       if !opening.isEmpty { try await writer.write(opening) }
       do {
         for try await event in answer.events {
@@ -48,18 +43,6 @@ struct AnswerStreaming: Sendable {
         // The status is long sent: the error travels as an event.
         try await writer.write(failure(APIError(any: error)))
       }
-    }
-    return switch framing {
-    case .events: ServerSentEvents.response(produce)
-    case .lines: HTTPResponse.stream(contentType: OllamaReply.linesType, produce)
-    }
-  }
-
-  private func failure(_ error: APIError) -> [UInt8] {
-    switch framing {
-    case .events:
-      ServerSentEvents.event(APIError.Envelope(error: error), name: failureName)
-    case .lines: OllamaReply.error(error) + [10]
     }
   }
 }

@@ -23,7 +23,10 @@ package enum ServerSentEvents {
   package static let done = Array("data: [DONE]\n\n".utf8)
 
   /// A streamed response that proxies are asked not to buffer.
+  ///
+  /// - Parameter contentType: Where it is a stream of another kind.
   package static func response(
+    _ contentType: String = contentType,
     _ produce: @escaping @Sendable (HTTPBodyWriter) async throws -> Void
   ) -> HTTPResponse {
     var response = HTTPResponse.stream(contentType: contentType, produce)

@@ -20,8 +20,12 @@ final class FeedbackStore: Sendable {
 
   var isEmpty: Bool { memory.withLock { $0.count == 0 } }
 
-  func remember(_ judgement: FeedbackMemory.Judgement) throws(RoutingError) {
-    try memory.withLock { memory throws(RoutingError) in try memory.remember(judgement) }
+  func remember(
+    _ judgement: FeedbackMemory.Judgement, isRecalled: Bool = false
+  ) throws(RoutingError) {
+    try memory.withLock { memory throws(RoutingError) in
+      try memory.remember(judgement, isRecalled: isRecalled)
+    }
   }
 
   func opinions(on embedding: [Float]) throws(RoutingError) -> [String: FeedbackOpinion] {

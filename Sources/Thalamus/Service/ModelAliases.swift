@@ -37,5 +37,11 @@ package struct ModelAliases: Sendable, Equatable {
   /// The model of a name.
   package func model(_ name: String) -> String { models[name] ?? name }
 
+  /// The same of a name as Ollama's clients write it, who put a tag behind one that has none.
+  package func tagged(_ name: String) -> String {
+    guard models[name] == nil, name.hasSuffix(":latest") else { return model(name) }
+    return model(String(name.dropLast(7)))
+  }
+
   package var names: [String] { models.keys.sorted() }
 }

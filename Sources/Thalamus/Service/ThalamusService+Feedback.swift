@@ -25,9 +25,14 @@ extension ThalamusService {
     var obstacle: String?
     var embedding: [Float]?
     if let feedback {
-      (embedding, obstacle) = try await self.embedding(
-        of: decision.promptText, sha256: decision.promptSHA256, bytes: decision.promptBytes,
-        feedback)
+      do {
+        (embedding, obstacle) = try await self.embedding(
+          of: decision.promptText, sha256: decision.promptSHA256, bytes: decision.promptBytes,
+          feedback)
+      } catch {
+        // What was said is kept all the same.
+        obstacle = "\(error)"
+      }
     } else {
       obstacle = "router.feedback_weight is 0, or no router is trained"
     }
@@ -91,7 +96,8 @@ extension ThalamusService {
     var others: [JudgedDecision] = []
     for decision in judged {
       guard decision.encoder == feedback.encoder, let embedding = decision.embedding,
-        (try? feedback.remember(.init(decision, embedding: embedding.values))) != nil
+        (try? feedback.remember(
+          .init(decision, embedding: embedding.values), isRecalled: true)) != nil
       else {
         others.append(decision)
         continue
@@ -119,7 +125,7 @@ extension ThalamusService {
         try await log.update(
           embedding: HalfPrecisionVector(embedding), encoder: feedback.encoder,
           ofFeedbackOn: decision.decisionID)
-        try feedback.remember(.init(decision, embedding: embedding))
+        try feedback.remember(.init(decision, embedding: embedding), isRecalled: true)
         count += 1
       } catch {
         logger.warning("feedback on \(decision.decisionID): \(error)")
