@@ -34,19 +34,23 @@ extension DecisionLog {
   }
 
   /// The last that was said of each of the newest `limit` decisions that were judged, oldest first.
-  package func judgedDecisions(limit: Int) async throws(DecisionLogError) -> [JudgedDecision] {
+  ///
+  /// - Parameter encoder: Whose embeddings make the prompts' texts needless; those are left out then.
+  package func judgedDecisions(
+    limit: Int, embeddedBy encoder: String? = nil
+  ) async throws(DecisionLogError) -> [JudgedDecision] {
     try await read { db in
       try JudgedDecision.fetchAll(
         db,
         sql: """
           SELECT d.id AS decisionID, d.expert AS expert, f.score AS score,
-            d.prompt_text AS promptText, d.prompt_sha256 AS promptSHA256,
+            CASE WHEN f.encoder = ? THEN NULL ELSE d.prompt_text END AS promptText, d.prompt_sha256 AS promptSHA256,
             d.prompt_bytes AS promptBytes, f.embedding AS embedding, f.encoder AS encoder
           FROM (\(Self.lastOpinions) ORDER BY decision_id DESC LIMIT ?) AS last
           JOIN feedback AS f ON f.rowid = last.row JOIN decisions AS d ON d.id = f.decision_id
           ORDER BY d.id
           """,
-        arguments: [max(0, limit)])
+        arguments: [encoder, max(0, limit)])
     }
   }
 

@@ -11,7 +11,7 @@ package struct FeedbackRecord: Codable, Equatable, Sendable {
   package var embedding: HalfPrecisionVector?
   package var encoder: String?
 
-  package enum CodingKeys: String, CodingKey, CaseIterable {
+  package enum CodingKeys: String, CodingKey {
     case decisionID = "decision_id"
     case timeMilliseconds = "time_ms"
     case score, comment, embedding, encoder

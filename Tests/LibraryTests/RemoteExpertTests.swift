@@ -318,6 +318,24 @@ import Testing
     }
   }
 
+  /// Nor a part of it, where a long message is cut within.
+  @Test(arguments: [385, 391, 394, 396, 399]) func noPartOfTheKeyIsPassedOn(padding: Int)
+    async throws
+  {
+    setenv("REMOTE_TEST_KEY_4", "sk-secret", 1)
+    try await with(
+      { _ in
+        let message = String(repeating: "x", count: padding) + "sk-secret and more"
+        return HTTPResponse.json(
+          Array(#"{"error":{"message":"\#(message)"}}"#.utf8),
+          status: HTTPStatus(code: 400, reason: "x"))
+      }, key: .environment("REMOTE_TEST_KEY_4")
+    ) { expert, _ in
+      let error = try #require(try await failure(expert))
+      #expect("\(error)".contains("xxx") && !"\(error)".contains("sk-s"), "\(error)")
+    }
+  }
+
   /// An endpoint without plain completions may be good for chats.
   @Test func withoutCompletions() async throws {
     try await with({ request in

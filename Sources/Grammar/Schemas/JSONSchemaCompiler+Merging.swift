@@ -16,7 +16,7 @@ extension JSONSchemaCompiler {
     var first = try keywords(of: a, at: path)
     var second = try keywords(of: b, at: path)
     try spend(128 * (1 + first.keywords.count + second.keywords.count), at: path)
-    // An order that serves both: first what one says of the other's members.
+    // Before either is changed: null has to be allowed by both.
     let allowsNull = first.allowsNull && second.allowsNull
     try apply(&first, to: &second, at: path)
     try mergeItems(&first, &second, at: path)
@@ -63,8 +63,8 @@ extension JSONSchemaCompiler {
           properties.append((key, value))
           continue
         }
-        properties[index].value = try Self.both(
-          properties[index].value, value, self, at: "\(path)/properties/\(Self.pointer(key))")
+        properties[index].value = try both(
+          properties[index].value, value, at: "\(path)/properties/\(Self.pointer(key))")
       }
       return .object(properties)
     case ("allOf", .array(let parts), .array(let others)):
@@ -78,7 +78,7 @@ extension JSONSchemaCompiler {
       return both.isEmpty ? nil : .array(both)
     case ("const", _, _): return a.identity == b.identity ? a : nil
     case ("additionalProperties", _, _), ("items", _, _):
-      return try Self.both(a, b, self, at: "\(path)/\(keyword)")
+      return try both(a, b, at: "\(path)/\(keyword)")
     case ("unevaluatedProperties", .bool(let a), .bool(let b)): return .bool(a && b)
     case ("type", _, _):
       let kinds = try first.types() ?? []
@@ -102,8 +102,8 @@ extension JSONSchemaCompiler {
   }
 
   /// A schema for what two ask of one part of a value. It is worked out where it is used, since it may hold itself.
-  private static func both(
-    _ a: JSONValue, _ b: JSONValue, _ compiler: JSONSchemaCompiler, at path: String
+  private func both(
+    _ a: JSONValue, _ b: JSONValue, at path: String
   ) throws(JSONSchemaError) -> JSONValue {
     if a == b || b == .bool(true) { return a }
     if a == .bool(true) { return b }
@@ -116,7 +116,7 @@ extension JSONSchemaCompiler {
       }
       return [schema]
     }
-    return .object([("allOf", .array(try compiler.unique(parts(a) + parts(b), at: path)))])
+    return .object([("allOf", .array(try unique(parts(a) + parts(b), at: path)))])
   }
 
   /// Each of equal values once. What refers to itself in circles so comes to an end.
@@ -168,7 +168,7 @@ extension JSONSchemaCompiler {
       kept.append(
         (
           key,
-          try Self.both(value, rule, self, at: "\(path)/properties/\(Self.pointer(key))")
+          try both(value, rule, at: "\(path)/properties/\(Self.pointer(key))")
         ))
     }
     return .object(kept)
@@ -197,8 +197,8 @@ extension JSONSchemaCompiler {
         guard let items, index < items.count else { return schema.values["items"] ?? .bool(true) }
         return items[index]
       }
-      let both = try Self.both(
-        item(a, first), item(b, second), self, at: "\(path)/prefixItems/\(index)")
+      let both = try self.both(
+        item(a, first), item(b, second), at: "\(path)/prefixItems/\(index)")
       // There can be no such item: the list ends before it.
       if both == .bool(false) {
         first.set("items", .bool(false))

@@ -13,10 +13,7 @@ enum PeerMessage {
   }
 
   /// The same of a response's body, or else the body itself where it is text; and the error's code.
-  ///
-  /// - Parameter secret: The key, which is taken out before anything is cut: a part of it would be told else.
-  static func read(_ body: [UInt8], without secret: String?) -> (text: String, code: String?) {
-    let body = Array(without(secret, String(decoding: body, as: UTF8.self)).utf8)
+  static func read(_ body: [UInt8]) -> (text: String, code: String?) {
     let value = try? JSONParser.parse(body)
     var code: String?
     if case .string(let found)? = value?["error"]?["code"] { code = found }
@@ -28,8 +25,15 @@ enum PeerMessage {
   /// The text without the key, should the endpoint have quoted it.
   static func without(_ secret: String?, _ text: String) -> String {
     guard let secret, !secret.isEmpty else { return text }
-    return text.replacing(secret, with: "(the key)")
+    let cleaned = text.replacing(secret, with: "(the key)")
+    // A long message was cut, and perhaps within the key.
+    let part = (leastPart..<max(leastPart, secret.count)).reversed().lazy
+      .map { secret.prefix($0) }.first { cleaned.hasSuffix($0) }
+    return part.map { cleaned.dropLast($0.count) + "(the key)" } ?? cleaned
   }
+
+  /// Characters of a key that tell nothing.
+  private static let leastPart = 4
 
   /// One line without control characters, of bounded length.
   static func cleaned(_ text: String) -> String {

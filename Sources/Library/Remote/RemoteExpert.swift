@@ -216,7 +216,7 @@ package final class RemoteExpert: Expert {
     let id = card.id
     let status = response.status
     let secret = (try? endpoint.key()) ?? nil
-    let said = PeerMessage.read(body, without: secret)
+    let said = PeerMessage.read(body)
     // Endpoints quote the key that they refuse, and not only where the status says so.
     let text = PeerMessage.without(secret, said.text)
     let code = said.code.map { PeerMessage.without(secret, $0) }

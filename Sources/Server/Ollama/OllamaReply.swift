@@ -106,7 +106,7 @@ final class OllamaReply: Sendable {
     guard let end else { return .object(pairs) }
     let timings = end.timings
     func nanoseconds(_ milliseconds: Double) -> JSONValue {
-      .int(Int((milliseconds * 1e6).clamped(0, 1e18)))
+      .int(Int(exactly: (milliseconds * 1e6).rounded()) ?? 0)
     }
     pairs += [
       ("done_reason", .string(end.finishReason.openAIName == "length" ? "length" : "stop")),
@@ -131,11 +131,5 @@ final class OllamaReply: Sendable {
         .object([("name", .string(call.name)), ("arguments", arguments)])
       )
     ])
-  }
-}
-
-extension Double {
-  fileprivate func clamped(_ low: Double, _ high: Double) -> Double {
-    isNaN ? low : Swift.min(Swift.max(self, low), high)
   }
 }

@@ -9,15 +9,11 @@ struct ResponsesRoute: Sendable {
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(ResponsesBody.self, from: request)
-    let generation = service.configuration.generation
-    let routing = body.routing.routingRequest(
-      model: service.aliases.model(body.model), input: .messages(body.messages),
-      maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
-    var parameters = body.fields.parameters(
-      defaultMaxTokens: generation.defaultMaxTokens,
-      defaultTemperature: generation.defaultTemperature)
+    let asked = service.request(
+      model: body.model, input: .messages(body.messages), body.routing, body.fields)
+    var parameters = asked.parameters
     parameters.tools = body.tools
-    let answer = try await service.answer(routing, parameters: parameters)
+    let answer = try await service.answer(asked.routing, parameters: parameters)
     let response = ResponseObject(decision: answer.decision, echoed: body.echoed)
     if body.streams {
       let stream = ResponsesStream(response) { answer.costUSD($0) }

@@ -10,13 +10,9 @@ struct ChatCompletionsRoute: Sendable {
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(ChatCompletionBody.self, from: request)
-    let generation = service.configuration.generation
-    var routing = body.routing.routingRequest(
-      model: service.aliases.model(body.model), input: .messages(body.messages.map(\.chatMessage)),
-      maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
-    var parameters = body.fields.parameters(
-      defaultMaxTokens: generation.defaultMaxTokens,
-      defaultTemperature: generation.defaultTemperature)
+    var (routing, parameters) = service.request(
+      model: body.model, input: .messages(body.messages.map(\.chatMessage)), body.routing,
+      body.fields)
     parameters.logprobs = body.logprobs
     parameters.tools = body.tools
     routing.needsLogprobs = body.logprobs != nil

@@ -8,13 +8,8 @@ struct CompletionsRoute: Sendable {
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(CompletionBody.self, from: request)
-    let generation = service.configuration.generation
-    var routing = body.routing.routingRequest(
-      model: service.aliases.model(body.model), input: .continuation(body.prompt),
-      maxTokens: body.fields.maxTokens ?? generation.defaultMaxTokens, seed: body.fields.seed)
-    var parameters = body.fields.parameters(
-      defaultMaxTokens: generation.defaultMaxTokens,
-      defaultTemperature: generation.defaultTemperature)
+    var (routing, parameters) = service.request(
+      model: body.model, input: .continuation(body.prompt), body.routing, body.fields)
     parameters.logprobs = body.logprobs
     routing.needsLogprobs = body.logprobs != nil
     // An expert always makes one token, which is left out then.

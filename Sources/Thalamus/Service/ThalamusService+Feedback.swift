@@ -88,7 +88,8 @@ extension ThalamusService {
     guard let feedback, let log else { return }
     let judged: [JudgedDecision]
     do {
-      judged = try await log.judgedDecisions(limit: feedback.capacity)
+      judged = try await log.judgedDecisions(
+        limit: feedback.capacity, embeddedBy: feedback.encoder)
     } catch {
       logger.error("\(error): feedback from before is not followed")
       return
