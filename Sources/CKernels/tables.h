@@ -16,6 +16,7 @@
     .rotary = TK(rotary),                                                                         \
     .add = TK(add),                                                                               \
     .scale = TK(scale),                                                                           \
+    .soften_range = TK(soften_range),                                                             \
     .add_scaled = TK(add_scaled),                                                                 \
     .add_rows = TK(add_rows),                                                                     \
     .add_tiles = TK(add_tiles),                                                                   \

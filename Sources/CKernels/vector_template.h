@@ -190,6 +190,16 @@ static void TK(scale)(float *x, float factor, int64_t n) {
   for (; i < n; i++) x[i] *= factor;
 }
 
+/// x = cap tanh(x / cap)
+static void TK(soften_range)(float *x, float cap, int64_t count) {
+  const v16 factor = TK(splat)(1 / cap), limit = TK(splat)(cap);
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16)
+    TK(store)(x + i, TK(tanh)(TK(load)(x + i) * factor) * limit);
+  if (i < count)
+    TK(store_some)(x + i, TK(tanh)(TK(load_some)(x + i, count - i, 0) * factor) * limit, count - i);
+}
+
 static void TK(add_scaled)(float *x, const float *y, float factor, int64_t n) {
   int64_t i = 0;
   for (; i + 16 <= n; i += 16)

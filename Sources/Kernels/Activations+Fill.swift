@@ -82,6 +82,17 @@ extension Activations {
     }
   }
 
+  /// Rows become those of `source`. // source: (rows, stride)
+  package func take(
+    _ source: UnsafePointer<Float>, stride: Int, rows: Range<Int>, worker: Worker
+  ) {
+    for index in worker.range(of: rows.count) {
+      let row = rows.lowerBound + index
+      floats.row(row).update(from: source + index * stride, count: width)
+      quantize(rows: row..<row + 1, worker: .alone)
+    }
+  }
+
   /// Rows become `function(gate) * up`; without `up`, `function(gate)`. // (rows, stride) both
   package func gated(
     _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?, stride: Int,

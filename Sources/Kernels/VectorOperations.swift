@@ -45,6 +45,11 @@ package enum VectorOperations {
     kernels.scale(x, factor, Int64(count))
   }
 
+  /// `x[i] = cap * tanh(x[i] / cap)`: numbers between -cap and cap, in the same order.
+  package static func soften(_ x: UnsafeMutablePointer<Float>, cap: Float, count: Int) {
+    kernels.soften_range(x, cap, Int64(count))
+  }
+
   /// `destination[i] = function(x[i])`; may be in place.
   package static func activate(
     _ x: UnsafePointer<Float>, function: ActivationFunction,

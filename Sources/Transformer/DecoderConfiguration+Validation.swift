@@ -79,10 +79,22 @@ extension DecoderConfiguration {
     guard logitScale.isFinite, logitScale != 0 else {
       throw invalid("logit_scale", "\(1 / logitScale)", "a finite number other than 0")
     }
+    for (key, cap) in [
+      ("attn_logit_softcapping", attentionSoftcap), ("final_logit_softcapping", logitSoftcap),
+    ] {
+      guard let cap else { continue }
+      guard cap.isFinite, cap > 0 else { throw invalid(key, "\(cap)", "a positive number") }
+    }
+    guard rotaryMagnitude.isFinite, rotaryMagnitude > 0, rotaryMagnitude < 1e6 else {
+      throw invalid("rope.scaling.attn_factor", "\(rotaryMagnitude)", "a positive number")
+    }
+    if let problem = queryGrowth?.problem {
+      throw invalid(problem.key, problem.value, problem.expected)
+    }
     if let mixture { try check(mixture) }
     for layer in layers {
-      guard layer.rotaryBase.isFinite, layer.rotaryBase > 1, layer.rotaryBase <= 1e12 else {
-        throw invalid("rope.freq_base", "\(layer.rotaryBase)", "above 1, at most 1e12")
+      guard layer.rotary.base.isFinite, layer.rotary.base > 1, layer.rotary.base <= 1e12 else {
+        throw invalid("rope.freq_base", "\(layer.rotary.base)", "above 1, at most 1e12")
       }
       if let window = layer.slidingWindow {
         try check("attention.sliding_window", window, in: 1...Limit.contextLength)

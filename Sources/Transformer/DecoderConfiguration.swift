@@ -19,15 +19,28 @@ package struct DecoderConfiguration: Sendable, Equatable {
 
   /// What may differ from layer to layer.
   package struct Layer: Sendable, Equatable {
-    /// Base of the rotary frequencies; also selects among `DecoderConfiguration.rotaryBases`.
-    package var rotaryBase: Double
+    /// How positions enter queries and keys.
+    package var rotary: Rotary
     /// Positions a row attends to, itself included; nil for all before it.
     package var slidingWindow: Int?
 
     package init(rotaryBase: Double, slidingWindow: Int? = nil) {
-      self.rotaryBase = rotaryBase
+      rotary = Rotary(base: rotaryBase)
       self.slidingWindow = slidingWindow
     }
+  }
+
+  /// The rotation of a layer's queries and keys.
+  package struct Rotary: Sendable, Equatable {
+    /// Base of the frequencies.
+    package var base: Double
+    /// Whether the stretching of the context (linear, YaRN, …) holds here: not in layers that see a
+    /// window that needs none (Gemma 3, OLMo 3).
+    package var isStretched = true
+    /// Whether anything is rotated at all; some layers know no positions (SmolLM3).
+    package var isOn = true
+
+    package init(base: Double) { self.base = base }
   }
 
   /// The experts of a feed-forward block.
@@ -93,6 +106,9 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var contextLength: Int
   package var normEpsilon: Float
   package var rotaryStyle: RotaryStyle
+  /// Whether GGUF's rows of queries and keys are a checkpoint's in another order, a rotary pair's
+  /// two beside each other.
+  package var permutesHeads: Bool
   /// Positions are divided by this before they are rotated (linear rotary scaling).
   package var rotaryScale: Double = 1
   /// Numbers of a head that are rotated; nil for all.
@@ -104,17 +120,27 @@ package struct DecoderConfiguration: Sendable, Equatable {
   /// What each rotary pair's frequency is divided by, where the file lists it.
   /// // (rotatedDim / 2)
   package var rotaryFactors: [Double]?
+  /// Factor on rotated numbers (LongRoPE); YaRN has one of its own.
+  package var rotaryMagnitude: Double = 1
+  /// Up to this many positions the file's factors for short contexts hold (LongRoPE).
+  package var shortContextLength: Int?
+  /// What queries grow by with their position, where the model has it.
+  package var queryGrowth: QueryGrowth?
   /// The sizes of latent attention, where the model has it.
   package var latent: LatentShape?
   package var activation: Activation
   /// Factor on query times key.
   package var attentionScale: Float
+  /// Scores are bent into this range, `cap * tanh(score / cap)` (Gemma 2).
+  package var attentionSoftcap: Float?
   /// Factor on token embeddings.
   package var embeddingScale: Float = 1
   /// Factor on what a block adds to the residual stream.
   package var residualScale: Float = 1
   /// Factor on logits.
   package var logitScale: Float = 1
+  /// Logits are bent into this range, `cap * tanh(logit / cap)` (Gemma 2).
+  package var logitSoftcap: Float?
   /// The experts of the feed-forward blocks; nil for dense ones.
   package var mixture: Mixture?
   package var layers: [Layer]
@@ -136,6 +162,7 @@ package struct DecoderConfiguration: Sendable, Equatable {
     self.contextLength = contextLength
     self.normEpsilon = normEpsilon
     self.rotaryStyle = rotaryStyle
+    permutesHeads = rotaryStyle == .interleaved
     self.activation = activation
     self.attentionScale = attentionScale
     self.layers = layers
@@ -150,10 +177,10 @@ package struct DecoderConfiguration: Sendable, Equatable {
   /// Width of what attention gives the output projection.
   package var attendedWidth: Int { headCount * valueDim }
 
-  /// The different rotary bases of the layers, in order of first use.
-  package var rotaryBases: [Double] {
-    layers.reduce(into: []) { bases, layer in
-      if !bases.contains(layer.rotaryBase) { bases.append(layer.rotaryBase) }
+  /// The different rotations of the layers, in order of first use.
+  package var rotaries: [Rotary] {
+    layers.reduce(into: []) { rotaries, layer in
+      if layer.rotary.isOn, !rotaries.contains(layer.rotary) { rotaries.append(layer.rotary) }
     }
   }
 }

@@ -129,6 +129,9 @@ import Testing
     out = x
     f.scale(&out, 0.3, Int64(count))
     #expect(out == x.map { $0 * 0.3 })
+    out = x.map { 40 * $0 }
+    f.soften_range(&out, 7, Int64(count))
+    expectClose(out, x.map { 7 * tanh(40 * Double($0) / 7) })
     out = x
     f.add_scaled(&out, y, 0.3, Int64(count))
     expectClose(out, zip(x, y).map { Double($0) + 0.3 * Double($1) })

@@ -24,6 +24,19 @@ final class CheckpointCopy {
     try Data(contentsOf: URL(fileURLWithPath: path + "/" + file))
   }
 
+  /// Gives a safetensors file's tensors other names.
+  func renameTensors(_ file: String, _ rename: (String) -> String) throws {
+    let bytes = try read(file)
+    let length = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = try #require(
+      JSONSerialization.jsonObject(with: bytes[8..<8 + length]) as? [String: Any])
+    let renamed = Dictionary(uniqueKeysWithValues: header.map { (rename($0.key), $0.value) })
+    var changed = try JSONSerialization.data(withJSONObject: renamed)
+    changed.append(Data(repeating: 0x20, count: (8 - changed.count % 8) % 8))
+    let count = withUnsafeBytes(of: UInt64(changed.count).littleEndian) { Data($0) }
+    try write(count + changed + bytes[(8 + length)...], to: file)
+  }
+
   /// Loads what the folder holds; what loads, runs.
   func load() throws {
     var options = DecoderOptions(precision: .float)

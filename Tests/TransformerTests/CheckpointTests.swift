@@ -45,4 +45,24 @@ import Transformer
       #expect(try decoder.greedy(prompt, count: answer.count) == answer)
     }
   }
+
+  /// A model that sees too: its text part, under the names of today and of before.
+  @Test(arguments: ["model.language_model.", "language_model.model."])
+  func textPartOfMore(prefix: String) throws {
+    let copy = try CheckpointCopy(of: "gemma3-stretched")
+    let text = try JSONSerialization.jsonObject(with: copy.read("config.json"))
+    let whole: [String: Any] = [
+      "model_type": "gemma3", "text_config": text, "vision_config": ["hidden_size": 3],
+    ]
+    try copy.write(JSONSerialization.data(withJSONObject: whole), to: "config.json")
+    try copy.renameTensors("model.safetensors") { name in
+      name.hasPrefix("model.") ? prefix + name.dropFirst("model.".count) : name
+    }
+    let golden = try Fixture.json("tiny-gemma3-stretched", as: Fixture.Decoding.self)
+    let logits = try Self.decoder(copy.path).allLogits(golden.tokens, chunk: 512)
+    let expected = try #require(golden.logits)
+    for (row, expectedRow) in zip(logits, expected) {
+      #expect(row.largestDifference(to: expectedRow) < 1e-3)
+    }
+  }
 }

@@ -6,7 +6,7 @@ import Transformer
 
 /// Folders that are wrong: each gives a typed error that names file and field, and none crashes.
 @Suite struct HostileCheckpointTests {
-  private static var values: [Any?] {
+  static var values: [Any?] {
     [
       nil, NSNull(), -1, 0, 3, Int.max, 1.5, "gelu", true, [Any](), ["x"], [String: Any](),
       ["rope_type": "yarn", "factor": 1e300, "original_max_position_embeddings": -1],

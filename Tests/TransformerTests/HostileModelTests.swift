@@ -18,6 +18,7 @@ import Transformer
     func double(_ key: String) -> Double? { value(key)?.double }
     func string(_ key: String) -> String? { value(key)?.string }
     func bool(_ key: String) -> Bool? { value(key)?.bool }
+    func bools(_ key: String) -> [Bool]? { value(key)?.array?.bools }
     func contains(_ key: String) -> Bool { value(key) != nil }
   }
 

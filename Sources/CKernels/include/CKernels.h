@@ -211,6 +211,7 @@ typedef struct {
                  const float *sines, int32_t style);
   void (*add)(float *x, const float *y, int64_t count);          // x += y
   void (*scale)(float *x, float factor, int64_t count);          // x *= factor
+  void (*soften_range)(float *x, float cap, int64_t count);      // x = cap * tanh(x / cap)
   void (*add_scaled)(float *x, const float *y, float factor, int64_t count);  // x += factor * y
   /// x += sum over r of factors[r] * rows[r]; the rows lie `stride` floats apart.
   void (*add_rows)(float *x, const float *rows, int64_t stride, const float *factors,

@@ -34,10 +34,10 @@ package final class AdapterTarget: Sendable {
     }
   }
 
-  /// Where output `index` of a checkpoint's module lies in the base's own matrix. Where rotary
-  /// pairs are interleaved, the rows of queries and keys were permuted when the base was made.
+  /// Where output `index` of a checkpoint's module lies in the base's own matrix. Of some
+  /// families the rows of queries and keys were permuted when the base was made.
   func place(ofOutput index: Int, _ module: AdaptedModule) -> Int {
-    guard module == .query || module == .key, configuration.rotaryStyle == .interleaved else {
+    guard module == .query || module == .key, configuration.permutesHeads else {
       return index
     }
     let half = configuration.headDim / 2
@@ -47,7 +47,7 @@ package final class AdapterTarget: Sendable {
 
   /// Whether runs of so many outputs are the same outputs in the checkpoint and in the base's matrix.
   func keepsOrder(_ module: AdaptedModule, blocks: Int) -> Bool {
-    guard module == .query || module == .key, configuration.rotaryStyle == .interleaved else {
+    guard module == .query || module == .key, configuration.permutesHeads else {
       return true
     }
     return blocks.isMultiple(of: configuration.headDim)

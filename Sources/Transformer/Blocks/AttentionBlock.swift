@@ -22,6 +22,7 @@ package struct AttentionBlock: SelfAttention {
     let keyValueHeads: Int
     let headDim: Int
     let epsilon: Float
+    let queryGrowth: QueryGrowth?
     var queryWidth: Int { heads * headDim }
     var keyValueWidth: Int { keyValueHeads * headDim }
   }
@@ -32,13 +33,20 @@ package struct AttentionBlock: SelfAttention {
     self.layer = layer
     self.configuration = AttentionShape(
       heads: configuration.headCount, keyValueHeads: configuration.keyValueHeadCount,
-      headDim: configuration.headDim, epsilon: configuration.normEpsilon)
+      headDim: configuration.headDim, epsilon: configuration.normEpsilon,
+      queryGrowth: configuration.queryGrowth)
     let width = configuration.width
     let queryWidth = configuration.queryWidth
     let keyValueWidth = configuration.keyValueWidth
-    query = try loader.projection(prefix + "attn_q", outputs: queryWidth, inputs: width)
-    key = try loader.projection(prefix + "attn_k", outputs: keyValueWidth, inputs: width)
-    value = try loader.projection(prefix + "attn_v", outputs: keyValueWidth, inputs: width)
+    if loader.contains(prefix + "attn_qkv.weight") {
+      let parts = try loader.projections(
+        prefix + "attn_qkv", outputs: [queryWidth, keyValueWidth, keyValueWidth], inputs: width)
+      (query, key, value) = (parts[0], parts[1], parts[2])
+    } else {
+      query = try loader.projection(prefix + "attn_q", outputs: queryWidth, inputs: width)
+      key = try loader.projection(prefix + "attn_k", outputs: keyValueWidth, inputs: width)
+      value = try loader.projection(prefix + "attn_v", outputs: keyValueWidth, inputs: width)
+    }
     output = try loader.projection(prefix + "attn_output", outputs: width, inputs: queryWidth)
   }
 
@@ -120,11 +128,14 @@ package struct AttentionBlock: SelfAttention {
       if unit.isMultiple(of: 2) {
         let queries = pass.query.pointer + row * shape.queryWidth
         normalise(queries, heads: shape.heads, weight: queryNorm)
-        rotary.rotate(queries, heads: shape.heads, position: place.position)
+        rotary?.rotate(queries, heads: shape.heads, position: place.position)
+        if let factor = shape.queryGrowth?.factor(position: place.position), factor != 1 {
+          VectorOperations.scale(queries, by: factor, count: shape.queryWidth)
+        }
       } else {
         let keys = pass.key.pointer + row * shape.keyValueWidth
         normalise(keys, heads: shape.keyValueHeads, weight: keyNorm)
-        rotary.rotate(keys, heads: shape.keyValueHeads, position: place.position)
+        rotary?.rotate(keys, heads: shape.keyValueHeads, position: place.position)
         pass.layout.store(
           keys: keys, values: pass.value.pointer + row * shape.keyValueWidth, page: place.page,
           slot: place.slot)

@@ -2,18 +2,20 @@ import Kernels
 
 /// One layer of a decoder: attention and feed-forward around the residual stream.
 package struct DecoderLayer: Sendable {
-  /// Norm weights before attention. // (width)
-  let attentionNorm: FloatBuffer
+  /// Norm weights before attention; nil where the family has none. // (width)
+  let attentionNorm: FloatBuffer?
   let attention: any SelfAttention
   /// Norm weights after attention, before the sum; nil where the family has none.
   let postAttentionNorm: FloatBuffer?
-  let feedForwardNorm: FloatBuffer
+  /// Norm weights before the feed-forward block; nil where the family has none.
+  let feedForwardNorm: FloatBuffer?
   let feedForward: any FeedForward
   let postFeedForwardNorm: FloatBuffer?
 
   init(
-    attentionNorm: FloatBuffer, attention: any SelfAttention, postAttentionNorm: FloatBuffer? = nil,
-    feedForwardNorm: FloatBuffer, feedForward: any FeedForward,
+    attentionNorm: FloatBuffer?, attention: any SelfAttention,
+    postAttentionNorm: FloatBuffer? = nil, feedForwardNorm: FloatBuffer?,
+    feedForward: any FeedForward,
     postFeedForwardNorm: FloatBuffer? = nil
   ) {
     self.attentionNorm = attentionNorm
@@ -42,5 +44,31 @@ extension DecoderLayer {
       attention: attention,
       feedForwardNorm: try loader.vector(prefix + feedForwardNorm + ".weight", count: width),
       feedForward: feedForward)
+  }
+
+  /// A layer with a norm before each block and another behind it, which Gemma, and GLM since 4, have.
+  init(
+    sandwiching prefix: String, attention: any SelfAttention, feedForward: any FeedForward,
+    _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) {
+    let width = configuration.width
+    self.init(
+      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
+      attention: attention,
+      postAttentionNorm: try loader.vector(prefix + "post_attention_norm.weight", count: width),
+      feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
+      feedForward: feedForward,
+      postFeedForwardNorm: try loader.vector(prefix + "post_ffw_norm.weight", count: width))
+  }
+
+  /// A layer as Llama has it, but for what its tensors say (biases, one tensor for several maps).
+  init(
+    dense index: Int, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) {
+    let prefix = "blk.\(index)."
+    try self.init(
+      prefix: prefix, attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
+      feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader),
+      configuration, loader)
   }
 }

@@ -14,8 +14,17 @@ package struct DenseFeedForward: FeedForward {
     self.layer = layer
     let width = configuration.width
     let inner = configuration.feedForwardWidth
-    gate = try loader.projection(prefix + "ffn_gate", outputs: inner, inputs: width)
-    up = try loader.projection(prefix + "ffn_up", outputs: inner, inputs: width)
+    if loader.contains(prefix + "ffn_gate.weight") {
+      gate = try loader.projection(prefix + "ffn_gate", outputs: inner, inputs: width)
+      up = try loader.projection(prefix + "ffn_up", outputs: inner, inputs: width)
+    } else if try loader.shape(of: prefix + "ffn_up.weight").first == 2 * inner {
+      // One tensor for both, the gate's rows first (Phi 3, GLM 4).
+      let parts = try loader.projections(
+        prefix + "ffn_up", outputs: [inner, inner], inputs: width)
+      (gate, up) = (parts[0], parts[1])
+    } else {
+      throw .missingTensor(prefix + "ffn_gate.weight")
+    }
     down = try loader.projection(prefix + "ffn_down", outputs: width, inputs: inner)
     function = configuration.activation.function
   }

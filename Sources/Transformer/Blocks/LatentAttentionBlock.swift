@@ -151,12 +151,12 @@ package struct LatentAttentionBlock: SelfAttention {
       let row = unit / 2
       let place = pass.place(row: row, layer: layer)
       if unit.isMultiple(of: 2) {
-        rotary.rotate(
+        rotary?.rotate(
           pass.query.pointer + row * queryWidth + plain, heads: heads, position: place.position)
         continue
       }
       let rotatedKey = buffers.compressed.row(row) + shape.keyValueRank
-      rotary.rotate(rotatedKey, heads: 1, position: place.position)
+      rotary?.rotate(rotatedKey, heads: 1, position: place.position)
       let keys = pass.key.row(row)
       let values = pass.value.row(row)
       for head in 0..<heads {

@@ -25,6 +25,14 @@ package struct CheckpointConfiguration: Sendable {
     self.values = values
   }
 
+  /// The configuration, with values for keys that are missing: what the family's class has for them in the
+  /// reference, where published files leave them out.
+  func filled(with standards: [String: ConfigurationValue]) -> CheckpointConfiguration {
+    CheckpointConfiguration(
+      path: path, prefix: prefix,
+      values: values.filter { $0.value != .null }.merging(standards) { own, _ in own })
+  }
+
   /// A JSON file of bounded size.
   static func decode<Value: Decodable>(
     _ type: Value.Type, path: String, maximumBytes: Int = maximumBytes
@@ -127,6 +135,54 @@ package struct CheckpointConfiguration: Sendable {
       strings.append(text)
     }
     return strings
+  }
+
+  func optionalInts(_ key: String) throws(ModelFileError) -> [Int]? {
+    guard let value = value(key) else { return nil }
+    guard case .array(let items) = value else { throw wrongType(key, value, "an array") }
+    var numbers: [Int] = []
+    for item in items {
+      guard case .int(let number) = item else {
+        throw wrongType(key, item, "an array of integers")
+      }
+      numbers.append(number)
+    }
+    return numbers
+  }
+
+  func doubles(_ key: String) throws(ModelFileError) -> [Double] {
+    guard let value = value(key) else { throw error(key, .missing) }
+    guard case .array(let items) = value else { throw wrongType(key, value, "an array") }
+    var numbers: [Double] = []
+    for item in items {
+      switch item {
+      case .int(let number): numbers.append(Double(number))
+      case .double(let number): numbers.append(number)
+      default: throw wrongType(key, item, "an array of numbers")
+      }
+    }
+    return numbers
+  }
+
+  /// Numbers of a head, as the configuration states or implies them; nil where it does neither.
+  func headDim() throws(ModelFileError) -> Int? {
+    if let headDim = try optionalInt("head_dim") { return headDim }
+    let heads = try int("num_attention_heads")
+    return heads > 0 ? try int("hidden_size") / heads : nil
+  }
+
+  /// Which layers see a window only, by `layer_types`; nil where there are none.
+  func windowedLayers() throws(ModelFileError) -> [Bool]? {
+    guard let kinds = try optionalStrings("layer_types") else { return nil }
+    var windowed: [Bool] = []
+    for kind in kinds {
+      switch kind {
+      case "sliding_attention": windowed.append(true)
+      case "full_attention": windowed.append(false)
+      default: throw unsupported("layer_types")
+      }
+    }
+    return windowed
   }
 
   func optionalObject(_ key: String) throws(ModelFileError) -> CheckpointConfiguration? {

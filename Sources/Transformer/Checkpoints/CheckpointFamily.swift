@@ -48,9 +48,10 @@ extension CheckpointMetadata {
 
   /// The rotary base and scaling, in the form of today (`rope_parameters`) or of before
   /// (`rope_theta` and `rope_scaling`).
+  /// - Parameter rotatesParts: Whether the family may rotate a part of each head only.
   mutating func readRotary(
     _ configuration: CheckpointConfiguration, parameters: CheckpointConfiguration? = nil,
-    standardBase: Double = 10_000
+    standardBase: Double = 10_000, rotatesParts: Bool = false
   ) throws(ModelFileError) {
     var scaling = parameters
     if scaling == nil { scaling = try configuration.optionalObject("rope_parameters") }
@@ -58,12 +59,21 @@ extension CheckpointMetadata {
     if base == nil { base = try configuration.optionalDouble("rope_theta") }
     set("rope.freq_base", base ?? standardBase)
     if scaling == nil { scaling = try configuration.optionalObject("rope_scaling") }
-    guard let scaling else { return }
-    if let part = try scaling.optionalDouble("partial_rotary_factor"), part != 1 {
-      throw scaling.unsupported("partial_rotary_factor")
+    for place in [scaling, configuration] {
+      guard let place, let part = try place.optionalDouble("partial_rotary_factor"), part != 1
+      else { continue }
+      guard rotatesParts, part > 0, part < 1, let headDim = try configuration.headDim() else {
+        throw place.unsupported("partial_rotary_factor")
+      }
+      set("rope.dimension_count", Int(Double(headDim) * part))
+      break
     }
+    guard let scaling else { return }
     let key = scaling.contains("rope_type") ? "rope_type" : "type"
     switch try scaling.optionalString(key) ?? "default" {
+    // LongRoPE's factors are tensors in GGUF files; see the family that has them.
+    case "longrope" where rotatesParts, "su" where rotatesParts:
+      set("rope.scaling.type", "longrope")
     case "default", "none": return
     case "linear":
       set("rope.scaling.type", "linear")

@@ -146,6 +146,19 @@ extension CheckpointFiles {
       map: map)
   }
 
+  /// Numbers that stand in the configuration, as a vector of floats.
+  func vector(_ name: String, _ values: [Double]) throws(ModelFileError) -> TensorView {
+    let map = try MemoryMap(path: folder, byteCount: 4 * values.count) { target in
+      for (index, value) in values.enumerated() {
+        target.storeBytes(of: Float(value), toByteOffset: 4 * index, as: Float.self)
+      }
+    }
+    return TensorView(
+      info: TensorInfo(
+        name: name, shape: [values.count], elementType: .f32, offset: 0, byteCount: map.count),
+      map: map)
+  }
+
   /// A vector of norm weights plus 1, as floats.
   func plusOne(_ name: String) throws(ModelFileError) -> TensorView? {
     guard let view = try tensor(named: name) else { return nil }

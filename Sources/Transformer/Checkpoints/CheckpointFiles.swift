@@ -2,11 +2,21 @@ import Foundation
 import ModelFiles
 
 /// The safetensors files of a checkpoint's folder, as one.
+///
+/// Of a model that sees or hears too, the part that reads text is all there is here, under the names that it
+/// would have alone.
 package final class CheckpointFiles: Sendable {
   let folder: String
   private let files: [SafetensorsFile]
-  /// Which of `files` has a tensor.
-  private let fileOfTensor: [String: Int]
+  /// Where tensors are.
+  private let places: [String: Place]
+
+  private struct Place {
+    /// Index into `files`.
+    let file: Int
+    /// The name there.
+    let name: String
+  }
 
   static let maximumFileCount = 1024
 
@@ -17,18 +27,37 @@ package final class CheckpointFiles: Sendable {
   package init(folder: String) throws(ModelFileError) {
     self.folder = folder
     var files: [SafetensorsFile] = []
-    var fileOfTensor: [String: Int] = [:]
+    var places: [String: Place] = [:]
     for name in try Self.fileNames(in: folder) {
       let file = try SafetensorsFile(path: folder + "/" + name)
       for tensor in file.tensorNames {
-        guard fileOfTensor.updateValue(files.count, forKey: tensor) == nil else {
+        let place = Place(file: files.count, name: tensor)
+        guard places.updateValue(place, forKey: tensor) == nil else {
           throw ModelFileError(path: file.path, field: "tensor \(tensor)", problem: .duplicate)
         }
       }
       files.append(file)
     }
     self.files = files
-    self.fileOfTensor = fileOfTensor
+    self.places = Self.textPart(of: places)
+  }
+
+  /// The tensors of the part that reads text, by the names that it has alone; all, where there is no
+  /// other part.
+  private static func textPart(of places: [String: Place]) -> [String: Place] {
+    var text: [String: Place] = [:]
+    for (name, place) in places {
+      // As it is written since 2025, and as it was before.
+      for (prefix, own) in [
+        ("model.language_model.", "model."), ("language_model.model.", "model."),
+        ("language_model.lm_head.", "lm_head."),
+      ] where name.hasPrefix(prefix) {
+        text[own + name.dropFirst(prefix.count)] = place
+      }
+    }
+    guard !text.isEmpty else { return places }
+    text.merge(places.filter { $0.key.hasPrefix("lm_head.") }) { own, _ in own }
+    return text
   }
 
   /// The files that the index names, or the only one where there is no index.
@@ -54,30 +83,30 @@ package final class CheckpointFiles: Sendable {
     return names
   }
 
-  var tensorNames: [String] { Array(fileOfTensor.keys) }
+  var tensorNames: [String] { Array(places.keys) }
 
   /// How large all tensors are, those of bytes included.
   var weightSize: WeightSize {
     var size = WeightSize()
-    for file in files {
-      for tensor in file.tensors.values {
+    for place in places.values {
+      let file = files[place.file]
+      if let tensor = file.tensors[place.name] {
         size.add(bytes: tensor.byteCount, elements: tensor.elementCount)
-      }
-      for (name, tensor) in file.rawTensors {
+      } else if let tensor = file.rawTensors[place.name] {
         // MXFP4 has two numbers in a byte, and their exponents apart.
         let bytes = file.bytes(of: tensor).count
-        size.add(bytes: bytes, elements: name.hasSuffix("_blocks") ? 2 * bytes : 0)
+        size.add(bytes: bytes, elements: place.name.hasSuffix("_blocks") ? 2 * bytes : 0)
       }
     }
     return size
   }
 
-  func contains(_ name: String) -> Bool { fileOfTensor[name] != nil }
+  func contains(_ name: String) -> Bool { places[name] != nil }
 
   /// The tensor of that name, or nil; throws if it is none of floats.
   func tensor(named name: String) throws(ModelFileError) -> TensorView? {
-    guard let index = fileOfTensor[name] else { return nil }
-    return try files[index].tensor(named: name)
+    guard let place = places[name] else { return nil }
+    return try files[place.file].tensor(named: place.name)
   }
 
   func requiredTensor(named name: String) throws(ModelFileError) -> TensorView {
@@ -89,11 +118,12 @@ package final class CheckpointFiles: Sendable {
   func requiredBytes(
     named name: String
   ) throws(ModelFileError) -> (shape: [Int], bytes: UnsafeRawBufferPointer) {
-    guard let index = fileOfTensor[name] else { throw error(name, .missing) }
-    guard let raw = files[index].rawTensors[name], raw.type == "U8" else {
+    guard let place = places[name] else { throw error(name, .missing) }
+    let file = files[place.file]
+    guard let raw = file.rawTensors[place.name], raw.type == "U8" else {
       throw error(name, .wrongType(found: "another type", expected: "U8"))
     }
-    return (raw.shape, files[index].bytes(of: raw))
+    return (raw.shape, file.bytes(of: raw))
   }
 
   func dropPages() { for file in files { file.dropPages() } }

@@ -17,20 +17,31 @@ package struct CheckpointFolder: Sendable {
   /// The families whose checkpoints this build reads.
   static let families: [any CheckpointFamily.Type] = [
     DeepSeekCheckpoint.self,
+    GLM4Checkpoint.self,
     GPTOSSCheckpoint.self,
+    Gemma2Checkpoint.self,
     Gemma3Checkpoint.self,
+    GraniteCheckpoint.self,
     GraniteMoECheckpoint.self,
     LlamaCheckpoint.self,
+    Mistral3Checkpoint.self,
     MixtralCheckpoint.self,
+    OLMo2Checkpoint.self,
     OLMoECheckpoint.self,
+    Phi3Checkpoint.self,
+    Qwen2Checkpoint.self,
     Qwen2MoECheckpoint.self,
+    Qwen3Checkpoint.self,
     Qwen3MoECheckpoint.self,
+    SmolLM3Checkpoint.self,
   ]
 
   /// Reads the configuration and the files' headers; no weight is touched.
   package init(path: String) throws(ModelFileError) {
     self.path = path
-    let configuration = try CheckpointConfiguration(path: path + "/config.json")
+    var configuration = try CheckpointConfiguration(path: path + "/config.json")
+    // Of a model that sees or hears too, the part that reads text.
+    if let text = try configuration.optionalObject("text_config") { configuration = text }
     guard let type = try configuration.optionalString("model_type") else {
       throw configuration.error("model_type", .missing)
     }

@@ -15,6 +15,9 @@ package struct CheckpointMetadata: ModelMetadata, Sendable {
   mutating func set(_ key: String, _ value: Int?) { values[key] = value.map { .int($0) } }
   mutating func set(_ key: String, _ value: Double?) { values[key] = value.map { .double($0) } }
   mutating func set(_ key: String, _ value: Bool?) { values[key] = value.map { .bool($0) } }
+  mutating func set(_ key: String, _ value: [Bool]?) {
+    values[key] = value.map { .array($0.map { .bool($0) }) }
+  }
   mutating func set(_ key: String, _ value: String?) { values[key] = value.map { .string($0) } }
 
   private func value(_ key: String) -> ConfigurationValue? {
@@ -39,6 +42,12 @@ package struct CheckpointMetadata: ModelMetadata, Sendable {
 
   package func bool(_ key: String) -> Bool? {
     if case .bool(let value)? = value(key) { value } else { nil }
+  }
+
+  package func bools(_ key: String) -> [Bool]? {
+    guard case .array(let items)? = value(key) else { return nil }
+    let bools = items.compactMap { if case .bool(let value) = $0 { value } else { nil } }
+    return bools.count == items.count ? bools : nil
   }
 
   package func contains(_ key: String) -> Bool { value(key) != nil }

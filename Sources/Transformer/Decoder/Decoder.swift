@@ -70,10 +70,12 @@ package final class Decoder: @unchecked Sendable {
     guard embeddingShape.count == 2 else {
       throw .wrongShape(tensor: "token_embd.weight", shape: embeddingShape, expected: [0, 0])
     }
-    let configuration = try family.configuration(
+    var configuration = try family.configuration(
       from: ArchitectureMetadata(architecture: architecture, metadata: metadata),
-      vocabularySize: embeddingShape[0]
-    ).withRotaryFactors(loader).with(
+      vocabularySize: embeddingShape[0])
+    contextLength = max(
+      1, min(options.contextLength ?? configuration.contextLength, configuration.contextLength))
+    configuration = try configuration.withRotaryFactors(loader, contextLength: contextLength).with(
       gate: options.gate, feedForwardSlices: options.feedForwardSlices)
     if configuration.mixture?.gate?.hasBypassExpert ?? false, options.markedTokens == nil {
       throw .unsupported(
@@ -81,8 +83,6 @@ package final class Decoder: @unchecked Sendable {
     }
     self.configuration = configuration
     self.pool = pool
-    contextLength = max(
-      1, min(options.contextLength ?? configuration.contextLength, configuration.contextLength))
     maximumRows = max(1, min(options.maximumRows, 1 << 16))
     let vocabulary = configuration.vocabularySize
     let width = configuration.width
@@ -143,6 +143,7 @@ package final class Decoder: @unchecked Sendable {
         workers: pool.threadCount, mixture: mixture, markedTokens: options.markedTokens ?? [])
       head = try OutputHead(
         norm: finalNorm, matrix: headMatrix, epsilon: configuration.normEpsilon,
+        softcap: configuration.logitSoftcap,
         refines: options.refinesLogits ?? true,
         rowLimit: min(maximumRows, options.logitBytes / (vocabulary * 4)))
     } catch {
@@ -162,7 +163,8 @@ package final class Decoder: @unchecked Sendable {
         if let existing = known[layer.slidingWindow] { existing } else {
           try Attention(
             layout: layout, heads: configuration.headCount, scale: configuration.attentionScale,
-            slidingWindow: layer.slidingWindow, workers: workers)
+            slidingWindow: layer.slidingWindow, softcap: configuration.attentionSoftcap,
+            workers: workers)
         }
       known[layer.slidingWindow] = attention
       attentions.append(attention)
@@ -348,11 +350,16 @@ package final class Decoder: @unchecked Sendable {
     addBranch(layer.postFeedForwardNorm, worker)
   }
 
-  /// `normed` becomes the norm of the residual stream. Split by rows, as `addBranch` is, so that
+  /// `normed` becomes the norm of the residual stream, or the stream itself without one. Split by rows, as `addBranch` is, so that
   /// no barrier need stand between them.
   private func normalise(
-    _ weight: FloatBuffer, keepsFloats: Bool = false, _ worker: Worker
+    _ weight: FloatBuffer?, keepsFloats: Bool = false, _ worker: Worker
   ) {
+    guard let weight else {
+      pass.normed.take(
+        pass.residual.pointer, stride: configuration.width, rows: 0..<pass.rowCount, worker: worker)
+      return
+    }
     pass.normed.rmsNorm(
       pass.residual.pointer, stride: configuration.width, weight: weight.pointer,
       epsilon: configuration.normEpsilon, rows: 0..<pass.rowCount,

@@ -166,7 +166,7 @@ package final class DecoderPass: @unchecked Sendable {
   func position(row: Int) -> Int { Int(positions[row]) }
   func segment(row: Int) -> Int { Int(segments[row]) }
   func attention(layer: Int) -> Attention { attentions[layer] }
-  func rotary(layer: Int) -> RotaryEmbedding { rotary.embedding(layer: layer) }
+  func rotary(layer: Int) -> RotaryEmbedding? { rotary.embedding(layer: layer) }
 
   func spans(layer: Int) -> UnsafeBufferPointer<AttentionSpan> {
     UnsafeBufferPointer(start: spanStorage + layer * maximumRows, count: segmentCount)

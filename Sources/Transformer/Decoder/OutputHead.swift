@@ -15,6 +15,8 @@ struct OutputHead: Sendable {
   private let norm: FloatBuffer  // (width)
   private let matrix: WeightMatrix  // (vocabulary, width)
   private let epsilon: Float
+  /// Logits are bent into this range at last; nil: they stay.
+  private let softcap: Float?
   /// Rows of a slice.
   private let rowLimit: Int
   private let isSplit: Bool
@@ -28,11 +30,13 @@ struct OutputHead: Sendable {
   ///   - refines: Whether activations enter twice; without effect on float weights.
   ///   - rowLimit: Rows of logits there is memory for.
   init(
-    norm: FloatBuffer, matrix: WeightMatrix, epsilon: Float, refines: Bool, rowLimit: Int
+    norm: FloatBuffer, matrix: WeightMatrix, epsilon: Float, softcap: Float? = nil, refines: Bool,
+    rowLimit: Int
   ) throws(KernelError) {
     self.norm = norm
     self.matrix = matrix
     self.epsilon = epsilon
+    self.softcap = softcap
     isSplit = refines && matrix.precision == .quantized
     let copies = isSplit ? 2 : 1
     self.rowLimit = max(1, rowLimit)
@@ -59,6 +63,9 @@ struct OutputHead: Sendable {
       if isSplit { refine(count: count, worker) }
       for index in worker.range(of: count) {
         let row = rows[first + index]
+        if let softcap {
+          VectorOperations.soften(logits.row(index), cap: softcap, count: matrix.outputs)
+        }
         receive(
           LogitRow(
             segment: pass.segment(row: row), position: pass.position(row: row),

@@ -4,13 +4,22 @@ package enum DecoderRegistry {
   package static var families: [any DecoderFamily.Type] {
     [
       DeepSeek2.self,
+      GLM4.self,
       GPTOSS.self,
+      Gemma2.self,
       Gemma3.self,
+      Granite.self,
       GraniteMoE.self,
       Llama.self,
+      Mistral3.self,
+      OLMo2.self,
       OLMoE.self,
+      Phi3.self,
+      Qwen2.self,
       Qwen2MoE.self,
+      Qwen3.self,
       Qwen3MoE.self,
+      SmolLM3.self,
     ]
   }
 

@@ -16,14 +16,6 @@ package enum GPTOSS: DecoderFamily {
     from metadata: ArchitectureMetadata, vocabularySize: Int
   ) throws(ModelError) -> DecoderConfiguration {
     let sizes = try metadata.sizes()
-    let window = try metadata.int("attention.sliding_window")
-    let pattern =
-      try metadata.optionalInt("attention.sliding_window_pattern") ?? slidingWindowPattern
-    guard pattern > 0 else {
-      throw .invalidValue(
-        key: "\(architecture).attention.sliding_window_pattern", value: "\(pattern)",
-        expected: "1 or more")
-    }
     let base = try metadata.optionalDouble("rope.freq_base") ?? 150_000
     let localBase = try metadata.optionalDouble("rope.freq_base_swa") ?? base
     var configuration = DecoderConfiguration(
@@ -39,10 +31,9 @@ package enum GPTOSS: DecoderFamily {
       rotaryStyle: .halves,
       activation: .clampedSwiGLU,
       attentionScale: 1 / Float(max(sizes.headDim, 1)).squareRoot(),
-      layers: (0..<sizes.layerCount).map { index in
-        (index + 1).isMultiple(of: pattern)
-          ? .init(rotaryBase: base) : .init(rotaryBase: localBase, slidingWindow: window)
-      })
+      layers: Array(repeating: .init(rotaryBase: base), count: sizes.layerCount))
+    try configuration.readWindow(metadata, pattern: slidingWindowPattern)
+    configuration.setWindowedRotary { $0.base = localBase }
     try metadata.readRotaryScaling(into: &configuration, truncates: false)
     configuration.mixture = try metadata.mixture(
       expertWidth: configuration.feedForwardWidth, normalisesWeights: false)

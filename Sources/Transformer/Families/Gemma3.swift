@@ -11,6 +11,8 @@ package enum Gemma3: DecoderFamily {
   static let slidingWindowPattern = 6
   /// Rotary base of the layers with a sliding window.
   static let localRotaryBase = 10_000.0
+  /// Layers of the 27B model, which scales scores as Gemma 2's does. GGUF files say no scale.
+  static let layersOf27B = 62
 
   package static func configuration(
     from metadata: ArchitectureMetadata, vocabularySize: Int
@@ -26,19 +28,9 @@ package enum Gemma3: DecoderFamily {
     if let valueDim = try metadata.optionalInt("attention.value_length"), valueDim != headDim {
       throw .unsupported(key: "gemma3.attention.value_length", value: "\(valueDim)")
     }
-    if let cap = try metadata.optionalDouble("final_logit_softcapping"), cap != 0 {
-      throw .unsupported(key: "gemma3.final_logit_softcapping", value: "\(cap)")
-    }
     try metadata.requireFullRotation(headDim: headDim)
     let globalBase = try metadata.optionalDouble("rope.freq_base") ?? 1_000_000
     let localBase = try metadata.optionalDouble("rope.freq_base_swa") ?? localRotaryBase
-    let window = try metadata.int("attention.sliding_window")
-    let pattern =
-      try metadata.optionalInt("attention.sliding_window_pattern") ?? slidingWindowPattern
-    guard pattern > 0 else {
-      throw .invalidValue(
-        key: "gemma3.attention.sliding_window_pattern", value: "\(pattern)", expected: "1 or more")
-    }
     var configuration = DecoderConfiguration(
       architecture: architecture,
       vocabularySize: vocabularySize,
@@ -51,16 +43,23 @@ package enum Gemma3: DecoderFamily {
       normEpsilon: Float(try metadata.double("attention.layer_norm_rms_epsilon")),
       rotaryStyle: .halves,
       activation: .geluTanh,
-      // The models up to 12B scale by the head's width; 27B's other scale is not in GGUF files.
       attentionScale: 1 / Float(max(headDim, 1)).squareRoot(),
-      layers: (0..<layerCount).map { index in
-        (index + 1).isMultiple(of: pattern)
-          ? .init(rotaryBase: globalBase)
-          : .init(rotaryBase: localBase, slidingWindow: window)
-      })
-    // Linear scaling holds for the global layers only, which the configuration can't express.
-    guard try metadata.rotaryScale() == 1 else {
-      throw .unsupported(key: "gemma3.rope.scaling.type", value: "linear")
+      layers: Array(repeating: .init(rotaryBase: globalBase), count: layerCount))
+    try metadata.readRotaryScaling(into: &configuration, truncates: true)
+    try configuration.readWindow(metadata, pattern: slidingWindowPattern)
+    configuration.setWindowedRotary { rotary in
+      rotary.base = localBase
+      // The window needs no stretching.
+      rotary.isStretched = false
+    }
+    if let cap = try metadata.optionalDouble("final_logit_softcapping"), cap != 0 {
+      configuration.logitSoftcap = Float(cap)
+    }
+    if layerCount == layersOf27B {
+      configuration.attentionScale = configuration.scaleOfEqualHeads
+    }
+    if let scale = try metadata.optionalDouble("attention.scale"), scale != 0 {
+      configuration.attentionScale = Float(scale)
     }
     configuration.embeddingScale = Float(max(width, 1)).squareRoot()
     return try configuration.validated()
@@ -70,16 +69,12 @@ package enum Gemma3: DecoderFamily {
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
     let prefix = "blk.\(index)."
-    let width = configuration.width
     var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
     try attention.loadNorms(
       prefix: prefix, queryCount: configuration.headDim, keyCount: configuration.headDim, loader)
-    return DecoderLayer(
-      attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
-      attention: attention,
-      postAttentionNorm: try loader.vector(prefix + "post_attention_norm.weight", count: width),
-      feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
+    return try DecoderLayer(
+      sandwiching: prefix, attention: attention,
       feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader),
-      postFeedForwardNorm: try loader.vector(prefix + "post_ffw_norm.weight", count: width))
+      configuration, loader)
   }
 }

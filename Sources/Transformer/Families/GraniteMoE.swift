@@ -10,17 +10,7 @@ package enum GraniteMoE: DecoderFamily {
       from: metadata, vocabularySize: vocabularySize, rotaryStyle: .interleaved)
     configuration.mixture = try metadata.mixture(
       expertWidth: configuration.feedForwardWidth, normalisesWeights: true)
-    if let scale = try metadata.optionalDouble("attention.scale"), scale != 0 {
-      configuration.attentionScale = Float(scale)
-    }
-    if let scale = try metadata.optionalDouble("embedding_scale"), scale != 0 {
-      configuration.embeddingScale = Float(scale)
-    }
-    if let scale = try metadata.optionalDouble("residual_scale"), scale != 0 {
-      configuration.residualScale = Float(scale)
-    }
-    // The file has what logits are divided by.
-    configuration.logitScale = Float(1 / (try metadata.double("logit_scale")))
+    try configuration.readGraniteFactors(metadata)
     return try configuration.validated()
   }
 

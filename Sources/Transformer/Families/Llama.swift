@@ -34,7 +34,7 @@ package enum Llama: DecoderFamily {
       layers: Array(
         repeating: .init(rotaryBase: try metadata.optionalDouble("rope.freq_base") ?? 10_000),
         count: layerCount))
-    try metadata.readRotaryScaling(into: &configuration)
+    try metadata.readRotaryScaling(into: &configuration, truncates: true)
     configuration.mixture = try mixture(from: metadata, configuration)
     return try configuration.validated()
   }

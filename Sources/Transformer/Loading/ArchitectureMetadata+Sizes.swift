@@ -10,7 +10,8 @@ extension ArchitectureMetadata {
   }
 
   /// Reads the sizes; `attention.key_length` is optional, `feed_forward_length` not.
-  func sizes() throws(ModelError) -> Sizes {
+  /// - Parameter rotatesParts: Whether the family may rotate a part of each head only.
+  func sizes(rotatesParts: Bool = false) throws(ModelError) -> Sizes {
     let width = try int("embedding_length")
     let headCount = try int("attention.head_count")
     let layerCount = try int("block_count")
@@ -27,7 +28,7 @@ extension ArchitectureMetadata {
     if let valueDim = try optionalInt("attention.value_length"), valueDim != headDim {
       throw .unsupported(key: "\(architecture).attention.value_length", value: "\(valueDim)")
     }
-    try requireFullRotation(headDim: headDim)
+    if !rotatesParts { try requireFullRotation(headDim: headDim) }
     return Sizes(
       width: width, headCount: headCount,
       keyValueHeadCount: try optionalInt("attention.head_count_kv") ?? headCount,
@@ -38,10 +39,12 @@ extension ArchitectureMetadata {
 extension DecoderConfiguration {
   /// A configuration of a family that is Llama's but for what the caller changes afterwards:
   /// pre-norm, rotary positions, a SiLU gate. Not validated yet.
+  /// - Parameter rotatesParts: Whether the family may rotate the first numbers of each head only.
   init(
-    from metadata: ArchitectureMetadata, vocabularySize: Int, rotaryStyle: RotaryStyle
+    from metadata: ArchitectureMetadata, vocabularySize: Int, rotaryStyle: RotaryStyle,
+    rotatesParts: Bool = false
   ) throws(ModelError) {
-    let sizes = try metadata.sizes()
+    let sizes = try metadata.sizes(rotatesParts: rotatesParts)
     self.init(
       architecture: metadata.architecture,
       vocabularySize: vocabularySize,
@@ -58,6 +61,33 @@ extension DecoderConfiguration {
       layers: Array(
         repeating: .init(rotaryBase: try metadata.optionalDouble("rope.freq_base") ?? 10_000),
         count: sizes.layerCount))
-    try metadata.readRotaryScaling(into: &self)
+    if rotatesParts, let rotated = try metadata.optionalInt("rope.dimension_count"),
+      rotated != sizes.headDim
+    {
+      rotatedDim = rotated
+    }
+    try metadata.readRotaryScaling(into: &self, truncates: true)
+  }
+
+  /// Lets some layers see a window only, where the file has one.
+  /// - Parameter pattern: Where the file doesn't say which, all but every so many.
+  mutating func readWindow(
+    _ metadata: ArchitectureMetadata, pattern standard: Int
+  ) throws(ModelError) {
+    guard let window = try metadata.optionalInt("attention.sliding_window"), window != 0 else {
+      return
+    }
+    let windowed = try metadata.windowedLayers(count: layers.count)
+    for index in layers.indices
+    where windowed?[index] ?? !(index + 1).isMultiple(of: standard) {
+      layers[index].slidingWindow = window
+    }
+  }
+
+  /// Changes the rotation of the layers that see a window only.
+  mutating func setWindowedRotary(_ change: (inout Rotary) -> Void) {
+    for index in layers.indices where layers[index].slidingWindow != nil {
+      change(&layers[index].rotary)
+    }
   }
 }

@@ -7,10 +7,13 @@ package protocol ModelMetadata {
   func double(_ key: String) -> Double?
   func string(_ key: String) -> String?
   func bool(_ key: String) -> Bool?
+  /// An array of truth values.
+  func bools(_ key: String) -> [Bool]?
   func contains(_ key: String) -> Bool
 }
 
 extension GGUFFile: ModelMetadata {
+  package func bools(_ key: String) -> [Bool]? { array(key)?.bools }
   package func contains(_ key: String) -> Bool { metadata[key] != nil }
 }
 
@@ -65,12 +68,32 @@ package struct ArchitectureMetadata {
     return value
   }
 
+  /// Which of `count` layers see a window only, nil if the file doesn't say. A number n stands for a model
+  /// of whose layers every nth sees everything, a list says it of each.
+  package func windowedLayers(count: Int) throws(ModelError) -> [Bool]? {
+    let key = "attention.sliding_window_pattern"
+    guard metadata.contains(full(key)) else { return nil }
+    if let list = metadata.bools(full(key)) {
+      guard list.count >= count else {
+        throw .invalidValue(
+          key: full(key), value: "\(list.count) layers", expected: "\(count), one a layer")
+      }
+      return Array(list.prefix(count))
+    }
+    let period = try int(key)
+    guard period > 0 else {
+      throw .invalidValue(key: full(key), value: "\(period)", expected: "1 or more")
+    }
+    return (0..<count).map { !($0 + 1).isMultiple(of: period) }
+  }
+
   /// The factor that positions are divided by: 1, or that of linear rotary scaling. Other kinds
   /// of scaling throw.
   package func rotaryScale() throws(ModelError) -> Double {
     let type = try optionalString("rope.scaling.type") ?? "none"
     switch type {
-    case "none", "default": return 1
+    // LongRoPE's factors are tensors.
+    case "none", "default", "longrope": return 1
     case "linear": return try double("rope.scaling.factor")
     default: throw .unsupported(key: full("rope.scaling.type"), value: type)
     }

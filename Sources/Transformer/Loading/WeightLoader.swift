@@ -159,6 +159,50 @@ package struct WeightLoader: Sendable {
       bias: contains(prefix + ".bias") ? try vector(prefix + ".bias", count: outputs) : nil)
   }
 
+  /// Linear maps that one tensor `prefix.weight` holds, and one `prefix.bias` if the file has it: the
+  /// first one's outputs come first.
+  func projections(
+    _ prefix: String, outputs: [Int], inputs: Int
+  ) throws(ModelError) -> [Projection] {
+    let name = prefix + ".weight"
+    let total = outputs.reduce(0, +)
+    let view = try view(name, shape: [total, inputs])
+    let bytes = view.bytes
+    guard total > 0, bytes.count.isMultiple(of: total) else {
+      throw .unreadableTensor(name, reason: "\(bytes.count) bytes for \(total) outputs")
+    }
+    let rowBytes = bytes.count / total
+    let biases =
+      contains(prefix + ".bias") ? try floats(prefix + ".bias", shape: [total]) : nil
+    var projections: [Projection] = []
+    var first = 0
+    for count in outputs {
+      let start = first * rowBytes
+      let part = UnsafeRawBufferPointer(rebasing: bytes[start..<start + count * rowBytes])
+      let matrix = try pack(view, bytes: part, name: name, outputs: count, inputs: inputs) {
+        view.dropPages(start + $0.lowerBound..<start + $0.upperBound)
+      }
+      let bias = try biases.map { biases throws(ModelError) in
+        try buffer(prefix + ".bias", biases[first..<first + count])
+      }
+      projections.append(Projection(matrix: matrix, bias: bias))
+      first += count
+    }
+    return projections
+  }
+
+  private func buffer(
+    _ name: String, _ values: ArraySlice<Float>
+  ) throws(ModelError) -> FloatBuffer {
+    do {
+      let buffer = try FloatBuffer(rows: 1, width: values.count)
+      for (index, value) in values.enumerated() { buffer.pointer[index] = value }
+      return buffer
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+  }
+
   /// Linear maps `prefix.weight`, with `prefix.bias` if the file has one, as one map in rotated int8: the
   /// first one's outputs come first. `outputs` are of each.
   func rotatedProjection(

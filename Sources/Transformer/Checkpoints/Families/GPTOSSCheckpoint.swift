@@ -22,7 +22,7 @@ struct GPTOSSCheckpoint: CheckpointFamily {
     var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
     try metadata.readRotary(configuration, standardBase: 150_000)
     metadata.set("attention.sliding_window", try configuration.int("sliding_window"))
-    metadata.set("attention.sliding_window_pattern", try configuration.fullAttentionPattern())
+    metadata.set("attention.sliding_window_pattern", try configuration.windowedLayers())
     metadata.set("expert_count", try configuration.int("num_local_experts"))
     metadata.set("expert_used_count", try configuration.int("num_experts_per_tok"))
     metadata.set("expert_feed_forward_length", try configuration.int("intermediate_size"))
@@ -58,20 +58,5 @@ struct GPTOSSCheckpoint: CheckpointFamily {
     }
     if let packed = try files.mxfp4(source, first: first, step: step) { return packed }
     return try files.transposed(source, first: first, step: step)
-  }
-}
-
-extension CheckpointConfiguration {
-  /// Every so many layers one sees everything, by `layer_types`; nil where there are none.
-  func fullAttentionPattern() throws(ModelFileError) -> Int? {
-    guard let kinds = try optionalStrings("layer_types") else { return nil }
-    // Without a layer that sees everything, any pattern longer than the model is right.
-    let pattern = (kinds.firstIndex(of: "full_attention") ?? kinds.count) + 1
-    for (index, kind) in kinds.enumerated() {
-      let expected =
-        (index + 1).isMultiple(of: pattern) ? "full_attention" : "sliding_attention"
-      guard kind == expected else { throw unsupported("layer_types") }
-    }
-    return pattern
   }
 }

@@ -8,27 +8,41 @@ struct Gemma3Checkpoint: CheckpointFamily {
   let metadata: CheckpointMetadata
   private let names: CheckpointNames
 
+  /// What the models with pictures leave out of their text part's configuration.
+  private static let standards: [String: ConfigurationValue] = [
+    "num_attention_heads": .int(8), "num_key_value_heads": .int(4), "head_dim": .int(256),
+    "max_position_embeddings": .int(131_072), "rms_norm_eps": .double(1e-6),
+    "sliding_window": .int(4096), "query_pre_attn_scalar": .int(256),
+  ]
+
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
+    let configuration = configuration.filled(with: Self.standards)
     try configuration.require(
       "hidden_activation", among: ["gelu_pytorch_tanh"], standard: "gelu_pytorch_tanh")
     var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
     let headDim = try configuration.optionalInt("head_dim") ?? 256
     metadata.set("attention.key_length", headDim)
     metadata.set("attention.value_length", headDim)
-    if let scale = try configuration.optionalDouble("query_pre_attn_scalar"),
-      scale != Double(headDim)
-    {
-      throw configuration.unsupported("query_pre_attn_scalar")
+    let scalar = try configuration.optionalDouble("query_pre_attn_scalar") ?? Double(headDim)
+    guard scalar > 0 else { throw configuration.unsupported("query_pre_attn_scalar") }
+    metadata.set("attention.scale", 1 / scalar.squareRoot())
+    if try configuration.optionalDouble("attn_logit_softcapping") != nil {
+      throw configuration.unsupported("attn_logit_softcapping")
     }
-    for key in ["final_logit_softcapping", "attn_logit_softcapping"]
-    where try configuration.optionalDouble(key) != nil {
-      throw configuration.unsupported(key)
-    }
+    metadata.set(
+      "final_logit_softcapping", try configuration.optionalDouble("final_logit_softcapping"))
     if try configuration.optionalBool("use_bidirectional_attention") == true {
       throw configuration.unsupported("use_bidirectional_attention")
     }
     metadata.set("attention.sliding_window", try configuration.int("sliding_window"))
-    metadata.set("attention.sliding_window_pattern", try Self.pattern(configuration))
+    if let windowed = try configuration.windowedLayers() {
+      metadata.set("attention.sliding_window_pattern", windowed)
+    } else {
+      for key in ["sliding_window_pattern", "_sliding_window_pattern"] {
+        guard let period = try configuration.optionalInt(key) else { continue }
+        metadata.set("attention.sliding_window_pattern", period)
+      }
+    }
     let rotary = try configuration.optionalObject("rope_parameters")
     try metadata.readRotary(
       configuration, parameters: rotary?.optionalObject("full_attention"),
@@ -46,19 +60,6 @@ struct Gemma3Checkpoint: CheckpointFamily {
         "post_attention_norm": "post_attention_layernorm",
         "ffn_norm": "pre_feedforward_layernorm", "post_ffw_norm": "post_feedforward_layernorm",
       ]) { $1 })
-  }
-
-  /// Every so many layers one sees everything; nil where the configuration does not say.
-  private static func pattern(
-    _ configuration: CheckpointConfiguration
-  ) throws(ModelFileError) -> Int? {
-    guard configuration.contains("layer_types") else {
-      let pattern = try configuration.optionalInt("sliding_window_pattern")
-      return if let pattern { pattern } else {
-        try configuration.optionalInt("_sliding_window_pattern")
-      }
-    }
-    return try configuration.fullAttentionPattern()
   }
 
   func tensor(

@@ -142,10 +142,7 @@ struct GraniteMoECheckpoint: CheckpointFamily {
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
     try metadata.readMixture(configuration, normalises: true)
-    metadata.set("attention.scale", try configuration.optionalDouble("attention_multiplier"))
-    metadata.set("embedding_scale", try configuration.optionalDouble("embedding_multiplier"))
-    metadata.set("residual_scale", try configuration.optionalDouble("residual_multiplier"))
-    metadata.set("logit_scale", try configuration.optionalDouble("logits_scaling"))
+    try metadata.readGraniteFactors(configuration)
     self.metadata = metadata
     heads = try configuration.headCounts()
     names = try CheckpointNames(configuration, ["ffn_gate_inp": "block_sparse_moe.router.layer"])

@@ -1,0 +1,58 @@
+import ModelFiles
+
+/// Qwen 2 and 2.5.
+struct Qwen2Checkpoint: CheckpointFamily {
+  static let modelTypes = ["qwen2"]
+  static let architecture = Qwen2.architecture
+
+  let metadata: CheckpointMetadata
+  private let names: CheckpointNames
+
+  init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
+    metadata = try CheckpointMetadata(qwen: Self.architecture, configuration)
+    names = try CheckpointNames(configuration, CheckpointNames.dense)
+  }
+
+  func tensor(
+    _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    try names.tensor(name, in: files)
+  }
+}
+
+/// Qwen 3, dense.
+struct Qwen3Checkpoint: CheckpointFamily {
+  static let modelTypes = ["qwen3"]
+  static let architecture = Qwen3.architecture
+
+  let metadata: CheckpointMetadata
+  private let names: CheckpointNames
+
+  init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
+    metadata = try CheckpointMetadata(qwen: Self.architecture, configuration)
+    names = try CheckpointNames(
+      configuration,
+      CheckpointNames.dense.merging([
+        "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+      ]) { $1 })
+  }
+
+  func tensor(
+    _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    try names.tensor(name, in: files)
+  }
+}
+
+extension CheckpointMetadata {
+  fileprivate init(
+    qwen architecture: String, _ configuration: CheckpointConfiguration
+  ) throws(ModelFileError) {
+    try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
+    if try configuration.optionalBool("use_sliding_window") == true {
+      throw configuration.unsupported("use_sliding_window")
+    }
+    try self.init(architecture: architecture, configuration)
+    try readRotary(configuration)
+  }
+}

@@ -1,0 +1,221 @@
+import Foundation
+import Kernels
+import ModelFiles
+import Testing
+import Transformer
+
+/// Random-weight models of the dense families against Hugging Face transformers, from GGUF files and from
+/// the folders that transformers writes.
+@Suite struct DenseModelTests {
+  static let names = [
+    "tiny-qwen2", "tiny-qwen2-yarn", "tiny-qwen3", "tiny-granite", "tiny-smollm3", "tiny-phi3",
+    "tiny-phi3-long", "tiny-glm4", "tiny-gemma2", "tiny-gemma3-stretched", "tiny-olmo2",
+    "tiny-olmo3", "tiny-mistral3",
+  ]
+
+  enum Source: CaseIterable { case gguf, checkpoint }
+
+  private func golden(_ name: String) throws -> Fixture.Decoding {
+    try Fixture.json(name, as: Fixture.Decoding.self)
+  }
+
+  private func decoder(
+    _ name: String, _ source: Source = .gguf, precision: WeightMatrix.Precision = .float,
+    contextLength: Int? = nil
+  ) throws -> Decoder {
+    var options = DecoderOptions(precision: precision)
+    options.contextLength = contextLength
+    let pool = try #require(Fixture.pool)
+    switch source {
+    case .gguf:
+      return try Decoder(
+        file: GGUFFile(path: Fixture.path("\(name).gguf")), pool: pool, options: options)
+    case .checkpoint:
+      let folder = try Fixture.path("checkpoints/\(name.dropFirst("tiny-".count))")
+      return try Decoder(
+        checkpoint: CheckpointFolder(path: folder), pool: pool, options: options)
+    }
+  }
+
+  @Test(arguments: names, Source.allCases)
+  func logitsEqualTheReference(name: String, source: Source) throws {
+    let golden = try golden(name)
+    let expected = try #require(golden.logits)
+    let decoder = try decoder(name, source)
+    let largest = expected.joined().reduce(0) { max($0, abs($1)) }
+    for chunk in [512, 1, 17] {
+      let logits = try decoder.allLogits(golden.tokens, chunk: chunk)
+      for (row, expectedRow) in zip(logits, expected) {
+        #expect(row.largestDifference(to: expectedRow) < 1e-4 * largest)
+      }
+    }
+  }
+
+  @Test(arguments: names, Source.allCases)
+  func greedyTextEqualsTheReference(name: String, source: Source) throws {
+    let golden = try golden(name)
+    // The reference takes LongRoPE's short factors as long as a text is short; so does a decoder whose
+    // texts can't be long.
+    let decoder = try decoder(
+      name, source, contextLength: name == "tiny-phi3-long" ? 64 : nil)
+    for (prompt, expected) in zip(golden.prompts, golden.greedy) {
+      #expect(expected.count == 16)
+      #expect(try decoder.greedy(prompt, count: expected.count) == expected)
+    }
+  }
+
+  /// Which of LongRoPE's two lists holds shows, so that the tests above mean something.
+  @Test func longRotaryGoesByTheContext() throws {
+    let golden = try golden("tiny-phi3-long")
+    let tokens = Array(golden.tokens[..<60])
+    let long = try decoder("tiny-phi3-long").allLogits(tokens, chunk: 512)
+    let short = try decoder("tiny-phi3-long", contextLength: 64).allLogits(tokens, chunk: 512)
+    #expect(try #require(long.last).largestDifference(to: try #require(short.last)) > 0.05)
+    let edge = try decoder("tiny-phi3-long", contextLength: 65).allLogits(tokens, chunk: 512)
+    #expect(edge == long)
+  }
+
+  /// Sequences of different lengths, some reading and some decoding, in one pass.
+  @Test(arguments: names, [WeightMatrix.Precision.float, .quantized])
+  func batchEqualsAlone(name: String, precision: WeightMatrix.Precision) throws {
+    let golden = try golden(name)
+    let decoder = try decoder(name, precision: precision)
+    let texts = [0..<1, 3..<40, 10..<80, 50..<59].map { Array(golden.tokens[$0]) }
+    let alone = try texts.map { try decoder.allLogits($0, chunk: 512).last }
+    let caches = texts.map { _ in decoder.makeCache() }
+    // The second text is all but its last token in the cache already.
+    try decoder.forward([
+      BatchSegment(cache: caches[1], tokens: texts[1].dropLast(), logits: .none)
+    ])
+    let collector = LogitCollector()
+    try decoder.forward(
+      texts.indices.map {
+        BatchSegment(cache: caches[$0], tokens: texts[$0][caches[$0].count...])
+      }
+    ) { collector.receive($0) }
+    #expect(collector.count == texts.count)
+    for (index, text) in texts.enumerated() {
+      let row = collector[index, text.count - 1]
+      #expect(row.largestDifference(to: try #require(alone[index])) < 1e-4)
+    }
+  }
+
+  @Test(arguments: names) func quantizedStaysNear(name: String) throws {
+    let golden = try golden(name)
+    let exact = try decoder(name).allLogits(golden.tokens, chunk: 512)
+    let near = try decoder(name, precision: .quantized).allLogits(golden.tokens, chunk: 512)
+    var error = 0.0
+    var size = 0.0
+    for (row, exactRow) in zip(near, exact) {
+      for (value, truth) in zip(row, exactRow) {
+        error += Double((value - truth) * (value - truth))
+        size += Double(truth * truth)
+      }
+    }
+    // Random weights have no order that would average the rounding out.
+    #expect((error / size).squareRoot() < 0.12)
+  }
+
+  // MARK: - What is wrong
+
+  static let keys = [
+    "context_length", "embedding_length", "block_count", "feed_forward_length",
+    "attention.head_count", "attention.head_count_kv", "attention.key_length",
+    "attention.value_length", "attention.layer_norm_rms_epsilon", "attention.scale",
+    "attention.sliding_window", "attention.sliding_window_pattern",
+    "attention.temperature_scale", "attn_logit_softcapping", "final_logit_softcapping",
+    "embedding_scale", "residual_scale", "logit_scale", "rope.freq_base",
+    "rope.dimension_count", "rope.scaling.type", "rope.scaling.factor",
+    "rope.scaling.attn_factor", "rope.scaling.original_context_length",
+    "rope.scaling.yarn_log_multiplier",
+  ]
+
+  private func load(_ name: String, _ changes: [String: GGUFValue?]) throws -> Decoder {
+    let file = try GGUFFile(path: Fixture.path("\(name).gguf"))
+    let architecture = try #require(file.string("general.architecture"))
+    var prefixed: [String: GGUFValue?] = [:]
+    for (key, value) in changes { prefixed["\(architecture).\(key)"] = value }
+    var options = DecoderOptions(precision: .float)
+    options.maximumRows = 8
+    return try Decoder(
+      architecture: architecture,
+      metadata: HostileModelTests.ChangedMetadata(file: file, changes: prefixed), tensors: file,
+      pool: #require(Fixture.pool), options: options)
+  }
+
+  /// No value of any key crashes; what loads, runs.
+  @Test(arguments: names) func absurdValues(name: String) throws {
+    for key in Self.keys {
+      for value in HostileModelTests.values {
+        do {
+          let decoder = try load(name, [key: value])
+          if decoder.contextLength >= 2 { _ = try decoder.greedy([1], count: 2) }
+        } catch let error as ModelError {
+          #expect(!"\(error)".isEmpty)
+        }
+      }
+    }
+  }
+
+  /// No value of any field of a configuration crashes either.
+  @Test(arguments: names) func absurdConfigurations(name: String) throws {
+    let copy = try CheckpointCopy(of: String(name.dropFirst("tiny-".count)))
+    let original = try #require(
+      JSONSerialization.jsonObject(with: copy.read("config.json")) as? [String: Any])
+    let rotary = try #require(original["rope_parameters"] as? [String: Any])
+    var refused = 0
+    func attempt(_ changed: [String: Any]) throws {
+      try copy.write(JSONSerialization.data(withJSONObject: changed), to: "config.json")
+      if try copy.isRefused() { refused += 1 }
+    }
+    for value in HostileCheckpointTests.values {
+      for key in original.keys.sorted() {
+        var changed = original
+        changed[key] = value
+        try attempt(changed)
+      }
+      for key in rotary.keys.sorted() + ["partial_rotary_factor", "long_factor"] {
+        var changed = rotary
+        changed[key] = value
+        try attempt(original.merging(["rope_parameters": changed]) { $1 })
+      }
+    }
+    #expect(refused > 50)
+  }
+
+  @Test(arguments: [
+    ("tiny-phi3", "feed_forward_length", GGUFValue.unsigned(40), "blk.0.ffn_gate.weight"),
+    ("tiny-phi3", "attention.head_count_kv", .unsigned(4), "blk.0.attn_qkv.weight"),
+    ("tiny-phi3-long", "rope.dimension_count", .unsigned(6), "rope_factors_long.weight"),
+    ("tiny-phi3-long", "rope.scaling.attn_factor", .float(-1), "rope.scaling.attn_factor"),
+    ("tiny-qwen3", "attention.head_count", .unsigned(2), "blk.0.attn_q.weight"),
+    ("tiny-qwen3", "rope.dimension_count", .unsigned(8), "qwen3.rope.dimension_count"),
+    ("tiny-gemma2", "attn_logit_softcapping", .float(-1), "gemma2.attn_logit_softcapping"),
+    ("tiny-gemma2", "attention.sliding_window_pattern", .unsigned(0), "sliding_window_pattern"),
+    ("tiny-olmo3", "attention.sliding_window", .signed(-1), "olmo2.attention.sliding_window"),
+    ("tiny-mistral3", "attention.temperature_scale", .float(-1), "attention.temperature_scale"),
+  ])
+  func errorsNameTheCulprit(
+    name: String, key: String, value: GGUFValue, culprit: String
+  ) throws {
+    let error = try #require(throws: ModelError.self) { try load(name, [key: value]) }
+    #expect("\(error)".contains(culprit))
+  }
+
+  @Test(arguments: [
+    ("tiny-olmo2", "blk.1.post_attention_norm.weight"), ("tiny-glm4", "blk.0.post_ffw_norm.weight"),
+    ("tiny-qwen3", "blk.0.attn_q_norm.weight"), ("tiny-phi3", "blk.0.ffn_up.weight"),
+    ("tiny-phi3-long", "rope_factors_short.weight"), ("tiny-granite", "blk.1.ffn_norm.weight"),
+  ])
+  func missingTensorsAreNamed(name: String, tensor: String) throws {
+    let file = try GGUFFile(path: Fixture.path("\(name).gguf"))
+    var options = DecoderOptions(precision: .float)
+    options.contextLength = 64
+    #expect(throws: ModelError.missingTensor(tensor)) {
+      try Decoder(
+        architecture: #require(file.string("general.architecture")), metadata: file,
+        tensors: HostileModelTests.FewerTensors(file: file, missing: tensor),
+        pool: #require(Fixture.pool), options: options)
+    }
+  }
+}
