@@ -19,7 +19,7 @@ final class FakeExpert: Expert {
     GenerationStream { $0.finish() }
   }
 
-  func promptTokenCount(_ input: ExpertInput) throws -> Int { 1 }
+  func promptTokenCount(_ input: ExpertInput, parameters: SamplingParameters) throws -> Int { 1 }
 
   func bytes(of token: Int32) -> [UInt8]? { nil }
 

@@ -112,7 +112,9 @@ import Tokenization
     #expect(plain.count > 1, "a client's text must not make control tokens")
     let chat = try expert.promptTokens(.messages([.init(role: "user", content: "Hi")]))
     #expect(chat.first == expert.tokenizer.id(ofToken: "<|im_start|>"))
-    #expect(try expert.promptTokenCount(.continuation("Hi there")) == 2)
+    let parameters = SamplingParameters()
+    #expect(
+      try expert.promptTokenCount(.continuation("Hi there"), parameters: parameters) == 2)
   }
 
   /// The limit on stop strings is for the client's, whatever the template adds to them.

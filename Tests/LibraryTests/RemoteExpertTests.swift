@@ -218,7 +218,33 @@ import Testing
     }
   }
 
-  /// A caller's stop text and the answer's own end look alike from here.
+  /// A caller's stop text and the answer's own end look alike from here, unless the endpoint tells.
+  @Test(arguments: [("x", FinishReason.stopString("x")), ("y", .reported("stop"))])
+  func stopTexts(told: String, reason: FinishReason) async throws {
+    let end = #"{"delta":{},"finish_reason":"stop","stop_reason":"\#(told)"}"#
+    try await with({ _ in
+      Self.stream(Self.chunk("a"), "data: {\"choices\":[\(end)]}\n\n")
+    }) { expert, _ in
+      var parameters = SamplingParameters()
+      parameters.stop = ["x"]
+      let found = try await answer(expert, .continuation("a"), parameters).summary
+      #expect(found?.finishReason == reason)
+    }
+  }
+
+  @Test func toolsAreCountedToo() async throws {
+    try await with({ _ in .text("") }) { expert, _ in
+      var parameters = SamplingParameters()
+      let without = expert.promptTokenCount(.continuation("a"), parameters: parameters)
+      let tool = Tool(
+        function: ToolFunction(name: "f", parameters: nil, isStrict: false), description: nil,
+        requestField: .string(String(repeating: "x", count: 398)))
+      parameters.tools = try ToolUse(tools: [tool], choice: .auto, allowsSeveral: nil)
+      let with = expert.promptTokenCount(.continuation("a"), parameters: parameters)
+      #expect(with == without + 100)
+    }
+  }
+
   @Test func finishReasons() async throws {
     for (word, stops, reason) in [
       ("stop", [], FinishReason.endToken), ("stop", ["x"], .reported("stop")),

@@ -29,6 +29,9 @@ package enum FinishReason: Sendable, Equatable {
     }
   }
 
+  /// The caller's text that the answer stopped at; nil where it ended otherwise.
+  package var stopText: String? { if case .stopString(let text) = self { text } else { nil } }
+
   /// Whether the expert itself ended its answer: no limit did, and no text that the caller had asked to stop at.
   package var isOwn: Bool {
     switch self {

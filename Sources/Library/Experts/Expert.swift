@@ -37,8 +37,9 @@ package protocol Expert: AnyObject, Sendable {
   /// The loss in bits per byte: of the reference answer given the prompt where there is one, else of the prompt.
   func loss(prompt: String, answer: String?) async throws -> Double
 
-  /// Tokens of the input as this expert counts them, template included.
-  func promptTokenCount(_ input: ExpertInput) throws -> Int
+  /// Tokens that the expert would read for an answer, as it counts them: its template is among them, and what it is told
+  /// of functions.
+  func promptTokenCount(_ input: ExpertInput, parameters: SamplingParameters) throws -> Int
 
   /// Ends the expert's work.
   /// - Parameter finishing: whether running answers are finished first, or stopped.

@@ -56,10 +56,7 @@ package final class LocalExpert: Expert {
   package func answer(
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
-    let tokens = try promptTokens(
-      input, tools: layout.tools.told(of: parameters.tools, in: input),
-      // What is by a format is so from its beginning.
-      goesOn: parameters.format == nil && parameters.tools == nil)
+    let tokens = try promptTokens(input, for: parameters)
     // Requests that ask the gates for different things share no cached beginnings: a seed is asked
     // for only where a gate draws by it.
     let gates = decoder.gates + (adapter?.allGates ?? [])
@@ -145,8 +142,19 @@ package final class LocalExpert: Expert {
   /// Tokens that ``meanActiveExperts(of:)`` reads at most, so that its cost is bounded.
   package static let gateTokens = 256
 
-  package func promptTokenCount(_ input: ExpertInput) throws -> Int {
-    try promptTokens(input).count
+  package func promptTokenCount(
+    _ input: ExpertInput, parameters: SamplingParameters
+  ) throws -> Int {
+    try promptTokens(input, for: parameters).count
+  }
+
+  private func promptTokens(
+    _ input: ExpertInput, for parameters: SamplingParameters
+  ) throws -> [Int32] {
+    try promptTokens(
+      input, tools: layout.tools.told(of: parameters.tools, in: input),
+      // What is by a format is so from its beginning.
+      goesOn: parameters.format == nil && parameters.tools == nil)
   }
 
   /// The tokens that the model sees for an input.

@@ -9,8 +9,8 @@ struct AnswerPump: Sendable {
   let start: ContinuousClock.Instant
   /// An estimate, until the endpoint tells.
   let promptTokens: Int
-  /// Whether the caller gave texts to stop at: `stop` may mean one of these then.
-  let hasStops: Bool
+  /// The texts that the caller gave to stop at: `stop` may mean one of these.
+  let stops: [String]
   /// The most tokens that were asked for; nil for no limit.
   let maxTokens: Int?
   /// The key, which no message is to hold.
@@ -128,7 +128,12 @@ struct AnswerPump: Sendable {
     return switch word {
     case "length"?: .maxTokens
     case "content_filter"?, "tool_calls"?, "function_call"?: .reported(word ?? "stop")
-    default: hasStops ? .reported("stop") : .endToken
+    default:
+      if let text = reader.stopText, stops.contains(text) {
+        .stopString(text)
+      } else {
+        stops.isEmpty ? .endToken : .reported("stop")
+      }
     }
   }
 

@@ -30,6 +30,8 @@ package struct CompletionReader: Sendable {
 
   /// The endpoint's word for why the answer ended; nil before it said one.
   package private(set) var finishReason: String?
+  /// The text at which the answer stopped, where the endpoint says so, as vLLM does.
+  package private(set) var stopText: String?
   /// As the endpoint counted; nil where it did not.
   package private(set) var promptTokens: Int?
   package private(set) var cachedPromptTokens: Int?
@@ -130,6 +132,7 @@ package struct CompletionReader: Sendable {
     guard let choice = first ?? choices.first else { return nil }
     hasChoice = true
     if case .string(let reason)? = choice["finish_reason"] { finishReason = reason }
+    if case .string(let text)? = choice["stop_reason"] { stopText = text }
     let message = choice["delta"] ?? choice["message"]
     if case .array(let pieces)? = message?["tool_calls"] { try calls.take(pieces) }
     let content = message?["content"] ?? choice["text"]

@@ -60,8 +60,9 @@ package final class RemoteExpert: Expert {
     }
     // Endpoints count as they like, and tell at the end.
     let pump = AnswerPump(
-      expert: card.id, health: health, start: sent, promptTokens: promptTokenCount(input),
-      hasStops: !parameters.stop.isEmpty, maxTokens: parameters.maxTokens,
+      expert: card.id, health: health, start: sent,
+      promptTokens: promptTokenCount(input, parameters: parameters), stops: parameters.stop,
+      maxTokens: parameters.maxTokens,
       secret: (try? endpoint.key()) ?? nil)
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)
     try await withTaskCancellationHandler {
@@ -93,12 +94,13 @@ package final class RemoteExpert: Expert {
   }
 
   /// An estimate: four bytes a token, as is usual for English.
-  package func promptTokenCount(_ input: ExpertInput) -> Int {
-    let bytes =
+  package func promptTokenCount(_ input: ExpertInput, parameters: SamplingParameters) -> Int {
+    var bytes =
       switch input {
       case .messages(let messages): messages.reduce(0) { $0 + $1.byteCount + 16 }
       case .continuation(let text): text.utf8.count
       }
+    for tool in parameters.tools?.tools ?? [] { bytes += tool.requestField.json.count }
     return bytes / 4 + 1
   }
 

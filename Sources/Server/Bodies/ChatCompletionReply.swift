@@ -8,9 +8,13 @@ struct ChatCompletionReply: Encodable {
     let index = 0
     let message: Message
     let finish_reason: String
+    /// The caller's text that the answer stopped at, as vLLM tells it.
+    let stop_reason: String?
     let logprobs: ChatLogprobs?
 
-    private enum CodingKeys: String, CodingKey { case index, message, finish_reason, logprobs }
+    private enum CodingKeys: String, CodingKey {
+      case index, message, finish_reason, stop_reason, logprobs
+    }
   }
 
   struct Message: Encodable {
@@ -54,7 +58,7 @@ struct ChatCompletionReply: Encodable {
     choices = [
       Choice(
         message: Message(answer), finish_reason: answer.summary.finishReason.openAIName,
-        logprobs: logprobs)
+        stop_reason: answer.summary.finishReason.stopText, logprobs: logprobs)
     ]
     self.usage = usage
   }
@@ -103,9 +107,12 @@ struct ChatCompletionChunk: Encodable {
     let index = 0
     let delta: Delta
     let finish_reason: String?
+    var stop_reason: String?
     var logprobs: ChatLogprobs?
 
-    private enum CodingKeys: String, CodingKey { case index, delta, finish_reason, logprobs }
+    private enum CodingKeys: String, CodingKey {
+      case index, delta, finish_reason, stop_reason, logprobs
+    }
 
     func encode(to encoder: any Encoder) throws {
       var values = encoder.container(keyedBy: CodingKeys.self)
@@ -113,6 +120,7 @@ struct ChatCompletionChunk: Encodable {
       try values.encode(delta, forKey: .delta)
       // Clients wait for the key to stop being null.
       try values.encode(finish_reason, forKey: .finish_reason)
+      try values.encodeIfPresent(stop_reason, forKey: .stop_reason)
       try values.encodeIfPresent(logprobs, forKey: .logprobs)
     }
   }

@@ -40,11 +40,16 @@ struct ChatCompletionsRoute: Sendable {
   ) -> HTTPResponse {
     let decision = answer.decision
     let calls = Mutex(0)
-    let chunk: @Sendable (ChatCompletionChunk.Delta, String?, ChatLogprobs?) -> [UInt8] = {
+    let chunk: @Sendable (ChatCompletionChunk.Delta, FinishReason?, ChatLogprobs?) -> [UInt8] = {
       delta, reason, logprobs in
       ServerSentEvents.event(
         ChatCompletionChunk(
-          decision, choices: [.init(delta: delta, finish_reason: reason, logprobs: logprobs)]))
+          decision,
+          choices: [
+            .init(
+              delta: delta, finish_reason: reason?.openAIName, stop_reason: reason?.stopText,
+              logprobs: logprobs)
+          ]))
     }
     return AnswerStreaming(
       opening: chunk(.init(role: "assistant", content: ""), nil, nil),
@@ -65,7 +70,7 @@ struct ChatCompletionsRoute: Sendable {
         return chunk(.init(tool_calls: [.more(more)]), nil, nil)
       },
       end: { summary in
-        var end = chunk(.init(), summary.finishReason.openAIName, nil)
+        var end = chunk(.init(), summary.finishReason, nil)
         if let usage {
           end += ServerSentEvents.event(
             ChatCompletionChunk(decision, choices: [], usage: usage(summary)))

@@ -11,6 +11,23 @@ extension ThalamusService {
     return decision
   }
 
+  /// Tokens that the expert would read which the request names, or else would be given to, as that expert counts them;
+  /// nothing is logged.
+  package func promptTokenCount(
+    _ request: RoutingRequest, parameters: SamplingParameters
+  ) async throws -> Int {
+    let id: String
+    let prompt: PreparedPrompt
+    if let named = request.expert {
+      (id, prompt) = (named, PreparedPrompt(request.input))
+    } else {
+      let decision = try await makeDecision(request)
+      (id, prompt) = (decision.expert, decision.prompt)
+    }
+    return try await library.expert(id).promptTokenCount(
+      ExpertInput(prompt.expertInput), parameters: parameters)
+  }
+
   /// The decision alone; nothing is logged.
   ///
   /// - Parameter setbacks: Of experts that were chosen for this prompt before, and gave no answer.
