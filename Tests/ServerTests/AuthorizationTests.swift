@@ -4,9 +4,10 @@ import Testing
 
 @Suite struct AuthorizationTests {
   /// The error's code; nil where the request may pass.
-  private func check(_ header: String?, keys: [String]) -> String? {
+  private func check(_ header: String?, own: String? = nil, keys: [String]) -> String? {
     var headers = HTTPHeaders()
     if let header { headers.add("authorization", header) }
+    if let own { headers.add("X-Api-Key", own) }
     do {
       try Authorization(keys: keys).check(HTTPRequest(.get, "/", headers: headers))
       return nil
@@ -33,6 +34,19 @@ import Testing
   ])
   func refused(header: String) {
     #expect(check(header, keys: ["one", "two"]) == "invalid_api_key")
+  }
+
+  /// Anthropic's header for it.
+  @Test func aKeyInItsOwnHeader() {
+    #expect(check(nil, own: "two", keys: ["one", "two"]) == nil)
+    #expect(check("Bearer x", own: "one", keys: ["one"]) == nil)
+    #expect(check("Bearer one", own: "x", keys: ["one"]) == nil)
+    for own in ["on", "onee", "One", "Bearer one", "one x"] {
+      #expect(check(nil, own: own, keys: ["one"]) == "invalid_api_key")
+    }
+    #expect(check("one", own: "", keys: ["one"]) == "invalid_api_key")
+    #expect(check("", own: "", keys: ["", "one"]) == "missing_api_key")
+    #expect(check(nil, own: "x", keys: [""]) == "invalid_api_key")
   }
 
   @Test func missingHeader() {
