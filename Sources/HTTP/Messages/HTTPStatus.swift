@@ -45,6 +45,8 @@ package struct HTTPStatus: Hashable, Sendable, CustomStringConvertible {
   package static let versionNotSupported = HTTPStatus(
     code: 505, reason: "HTTP Version Not Supported")
   package static let insufficientStorage = HTTPStatus(code: 507, reason: "Insufficient Storage")
+  /// Anthropic's own: a server with more to do than it can.
+  package static let overloaded = HTTPStatus(code: 529, reason: "Overloaded")
 
   /// Whether a response of this status never has a body (1xx, 204, 304).
   package var forbidsBody: Bool { code < 200 || code == 204 || code == 304 }

@@ -1,6 +1,24 @@
+import Generation
+
 /// `stop`: one text or a list of them.
 package struct StopBody: Decodable, Sendable {
   package let texts: [String]
+
+  /// Those of a field with another name, by which an error calls them.
+  init(_ texts: [String], named name: String) throws(APIError) {
+    self.texts = texts
+    var parameters = SamplingParameters()
+    parameters.stop = texts
+    do {
+      try parameters.validate()
+    } catch {
+      guard case .invalidParameter(_, let value, let expected) = error else {
+        throw APIError(error)
+      }
+      throw APIError(
+        GenerationError.invalidParameter(name: name, value: value, expected: expected))
+    }
+  }
 
   package init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()

@@ -24,10 +24,10 @@ enum ResponsesInput {
   private static func add(
     _ item: JSONValue, at path: String, to messages: inout [ChatMessage]
   ) throws(APIError) {
-    let type = try string(item, "type", at: path)
+    let type = try item.textIfPresent("type", at: path)
     switch type ?? "message" {
     case "message":
-      guard let role = try string(item, "role", at: path),
+      guard let role = try item.textIfPresent("role", at: path),
         ["user", "assistant", "system", "developer"].contains(role)
       else {
         throw .badRequest(
@@ -37,9 +37,9 @@ enum ResponsesInput {
       messages.append(ChatMessage(role: role == "developer" ? "system" : role, content: text))
     case "function_call":
       let call = ToolCall(
-        id: try string(item, "call_id", at: path) ?? "",
-        name: try required(item, "name", at: path),
-        arguments: try string(item, "arguments", at: path) ?? "{}")
+        id: try item.textIfPresent("call_id", at: path) ?? "",
+        name: try item.text("name", at: path),
+        arguments: try item.textIfPresent("arguments", at: path) ?? "{}")
       // Calls of one turn are one message, as in chats.
       if let last = messages.indices.last, messages[last].role == "assistant" {
         messages[last].toolCalls.append(call)
@@ -50,7 +50,7 @@ enum ResponsesInput {
       messages.append(
         ChatMessage(
           role: "tool", content: try text(item["output"], at: "\(path).output"),
-          toolCallID: try required(item, "call_id", at: path)))
+          toolCallID: try item.text("call_id", at: path)))
     // What models thought is theirs: experts here have no use for another's.
     case "reasoning": break
     default:
@@ -58,28 +58,6 @@ enum ResponsesInput {
         "an item of type '\((type ?? "").prefix(40))' is not understood", code: "unsupported_value",
         param: "\(path).type")
     }
-  }
-
-  private static func string(
-    _ item: JSONValue, _ key: String, at path: String
-  ) throws(APIError) -> String? {
-    switch item[key] {
-    case nil, .null?: return nil
-    case .string(let text)?: return text
-    default:
-      throw .badRequest(
-        "'\(path).\(key)' must be a text", code: "invalid_type", param: "\(path).\(key)")
-    }
-  }
-
-  private static func required(
-    _ item: JSONValue, _ key: String, at path: String
-  ) throws(APIError) -> String {
-    guard let text = try string(item, key, at: path) else {
-      throw .badRequest(
-        "'\(path).\(key)' is missing", code: "missing_field", param: "\(path).\(key)")
-    }
-    return text
   }
 
   /// A content: a text, or parts of which only text is understood.

@@ -66,6 +66,9 @@ package struct APIRoutes: Sendable {
     guarded(.post, "/feedback", FeedbackRoute(service: service).handle)
     guarded(.post, "/v1/chat/completions", ChatCompletionsRoute(service: service).handle)
     guarded(.post, "/v1/responses", ResponsesRoute(service: service).handle)
+    let messages = MessagesRoute(service: service)
+    guarded(.post, "/v1/messages", messages.handle)
+    guarded(.post, "/v1/messages/count_tokens", messages.countTokens)
     guarded(.post, "/v1/completions", CompletionsRoute(service: service).handle)
     guarded(.post, "/v1/embeddings", EmbeddingsRoute(service: service).handle)
     let ollama = OllamaRoutes(service: service)
@@ -108,6 +111,7 @@ package struct APIRoutes: Sendable {
 
   private static func refusal(of request: HTTPRequest, _ error: any Error) -> HTTPResponse {
     let error = APIError(any: error)
+    if request.isAnthropics { return error.anthropicResponse }
     var response = error.response
     // Ollama's clients show what stands under `error` as it is.
     if request.rawPath.hasPrefix("/api/") { response.body = .bytes(OllamaReply.error(error)) }

@@ -15,7 +15,8 @@ package struct CrossOrigin: Sendable {
   }
 
   /// What a page may read of an answer besides its body.
-  private static let exposedHeaders = "x-thalamus-expert, x-thalamus-decision, Retry-After"
+  private static let exposedHeaders =
+    "x-thalamus-expert, x-thalamus-decision, request-id, Retry-After"
 
   /// A handler that answers these pages too.
   package func wrap(_ handler: @escaping HTTPHandler) -> HTTPHandler {

@@ -3,7 +3,7 @@ import Library
 import Routing
 import Thalamus
 
-/// `/experts`, and the same in OpenAI's words at `/v1/models`.
+/// `/experts`, and the same in OpenAI's words, or in Anthropic's, at `/v1/models`.
 struct LibraryRoutes: Sendable {
   let service: ThalamusService
 
@@ -92,11 +92,13 @@ struct LibraryRoutes: Sendable {
   }
 
   func models(_ request: HTTPRequest) async throws -> HTTPResponse {
-    JSONCoding.response(ModelsReply(data: allModels()))
+    if request.isAnthropics { return try AnthropicModels(service: service).list(request) }
+    return JSONCoding.response(ModelsReply(data: allModels()))
   }
 
   func model(_ request: HTTPRequest) async throws -> HTTPResponse {
     let id = request.pathParameters["id"] ?? ""
+    if request.isAnthropics { return try AnthropicModels(service: service).one(id) }
     guard let found = allModels().first(where: { $0.id == id }) else {
       throw LibraryError.unknownExpert(id: id, known: allModels().map(\.id))
     }
