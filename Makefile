@@ -48,7 +48,7 @@ test-packages: ## install the system packages that the tests need as well
 .PHONY: client
 client: test-packages ## a virtual environment with the official clients, for the tests
 	@test -x .venv-test/bin/python || python3 -m venv .venv-test
-	@.venv-test/bin/python -c 'import jsonschema, ollama, openai' 2>/dev/null || \
+	@.venv-test/bin/python -c 'import anthropic, jsonschema, ollama, openai' 2>/dev/null || \
 	  .venv-test/bin/pip install --quiet --disable-pip-version-check -r Tests/EndToEndTests/requirements.txt
 
 .PHONY: format

@@ -51,6 +51,18 @@ import Testing
       #expect(call["name"].string == (fields == asked ? "add" : nil))
     }
 
+    // In Anthropic's words as well: what the other stopped at, and its calls.
+    let stopped = try await near.post(
+      "/v1/messages", "{\"model\": \"far\", \"stop_sequences\": [\"x!\", \",\"], \(question)}")
+    #expect(try stopped.json["stop_reason"].string == "stop_sequence")
+    #expect(try stopped.json["stop_sequence"].string == ",")
+    let calling = try await near.post(
+      "/v1/messages",
+      #"{"model": "far", "temperature": 0, "max_tokens": 80, "tool_choice": {"type": "any"}, "tools": [{"name": "add", "input_schema": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]}}], "messages": [{"role": "user", "content": "What is 17 plus 25?"}]}"#
+    )
+    #expect(try calling.json["stop_reason"].string == "tool_use")
+    #expect(try calling.json["content"][0]["input"]["b"].int == 25)
+
     // An event a token, as the other server sends them.
     let stream = try await near.post(
       "/v1/chat/completions",
@@ -113,7 +125,8 @@ import Testing
     let log = try await near.get("/decisions")
     #expect(
       try log.json["decisions"].array.compactMap { $0["status"].string } == [
-        "failed", "failed", "completed", "completed", "completed", "completed",
+        "failed", "failed", "completed", "completed", "completed", "completed", "completed",
+        "completed",
       ])
   }
 }
