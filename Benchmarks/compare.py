@@ -57,9 +57,9 @@ def print_machine(options):
     return found
 
 
-PARTS = ("limits", "decoder", "batch", "mixture", "adapters", "encoder", "route", "clients", "mixed",
-         "growth", "prefix", "drafts", "formats", "gateway", "soak")
-PEER_PARTS = {"decoder", "batch", "mixture", "clients", "mixed", "prefix", "formats"}
+PARTS = ("limits", "decoder", "batch", "size", "mixture", "adapters", "encoder", "route", "clients",
+         "mixed", "growth", "prefix", "drafts", "formats", "gateway", "soak")
+PEER_PARTS = {"decoder", "batch", "size", "mixture", "clients", "mixed", "prefix", "formats"}
 
 
 def main():
@@ -107,6 +107,7 @@ def main():
     works = {
         "decoder": lambda: decoders.bench_decoder(options, binaries, measured, record),
         "batch": lambda: decoders.bench_batch(options, binaries, record),
+        "size": lambda: decoders.bench_size(options, binaries, record),
         "mixture": lambda: decoders.bench_mixture(options, binaries, record),
         "adapters": lambda: decoders.bench_adapters(options, record),
         "encoder": lambda: encoders.bench_encoder(options, record),

@@ -1,7 +1,8 @@
 """Decoders in one process each: llama.cpp's own benchmarks beside `thalamus bench decoder`.
 
-Three parts: `decoder` (one sequence), `batch` (several at once), and `mixture` (both, on a
-Mixtral-style file that training/upcycle.py makes of the base and the domain experts).
+Four parts: `decoder` (one sequence), `batch` (several at once), `size` (both, on a model of random
+weights that is ten times as large), and `mixture` (both, on a Mixtral-style file that
+training/upcycle.py makes of the base and the domain experts).
 """
 
 import json
@@ -116,6 +117,23 @@ def bench_batch(options, binaries, record):
         sequences(options, binaries, options.models, expert, file, expert, record)
 
 
+def bench_size(options, binaries, record):
+    import random_model  # needs gguf
+
+    # Kept between runs: a gigabyte that is always the same.
+    file = PEERS / "random" / "qwen3.gguf"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        random_model.write(part, options.models / "smollm2-135m" / EXPERTS["smollm2-135m"])
+        part.rename(file)
+    with tempfile.TemporaryDirectory() as folder:
+        write_card(folder, "random", file, total=1_510_000_000, active=1_510_000_000)
+        title = "Qwen 3's architecture, 1.5 billion random weights, Q4_K_M"
+        one_sequence(options, binaries, folder, "random", file, title, record)
+        sequences(options, binaries, folder, "random", file, title, record)
+
+
 # --- A mixture of experts -------------------------------------------------------------------
 
 
@@ -136,14 +154,19 @@ def upcycled(options, folder):
         file.parent.mkdir(parents=True, exist_ok=True)
         run([sys.executable, ROOT / "training" / "upcycle.py", "--base", base, "--adapters",
              *adapters, *(["--gate", gate] if gate else []), "--output", file])
-    home = pathlib.Path(folder) / "mixture"
-    home.mkdir()
-    (home / "moe.gguf").symlink_to(file)
-    (home / "expert.yaml").write_text(
-        "id: mixture\nname: mixture\nkind: local\nfile: moe.gguf\n"
-        "total_parameters: 500000000\nactive_parameters: 250000000\nreleased: 2026-01-01\n"
-        "license: Apache-2.0\ndomains: [general]\ncontext_length: 2048\n")
+    write_card(folder, "mixture", file, total=500_000_000, active=250_000_000)
     return file, len(adapters)
+
+
+def write_card(folder, name, file, total, active):
+    """An expert's folder of that name, with a file that lies elsewhere."""
+    home = pathlib.Path(folder) / name
+    home.mkdir()
+    (home / file.name).symlink_to(file)
+    (home / "expert.yaml").write_text(
+        f"id: {name}\nname: {name}\nkind: local\nfile: {file.name}\n"
+        f"total_parameters: {total}\nactive_parameters: {active}\nreleased: 2026-01-01\n"
+        "license: Apache-2.0\ndomains: [general]\ncontext_length: 2048\n")
 
 
 def bench_mixture(options, binaries, record):
