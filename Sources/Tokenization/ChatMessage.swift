@@ -4,6 +4,8 @@ import JSON
 package struct ChatMessage: Sendable, Equatable {
   package var role: String
   package var content: String
+  /// Of an answer: what was thought before it, which templates give back to the model or leave out.
+  package var reasoning: String?
   /// Of an answer: the calls that it asked for.
   package var toolCalls: [ToolCall] = []
   /// Of a tool's message: the call that it answers.
@@ -12,11 +14,13 @@ package struct ChatMessage: Sendable, Equatable {
   package var fields: [String: JSONValue]
 
   package init(
-    role: String, content: String, toolCalls: [ToolCall] = [], toolCallID: String? = nil,
+    role: String, content: String, reasoning: String? = nil, toolCalls: [ToolCall] = [],
+    toolCallID: String? = nil,
     fields: [String: JSONValue] = [:]
   ) {
     self.role = role
     self.content = content
+    self.reasoning = reasoning
     self.toolCalls = toolCalls
     self.toolCallID = toolCallID
     self.fields = fields
@@ -45,6 +49,11 @@ package struct ChatMessage: Sendable, Equatable {
             ),
           ])
         })
+    }
+    if let reasoning {
+      // Qwen's and DeepSeek's word, and gpt-oss's.
+      fields["reasoning_content"] = .string(reasoning)
+      fields["thinking"] = .string(reasoning)
     }
     if let toolCallID { fields["tool_call_id"] = .string(toolCallID) }
     return fields

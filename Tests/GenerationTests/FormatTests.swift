@@ -254,7 +254,7 @@ import Transformer
         calls[try #require(calls.indices.last)].arguments += piece
       case .text(let piece, _): text += piece
       case .finished(let summary): reason = summary.finishReason
-      case .started: break
+      case .started, .reasoning: break
       }
     }
     #expect(reason == .toolCalls && text.isEmpty)

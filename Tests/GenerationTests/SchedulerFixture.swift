@@ -75,7 +75,7 @@ struct Answer: Sendable, Equatable {
       case .text(let piece, let logprobs):
         text += piece
         self.logprobs += logprobs
-      case .toolCallStart, .toolCallArguments: break
+      case .reasoning, .toolCallStart, .toolCallArguments: break
       case .finished(let summary): self.summary = summary
       }
     }

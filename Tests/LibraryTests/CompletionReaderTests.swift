@@ -5,15 +5,32 @@ import Testing
   private func read(
     _ text: String, piece: Int = 1 << 20
   ) throws -> (text: String, reader: CompletionReader) {
+    let (text, _, reader) = try readAll(text, piece: piece)
+    return (text, reader)
+  }
+
+  private func readAll(
+    _ text: String, piece: Int = 1 << 20
+  ) throws -> (text: String, reasoning: String, reader: CompletionReader) {
     var reader = CompletionReader()
-    var found: [String] = []
+    var found: [CompletionReader.Piece] = []
     let bytes = Array(text.utf8)
     for start in stride(from: 0, to: bytes.count, by: piece) {
       found += try reader.read(Array(bytes[start..<min(bytes.count, start + piece)]))
     }
     found += try reader.end()
-    #expect(!found.contains(""))
-    return (found.joined(), reader)
+    var texts = ("", "")
+    for piece in found {
+      switch piece {
+      case .text(let text):
+        #expect(!text.isEmpty)
+        texts.0 += text
+      case .reasoning(let text):
+        #expect(!text.isEmpty)
+        texts.1 += text
+      }
+    }
+    return (texts.0, texts.1, reader)
   }
 
   private func problem(_ text: String) -> String? {
@@ -49,11 +66,29 @@ import Testing
 
   @Test(arguments: [1, 3, 10, 10_000])
   func streams(piece: Int) throws {
-    let (text, reader) = try read(Self.stream, piece: piece)
-    #expect(text == "Héllo 😀")
+    let (text, reasoning, reader) = try readAll(Self.stream, piece: piece)
+    #expect(text == "Héllo 😀" && reasoning == "hm")
     #expect(reader.finishReason == "length")
     #expect(reader.promptTokens == 12 && reader.completionTokens == 3)
     #expect(reader.cachedPromptTokens == 8)
+  }
+
+  /// What was thought, under either name, whole or in pieces; counted where the endpoint does.
+  @Test func thinkingInItsForms() throws {
+    for (json, reasoning) in [
+      (#"{"message":{"content":"4","reasoning_content":"Hm."}}"#, "Hm."),
+      (#"{"message":{"content":"4","reasoning":"Hm."}}"#, "Hm."),
+      (#"{"message":{"content":"4","reasoning":"Hm.","reasoning_content":"Hm."}}"#, "Hm."),
+      (#"{"message":{"content":"4","reasoning_content":null,"reasoning":"Hm."}}"#, "Hm."),
+      (#"{"message":{"content":"4","reasoning_content":"","reasoning":{"a":1}}}"#, ""),
+      (#"{"message":{"content":"4","reasoning":7}}"#, ""),
+    ] {
+      let found = try readAll(
+        #"{"choices":[\#(json.dropLast()),"finish_reason":"stop"}],"usage":{"completion_tokens":9,"completion_tokens_details":{"reasoning_tokens":6}}}"#
+      )
+      #expect(found.text == "4" && found.reasoning == reasoning, "\(json)")
+      #expect(found.reader.reasoningTokens == 6)
+    }
   }
 
   /// Whole calls, without numbers, with arguments as an object (Ollama), without ids or arguments.
@@ -130,7 +165,7 @@ import Testing
     let bytes =
       Array(#"data: {"choices":[{"text":"a"#.utf8) + [0xF0, 0x9F]
       + Array(#"b","finish_reason":"stop"}]}"#.utf8) + [10, 10]
-    #expect(try reader.read(bytes) == ["a\u{FFFD}b"])
+    #expect(try reader.read(bytes) == [.text("a\u{FFFD}b")])
   }
 
   @Test func wholeAnswers() throws {

@@ -74,6 +74,7 @@ import Testing
     for try await event in try await expert.answer(input, parameters: parameters) {
       switch event {
       case .started: #expect(text.isEmpty)
+      case .reasoning(let piece): text += "(\(piece))"
       case .text(let piece, _): text += piece
       case .toolCallStart(let id, let name): text += "[\(id) \(name)]"
       case .toolCallArguments(let piece): text += "[\(piece)]"
@@ -163,6 +164,40 @@ import Testing
       #expect(body["stop"] as? [String] == ["\n", "End"])
       #expect(body["logit_bias"] as? [String: Double] == ["5": -100, "3": 0.5])
       #expect(body["max_tokens"] == nil)
+    }
+  }
+
+  /// What the endpoint's model thinks is no part of its answer; what is asked of it goes there.
+  @Test func thinkingComesBesideTheAnswer() async throws {
+    try await with({ _ in
+      Self.stream(
+        "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"Hm\"}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"reasoning\":\", so\"}}]}\n\n",
+        Self.chunk("four", end: "stop"), "data: [DONE]\n\n")
+    }) { expert, seen in
+      var parameters = SamplingParameters(maxTokens: 50)
+      let plain = try await answer(expert, .continuation("Hi"), parameters)
+      #expect(plain.text == "(Hm)(, so)four")
+      #expect(plain.summary?.reasoningTokens == 2 && plain.summary?.completionTokens == 3)
+      let names = ["reasoning_effort", "thinking_budget_tokens", "chat_template_kwargs"]
+      #expect(names.allSatisfy { seen.body?[$0] == nil })
+      parameters.reasoning = ReasoningRequest(
+        effort: .low, budgetTokens: 9, templateVariables: ["enable_thinking": .bool(true)])
+      _ = try await answer(
+        expert,
+        .messages([
+          .init(role: "assistant", content: "4", reasoning: "Hm"),
+          .init(role: "user", content: "?"),
+        ]), parameters)
+      #expect(seen.body?["reasoning_effort"] as? String == "low")
+      #expect(seen.body?["thinking_budget_tokens"] as? Int == 9)
+      #expect(seen.body?["chat_template_kwargs"] as? [String: Bool] == ["enable_thinking": true])
+      // Some endpoints refuse what was thought, and none has to be given it.
+      let messages = seen.body?["messages"] as? [[String: String]]
+      #expect(messages?.first == ["role": "assistant", "content": "4"])
+      parameters.reasoning = .off
+      _ = try await answer(expert, .continuation("Hi"), parameters)
+      #expect(seen.body?["reasoning_effort"] as? String == "none")
     }
   }
 

@@ -56,6 +56,29 @@ import Thalamus
     #expect((outcome.firstPieceMilliseconds ?? -1) >= 50, "from the request's beginning on")
   }
 
+  /// What was thought is no part of the answer that is measured, and is the reader's all the same.
+  @Test func thinkingIsKeptApart() async throws {
+    let reports = Reports()
+    do {
+      let (stream, continuation) = GenerationStream.makeStream()
+      for event: GenerationEvent in [
+        .started(promptTokens: 7, prefillMilliseconds: 1), .reasoning("Hm"), .reasoning("."),
+        .text("4", logprobs: []), .finished(Self.summary),
+      ] {
+        continuation.yield(event)
+      }
+      continuation.finish()
+      let events = AnswerEvents(
+        base: stream, recorder: AnswerRecorder(start: .now) { reports.add($0) })
+      var thought = ""
+      for try await event in events {
+        if case .reasoning(let piece) = event { thought += piece }
+      }
+      #expect(thought == "Hm.")
+    }
+    #expect(reports.outcomes.first?.text == "4" && reports.outcomes.first?.pieces == 3)
+  }
+
   @Test func leftAtTheSummary() async throws {
     let reports = Reports()
     do {

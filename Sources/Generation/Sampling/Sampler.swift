@@ -27,6 +27,20 @@ package struct Sampler: Sendable {
   /// Dividing logits by less would give numbers that are none; the most probable token has all there is long before.
   private static let leastTemperature: Float = 1e-5
 
+  /// What the answer's format says of the next token.
+  package enum Scope: Sendable, Equatable {
+    /// It is the answer's, and keeps to the format.
+    case answer
+    /// The same, but that the model may begin to think with this token.
+    case opening(Int32)
+    /// The model thinks: it may write anything, but must not end where the answer must not.
+    ///
+    /// - Parameter marks: Tokens that end something else than the answer.
+    case thinking(marks: [Int32: String])
+    /// The model calls a function in a message of its own, and may end with it.
+    case call
+  }
+
   private enum Pool {
     /// The most probable token was taken.
     case logits
@@ -71,8 +85,10 @@ package struct Sampler: Sendable {
   /// - Parameters:
   ///   - tokens: The prompt and all that was generated.
   ///   - promptCount: How many of `tokens` are the prompt.
+  ///   - scope: What the format, where there is one, says of this token.
   package mutating func next(
-    logits: UnsafeMutableBufferPointer<Float>, tokens: [Int32], promptCount: Int
+    logits: UnsafeMutableBufferPointer<Float>, tokens: [Int32], promptCount: Int,
+    scope: Scope = .answer
   ) -> (token: Int32, logprob: ChosenLogprob?) {
     // The steps and the choice overwrite the logits; keep what logprobs need.
     let original = logprobs.map { count in
@@ -82,13 +98,38 @@ package struct Sampler: Sendable {
       )
     }
     for step in logitSteps { step.apply(to: logits, tokens: tokens, promptCount: promptCount) }
-    let token = constraint.map { chooseAllowed(logits, $0) } ?? choose(logits)
+    let token = constraint.map { choose(logits, $0, scope) } ?? choose(logits)
     let chosen = original.map { original in
       let logprob = original.distribution.logprob(of: original.logits[Int(token)])
       return ChosenLogprob(
         chosen: TokenLogprob(token: token, logprob: logprob), top: original.distribution.top)
     }
     return (token, chosen)
+  }
+
+  private mutating func choose(
+    _ logits: UnsafeMutableBufferPointer<Float>, _ constraint: TokenConstraint, _ scope: Scope
+  ) -> Int32 {
+    switch scope {
+    case .answer: return chooseAllowed(logits, constraint, opening: nil)
+    case .opening(let token): return chooseAllowed(logits, constraint, opening: token)
+    case .call: return choose(logits)
+    case .thinking(let marks):
+      constraint.forbidEnd(logits) { marks[$0] == nil }
+      return choose(logits)
+    }
+  }
+
+  /// Takes what the answer begins with where that came with the end of the thinking; false, and nothing is taken,
+  /// where the format has no such beginning.
+  package mutating func begin(_ text: String) -> Bool {
+    guard let constraint else { return true }
+    do throws(GrammarError) {
+      return try constraint.take(Array(text.utf8))
+    } catch {
+      failure = error
+      return false
+    }
   }
 
   /// Tokens that are drawn before the whole vocabulary is looked at.
@@ -101,8 +142,10 @@ package struct Sampler: Sendable {
   /// been there: what is drawn and put away has no say in the order of those that stay. Only where a few draws find none
   /// is the whole vocabulary looked at; and where nothing that is left is allowed, the choice begins anew among all
   /// tokens that are.
+  ///
+  /// - Parameter opening: A token that is allowed besides; it is not the format's.
   private mutating func chooseAllowed(
-    _ logits: UnsafeMutableBufferPointer<Float>, _ constraint: TokenConstraint
+    _ logits: UnsafeMutableBufferPointer<Float>, _ constraint: TokenConstraint, opening: Int32?
   ) -> Int32 {
     let isRandom = temperature > 0 && topK != 1
     if isRandom {
@@ -112,6 +155,7 @@ package struct Sampler: Sendable {
     var token = choose(logits)
     do throws(GrammarError) {
       for turn in 0..<Self.tries {
+        if token == opening { return token }
         if try constraint.take(token, isFirst: turn == 0) { return token }
         guard let next = chooseAgain(logits, without: token) else { break }
         token = next

@@ -24,6 +24,9 @@ extension SamplingParameters {
     if let maxTokens, maxTokens < 1 {
       throw invalid("max_tokens", "\(maxTokens)", "1 or more")
     }
+    if let budget = reasoning.budgetTokens, budget < 0 {
+      throw invalid("thinking_budget_tokens", "\(budget)", "0 or more")
+    }
     if let logprobs, !(0...Limit.logprobs).contains(logprobs) {
       throw invalid("logprobs", "\(logprobs)", "0 to \(Limit.logprobs)")
     }

@@ -39,6 +39,8 @@ package struct SamplingParameters: Sendable, Equatable {
   package var format: AnswerFormat?
   /// Functions that the answer may ask for; nil without any.
   package var tools: ToolUse?
+  /// What is asked of the model's thinking.
+  package var reasoning = ReasoningRequest()
   /// Reports each token's log-probability and so many alternatives; nil reports none.
   package var logprobs: Int?
 

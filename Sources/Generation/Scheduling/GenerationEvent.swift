@@ -1,10 +1,12 @@
 import Tokenization
 import Transformer
 
-/// What a running request reports, in this order: `started`, any number of `text` and calls, `finished`.
+/// What a running request reports, in this order: `started`, any number of `reasoning`, `text` and calls, `finished`.
 package enum GenerationEvent: Sendable, Equatable {
   /// The prompt is in the cache and the first token is known.
   case started(promptTokens: Int, prefillMilliseconds: Double)
+  /// More of what the model thinks before it answers, which is no part of its answer; never empty.
+  case reasoning(String)
   /// More of the answer. Empty text is not sent unless log-probabilities were asked for.
   case text(String, logprobs: [ChosenLogprob])
   /// The model begins to say that it wants a function called.
@@ -23,6 +25,8 @@ package struct GenerationSummary: Sendable, Equatable {
   package var reusedPromptTokens: Int
   /// Tokens that were generated, an end token included.
   package var completionTokens: Int
+  /// Those of them with which the model thought, its marks included.
+  package var reasoningTokens: Int
   /// Tokens that were guessed ahead, and those of them that came true.
   package var draftedTokens: Int
   package var acceptedDraftTokens: Int
@@ -33,13 +37,15 @@ package struct GenerationSummary: Sendable, Equatable {
 
   package init(
     finishReason: FinishReason, promptTokens: Int, reusedPromptTokens: Int, completionTokens: Int,
-    draftedTokens: Int = 0, acceptedDraftTokens: Int = 0, timings: GenerationTimings,
+    reasoningTokens: Int = 0, draftedTokens: Int = 0, acceptedDraftTokens: Int = 0,
+    timings: GenerationTimings,
     gateStatistics: GateStatistics? = nil
   ) {
     self.finishReason = finishReason
     self.promptTokens = promptTokens
     self.reusedPromptTokens = reusedPromptTokens
     self.completionTokens = completionTokens
+    self.reasoningTokens = reasoningTokens
     self.draftedTokens = draftedTokens
     self.acceptedDraftTokens = acceptedDraftTokens
     self.timings = timings

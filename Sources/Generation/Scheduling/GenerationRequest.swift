@@ -15,6 +15,8 @@ package struct GenerationRequest: Sendable {
   package var layoutStops: [String] = []
   /// How calls of functions stand in this model's text; nil where none were offered.
   package var toolCallStyle: ToolCallStyle?
+  /// How the model's thinking is told from its answer; nil where it does not think.
+  package var reasoning: ReasoningPlan?
   /// Which tokens keep to the parameters' format; nil without one. It goes on with this request's answer, and is
   /// for no other.
   package var constraint: TokenConstraint?

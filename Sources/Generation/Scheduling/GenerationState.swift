@@ -11,6 +11,7 @@ final class GenerationState {
   private var stopRule: StopRule
   private var text: any TokenTextDecoder
   private var toolCalls: ToolCallReader?
+  private var reasoning: ReasoningState?
   private let submitted: UInt64
   private var prefillStart: UInt64?
   private var firstToken: UInt64?
@@ -34,8 +35,12 @@ final class GenerationState {
     self.text = text
     sampler = Sampler(parameters: request.parameters, constraint: request.constraint)
     toolCalls = request.toolCallStyle.map { ToolCallReader($0) }
+    reasoning = request.reasoning.map { ReasoningState($0) }
     stopRule = StopRule(
-      parameters: request.parameters, endTokens: endTokens, promptCount: promptCount,
+      parameters: request.parameters,
+      // One that ends a message among several does not end the answer.
+      endTokens: endTokens.subtracting(request.reasoning.map { Set($0.marks.keys) } ?? []),
+      promptCount: promptCount,
       contextLength: contextLength, layoutStops: request.layoutStops)
   }
 
@@ -57,7 +62,13 @@ final class GenerationState {
 
   /// Chooses a token; runs on a pool thread.
   func sample(logits: UnsafeMutableBufferPointer<Float>, tokens: [Int32]) {
-    sampled = sampler.next(logits: logits, tokens: tokens, promptCount: promptCount)
+    if let token = reasoning?.nextForced() {
+      sampled = (token, nil)
+      return
+    }
+    sampled = sampler.next(
+      logits: logits, tokens: tokens, promptCount: promptCount,
+      scope: reasoning?.scope ?? .answer)
   }
 
   /// Sends what the chosen token leads to. Gives the token to go on with, or nil at the end.
@@ -81,13 +92,35 @@ final class GenerationState {
       return nil
     }
     if let logprob { pendingLogprobs.append(logprob) }
-    let outcome = stopRule.take(text: text.append(token))
+    let outcome = stopRule.take(text: read(token))
     send(outcome.text)
-    if let reason = end(outcome.finished) {
+    if let reason = end(outcome.finished) ?? (reasoning?.isOver == true ? .endToken : nil) {
       finish(reason, now: now)
       return nil
     }
     return token
+  }
+
+  /// What of the answer's text a token completes. Thinking is sent from here.
+  private func read(_ token: Int32) -> String {
+    guard let outcome = reasoning?.take(token, &text) else { return text.append(token) }
+    // Of thinking there are none.
+    if outcome.isApart { pendingLogprobs.removeAll() }
+    let answer = send(outcome.pieces)
+    guard outcome.beginsAnswer, !answer.isEmpty else { return answer }
+    return sampler.begin(answer) ? answer : ""
+  }
+
+  /// Sends what is thinking, and gives the answer's text back.
+  private func send(_ pieces: [ReasoningReader.Piece]) -> String {
+    var answer = ""
+    for piece in pieces {
+      switch piece {
+      case .reasoning(let text): continuation.yield(.reasoning(text))
+      case .answer(let text): answer += text
+      }
+    }
+    return answer
   }
 
   /// Why the answer ends, if it does: a text that it was to stop at before all else, and the end of its format before
@@ -105,7 +138,9 @@ final class GenerationState {
     switch reason {
     case .stopString, .layoutStop: break
     default:
-      let rest = stopRule.finish(rest: text.finish())
+      var last = text.finish()
+      if let pieces = reasoning?.finish(last) { last = send(pieces) }
+      let rest = stopRule.finish(rest: last)
       send(rest.text)
       if let stopped = rest.finished { reason = stopped }
     }
@@ -128,7 +163,8 @@ final class GenerationState {
       .finished(
         GenerationSummary(
           finishReason: reason, promptTokens: promptCount, reusedPromptTokens: reusedCount,
-          completionTokens: completionTokens, draftedTokens: draftedTokens,
+          completionTokens: completionTokens, reasoningTokens: reasoning?.tokenCount ?? 0,
+          draftedTokens: draftedTokens,
           acceptedDraftTokens: acceptedDraftTokens, timings: timings,
           gateStatistics: gateStatistics)))
     continuation.finish()

@@ -37,13 +37,36 @@ package final class TokenConstraint: @unchecked Sendable {
       return hasEnded
     }
     guard let text = table.text(of: token) else { return false }
+    return try advance(text)
+  }
+
+  /// The same of bytes that no single token is made of.
+  package func take(_ bytes: [UInt8]) throws(GrammarError) -> Bool {
+    guard !hasEnded else { return false }
+    try prepare(isFirst: true)
+    return try advance(bytes)
+  }
+
+  private func advance(_ bytes: some Sequence<UInt8>) throws(GrammarError) -> Bool {
     var next = state
-    for byte in text {
+    for byte in bytes {
       next = try automaton.next(next, byte)
       if next == GrammarAutomaton.dead { return false }
     }
     state = next
     return true
+  }
+
+  /// Makes the answer's end impossible where the text so far is not whole, whatever else may follow.
+  ///
+  /// - Parameter ends: Whether one of the vocabulary's end tokens ends the answer.
+  package func forbidEnd(
+    _ logits: UnsafeMutableBufferPointer<Float>, where ends: (Int32) -> Bool
+  ) {
+    guard !hasEnded, !automaton.isAccepting(state) else { return }
+    for token in table.endTokens where token >= 0 && Int(token) < logits.count && ends(token) {
+      logits[Int(token)] = -.infinity
+    }
   }
 
   /// Makes all tokens impossible that can't follow. // logits: (vocabulary)

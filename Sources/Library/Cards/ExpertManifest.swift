@@ -19,12 +19,18 @@ package struct ExpertManifest: Sendable, Equatable {
   /// How the model's layers choose among their experts, where that is not left to its file; of an
   /// expert that stands alone.
   package let gating: Gating?
-  /// Name of a built-in chat template or a template's text; nil takes the one in the weights.
+  /// Name of a built-in chat template, or of a file `*.jinja` in `folder`; nil takes the one in the weights.
   package let chatTemplate: String?
+  /// How it thinks before it answers; nil leaves that to its chat template.
+  package let reasoning: ReasoningLayout.Name?
   /// Where a remote expert is; nil for those that run in this process.
   package let endpoint: Endpoint?
 
   package var modelPath: String { folder + "/" + file }
+  /// Where the card's own chat template is; nil where it has none.
+  var chatTemplateFile: String? {
+    chatTemplate.flatMap { $0.hasSuffix(".jinja") ? folder + "/" + $0 : nil }
+  }
   package var checkpointFolder: String? { checkpoint.map { Self.inside(folder, $0) } }
 
   /// Whether the card says that a token meets some of its parameters only: that it has gates.
@@ -143,7 +149,7 @@ package struct ExpertManifest: Sendable, Equatable {
     if mapping["runs"] == nil, endpoint.isLoopback { card.runs = .thisMachine }
     return ExpertManifest(
       card: card, folder: folder, file: "", checkpoint: nil, addition: nil, gating: nil,
-      chatTemplate: nil, endpoint: endpoint)
+      chatTemplate: nil, reasoning: nil, endpoint: endpoint)
   }
 
   /// An expert with a model of its own.
@@ -163,7 +169,7 @@ package struct ExpertManifest: Sendable, Equatable {
     try checkInside(file, key: "file")
     return ExpertManifest(
       card: card, folder: folder, file: file, checkpoint: nil, addition: nil, gating: run.gating,
-      chatTemplate: run.chat_template, endpoint: nil)
+      chatTemplate: run.chat_template, reasoning: try reasoning(run), endpoint: nil)
   }
 
   /// An expert whose model is a folder as Hugging Face's libraries save it.
@@ -180,7 +186,7 @@ package struct ExpertManifest: Sendable, Equatable {
       card: card, folder: folder,
       file: inside(nil, checkpoint, hasIndex ? index : CheckpointFiles.singleName),
       checkpoint: checkpoint, addition: nil, gating: run.gating, chatTemplate: run.chat_template,
-      endpoint: nil)
+      reasoning: try reasoning(run), endpoint: nil)
   }
 
   /// Parts of a path, without those that are the folder itself.
@@ -229,7 +235,7 @@ package struct ExpertManifest: Sendable, Equatable {
     return ExpertManifest(
       card: card, folder: folder, file: file, checkpoint: nil,
       addition: Addition(base: base, kind: kind, path: path), gating: nil,
-      chatTemplate: run.chat_template, endpoint: nil)
+      chatTemplate: run.chat_template, reasoning: try reasoning(run), endpoint: nil)
   }
 
   private static func checkInside(_ path: String, key: String) throws {
@@ -238,8 +244,21 @@ package struct ExpertManifest: Sendable, Equatable {
     }
   }
 
+  private static func reasoning(_ run: Run) throws -> ReasoningLayout.Name? {
+    if let template = run.chat_template, template.hasSuffix(".jinja") {
+      try checkInside(template, key: "chat_template")
+    }
+    guard let word = run.reasoning else { return nil }
+    guard let name = ReasoningLayout.Name(rawValue: word) else {
+      let known = ReasoningLayout.Name.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ManifestProblem(message: "unknown reasoning '\(word)'; known: \(known)")
+    }
+    return name
+  }
+
   private enum RunKeys: String, CaseIterable {
     case file, checkpoint, base, adapter, mixture, gate, feed_forward_slices, chat_template
+    case reasoning
   }
 
   private struct Run: Decodable {
@@ -251,6 +270,7 @@ package struct ExpertManifest: Sendable, Equatable {
     let gate: GateDescription?
     let feed_forward_slices: Int?
     let chat_template: String?
+    let reasoning: String?
 
     var gating: Gating? {
       gate == nil && feed_forward_slices == nil

@@ -60,6 +60,9 @@ struct ControlTokenGuard: Sendable {
   func clean(_ message: ChatMessage) throws(GenerationError) -> ChatMessage {
     var message = message
     message.content = try clean(message.content)
+    message.reasoning = try message.reasoning.map { text throws(GenerationError) in
+      try clean(text)
+    }
     for index in message.toolCalls.indices {
       let call = message.toolCalls[index]
       message.toolCalls[index] = ToolCall(

@@ -56,7 +56,7 @@ package final class LocalExpert: Expert {
   package func answer(
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
-    let tokens = try promptTokens(input, for: parameters)
+    let asked = try prompt(input, for: parameters)
     // Requests that ask the gates for different things share no cached beginnings: a seed is asked
     // for only where a gate draws by it.
     let gates = decoder.gates + (adapter?.allGates ?? [])
@@ -64,7 +64,8 @@ package final class LocalExpert: Expert {
       seed: gates.contains { $0.scores == .random } ? parameters.seed ?? 0 : 0,
       expertsK: parameters.expertsK,
       task: parameters.gateTask)
-    var request = GenerationRequest(promptTokens: tokens, parameters: parameters, gating: gating)
+    var request = GenerationRequest(
+      promptTokens: asked.tokens, parameters: parameters, gating: gating)
     if let grammar = try grammar(for: parameters) {
       let table = await model.tokenTable()
       do throws(GrammarError) {
@@ -74,6 +75,11 @@ package final class LocalExpert: Expert {
       }
     }
     if parameters.tools != nil { request.toolCallStyle = layout.tools.style }
+    if let start = asked.start, let reasoning = layout.reasoning {
+      request.reasoning = reasoning.plan(
+        parameters.reasoning, start: start, calls: request.toolCallStyle,
+        hasFormat: parameters.format != nil, tokenizer: tokenizer)
+    }
     return try generate(request)
   }
 
@@ -145,16 +151,16 @@ package final class LocalExpert: Expert {
   package func promptTokenCount(
     _ input: ExpertInput, parameters: SamplingParameters
   ) throws -> Int {
-    try promptTokens(input, for: parameters).count
+    try prompt(input, for: parameters).tokens.count
   }
 
-  private func promptTokens(
+  private func prompt(
     _ input: ExpertInput, for parameters: SamplingParameters
-  ) throws -> [Int32] {
-    try promptTokens(
+  ) throws -> (tokens: [Int32], start: ReasoningReader.Start?) {
+    try prompt(
       input, tools: layout.tools.told(of: parameters.tools, in: input),
       // What is by a format is so from its beginning.
-      goesOn: parameters.format == nil && parameters.tools == nil)
+      goesOn: parameters.format == nil && parameters.tools == nil, parameters.reasoning)
   }
 
   /// The tokens that the model sees for an input.
@@ -162,30 +168,46 @@ package final class LocalExpert: Expert {
   /// - Parameters:
   ///   - tools: What it is told that it may call.
   ///   - goesOn: Whether an answer that was begun is gone on with, as llama-server does.
+  ///   - reasoning: What is asked of its thinking.
   package func promptTokens(
-    _ input: ExpertInput, tools: [Tool] = [], goesOn: Bool = true
+    _ input: ExpertInput, tools: [Tool] = [], goesOn: Bool = true,
+    reasoning: ReasoningRequest = ReasoningRequest()
   ) throws -> [Int32] {
+    try prompt(input, tools: tools, goesOn: goesOn, reasoning).tokens
+  }
+
+  /// The same, with what the prompt leaves the model's thinking in; nil where it has none, or where a text is
+  /// continued as it stands.
+  private func prompt(
+    _ input: ExpertInput, tools: [Tool], goesOn: Bool, _ reasoning: ReasoningRequest
+  ) throws -> (tokens: [Int32], start: ReasoningReader.Start?) {
     switch input {
     case .continuation(let text):
-      return tokenizer.encode(text, addSpecial: true, parseSpecial: false)
+      return (tokenizer.encode(text, addSpecial: true, parseSpecial: false), nil)
     case .messages(let messages):
       var clean = try messages.map { try controlTokens.clean($0) }
       let fields = try tools.map { try controlTokens.clean($0.requestField) }
-      var begun = ""
+      var begun: ChatMessage?
       if goesOn, clean.count > 1, let last = clean.last, last.role == "assistant",
         last.toolCalls.isEmpty
       {
-        begun = last.content
+        begun = last
         clean.removeLast()
       }
       var text = try layout.template.render(
         messages: layout.tools.messages(clean, tools: fields), addGenerationPrompt: true,
         bosToken: beginningText, eosToken: endText,
-        tools: layout.tools.isTemplates && !fields.isEmpty ? fields : nil)
-      if !begun.isEmpty { text += (text.last?.isWhitespace == false ? " " : "") + begun }
+        tools: layout.tools.isTemplates && !fields.isEmpty ? fields : nil,
+        variables: try reasoning.variables.mapValues { try controlTokens.clean($0) })
+      var start: ReasoningReader.Start?
+      if let thinking = layout.reasoning {
+        (text, start) = thinking.opened(text, begun: begun, isOff: reasoning.isOff)
+      } else if let begun {
+        text = ReasoningLayout.joined(text, begun.content)
+      }
       // A template that writes the beginning token itself must not get a second one.
       let writesBeginning = !beginningText.isEmpty && text.hasPrefix(beginningText)
-      return tokenizer.encode(text, addSpecial: !writesBeginning, parseSpecial: true)
+      return (tokenizer.encode(text, addSpecial: !writesBeginning, parseSpecial: true), start)
     }
   }
 
@@ -213,7 +235,9 @@ package final class LocalExpert: Expert {
         name: "answer", value: "empty", expected: "at least one byte")
     }
     guard !isShutDown.load(ordering: .relaxed) else { throw GenerationError.shutDown }
-    let question = try promptTokens(.messages([ChatMessage(role: "user", content: prompt)]))
+    // A reference answer has no thinking before it.
+    let question = try promptTokens(
+      .messages([ChatMessage(role: "user", content: prompt)]), reasoning: .off)
     let reply = tokenizer.encode(answer, addSpecial: false, parseSpecial: false)
     return try await scheduler.lossOfContinuation(
       prompt: question, answer: reply, answerBytes: answer.utf8.count, adapter: adapter

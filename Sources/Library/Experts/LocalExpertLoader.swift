@@ -95,7 +95,7 @@ package final class LocalExpertLoader: Sendable {
   private func expert(
     _ manifest: ExpertManifest, on model: ResidentModel, adapter: Adapter?
   ) throws -> LocalExpert {
-    let layout = try ChatLayout.named(in: manifest) ?? model.layout
+    let layout = (try ChatLayout.named(in: manifest) ?? model.layout).thinking(as: manifest)
     guard model.join() else {
       throw LibraryError.unloadable(expert: manifest.card.id, problem: "its base is being ended")
     }
@@ -110,7 +110,7 @@ package final class LocalExpertLoader: Sendable {
     if let model = models.withLock({ $0[folder]?.value }), !model.isOver { return model }
     let source = try ModelSource(manifest)
     let tokenizer = try source.tokenizer()
-    let layout = try ChatLayout.of(manifest, source: source)
+    let layout = try ChatLayout.of(manifest, source: source).thinking(as: manifest)
     var decoderOptions = DecoderOptions(precision: options.precision)
     decoderOptions.contextLength = manifest.card.contextLength
     decoderOptions.keyValueLimitBytes = options.keyValueBytes

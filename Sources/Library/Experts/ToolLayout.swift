@@ -26,6 +26,9 @@ package struct ToolLayout: Sendable {
     } else if knowsTools, source.contains("Environment: ipython"), source.contains("\"parameters\"")
     {
       (style, isTemplates) = (.bare, true)
+    } else if knowsTools, source.contains("<|channel|>analysis"), source.contains("to=functions.") {
+      // Called for in a channel, which the reader of channels puts into these words.
+      (style, isTemplates) = (.tagged, true)
     } else {
       // Other marks are control tokens, which no text has.
       (style, isTemplates) = (.tagged, false)

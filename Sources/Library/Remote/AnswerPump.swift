@@ -31,6 +31,7 @@ struct AnswerPump: Sendable {
     var waiting: CheckedContinuation<Void, any Error>? = firstText
     var reader = CompletionReader()
     var pieces = 0
+    var thoughts = 0
     var bytes = 0
     var first: ContinuousClock.Instant?
     func begin() {
@@ -40,12 +41,21 @@ struct AnswerPump: Sendable {
       continuation.yield(
         .started(promptTokens: promptTokens, prefillMilliseconds: Self.milliseconds(start, now)))
     }
-    func send(_ texts: [String]) throws(CancellationError) {
-      for text in texts {
+    func send(_ found: [CompletionReader.Piece]) throws(CancellationError) {
+      for piece in found {
         begin()
         pieces += 1
-        bytes += text.utf8.count
-        if case .terminated = continuation.yield(.text(text, logprobs: [])) {
+        let event: GenerationEvent
+        switch piece {
+        case .text(let text):
+          bytes += text.utf8.count
+          event = .text(text, logprobs: [])
+        case .reasoning(let text):
+          thoughts += 1
+          bytes += text.utf8.count
+          event = .reasoning(text)
+        }
+        if case .terminated = continuation.yield(event) {
           throw CancellationError()
         }
         waiting?.resume()
@@ -80,7 +90,8 @@ struct AnswerPump: Sendable {
         }
       }
       health.succeeded()
-      continuation.yield(.finished(summary(reader, pieces: pieces, first: first ?? .now)))
+      continuation.yield(
+        .finished(summary(reader, pieces: pieces, thoughts: thoughts, first: first ?? .now)))
       continuation.finish()
       waiting?.resume()
       // Behind the answer's end comes nothing, mostly, and then the connection serves the next request.
@@ -106,7 +117,7 @@ struct AnswerPump: Sendable {
   }
 
   private func summary(
-    _ reader: CompletionReader, pieces: Int, first: ContinuousClock.Instant
+    _ reader: CompletionReader, pieces: Int, thoughts: Int, first: ContinuousClock.Instant
   ) -> GenerationSummary {
     var timings = GenerationTimings()
     timings.firstTokenMilliseconds = Self.milliseconds(start, first)
@@ -118,7 +129,10 @@ struct AnswerPump: Sendable {
       reusedPromptTokens: min(
         reader.cachedPromptTokens ?? 0, reader.promptTokens ?? promptTokens),
       // Most endpoints send a token a piece.
-      completionTokens: reader.completionTokens ?? pieces, timings: timings)
+      completionTokens: reader.completionTokens ?? pieces,
+      reasoningTokens: min(
+        reader.reasoningTokens ?? thoughts, reader.completionTokens ?? pieces),
+      timings: timings)
   }
 
   private func finishReason(_ reader: CompletionReader) -> FinishReason {

@@ -13,6 +13,13 @@ package struct CompletionReader: Sendable {
     init(description: String) { self.description = description }
   }
 
+  /// What came of the answer, never empty.
+  package enum Piece: Sendable, Equatable {
+    case text(String)
+    /// What the model thinks before it answers.
+    case reasoning(String)
+  }
+
   private enum Form {
     /// Not known before the first byte that is no space.
     case unknown
@@ -36,6 +43,7 @@ package struct CompletionReader: Sendable {
   package private(set) var promptTokens: Int?
   package private(set) var cachedPromptTokens: Int?
   package private(set) var completionTokens: Int?
+  package private(set) var reasoningTokens: Int?
 
   private var calls = PeerToolCalls()
   /// Bytes of their arguments.
@@ -52,8 +60,8 @@ package struct CompletionReader: Sendable {
   /// Ends an answer that has become too long, as if the limit had.
   mutating func cutOff() { finishReason = "length" }
 
-  /// The texts in a piece of the body, none of them empty.
-  package mutating func read(_ bytes: [UInt8]) throws(Problem) -> [String] {
+  /// What is in a piece of the body.
+  package mutating func read(_ bytes: [UInt8]) throws(Problem) -> [Piece] {
     if case .unknown = form, let first = bytes.first(where: { ![9, 10, 13, 32].contains($0) }) {
       form = first == UInt8(ascii: "{") ? .whole : .events
     }
@@ -66,48 +74,48 @@ package struct CompletionReader: Sendable {
       whole += bytes
       return []
     case .events:
-      return try texts { parser throws(ServerSentEventParser.TooLong) in try parser.read(bytes) }
+      return try pieces { parser throws(ServerSentEventParser.TooLong) in try parser.read(bytes) }
     }
   }
 
-  /// The texts that are left when the body has ended. Throws where the answer is not whole.
-  package mutating func end() throws(Problem) -> [String] {
-    let texts: [String]
+  /// What is left when the body has ended. Throws where the answer is not whole.
+  package mutating func end() throws(Problem) -> [Piece] {
+    let pieces: [Piece]
     switch form {
-    case .whole: texts = try message(of: whole).map { [$0] } ?? []
+    case .whole: pieces = try message(of: whole)
     case .unknown, .events:
-      texts = try self.texts { parser throws(ServerSentEventParser.TooLong) in try parser.end() }
+      pieces = try self.pieces { parser throws(ServerSentEventParser.TooLong) in try parser.end() }
     }
     guard isDone || finishReason != nil else {
       throw Problem(description: "the answer broke off")
     }
     guard hasChoice else { throw Problem(description: "there is no answer in it") }
-    return texts
+    return pieces
   }
 
-  /// The texts of the events that the parser gives.
-  private mutating func texts(
+  /// What is in the events that the parser gives.
+  private mutating func pieces(
     _ parse: (inout ServerSentEventParser) throws(ServerSentEventParser.TooLong) -> [[UInt8]]
-  ) throws(Problem) -> [String] {
+  ) throws(Problem) -> [Piece] {
     let found: [[UInt8]]
     do throws(ServerSentEventParser.TooLong) {
       found = try parse(&events)
     } catch {
       throw Problem(description: "an event is too long")
     }
-    var texts: [String] = []
+    var pieces: [Piece] = []
     for event in found where !isDone {
       if event.count < 32, event.filter({ $0 > 0x20 }).elementsEqual("[DONE]".utf8) {
         isDone = true
-      } else if !event.isEmpty, let text = try message(of: event) {
-        texts.append(text)
+      } else if !event.isEmpty {
+        pieces += try message(of: event)
       }
     }
-    return texts
+    return pieces
   }
 
-  /// The text of one event, or of the whole answer; nil where it has none.
-  private mutating func message(of json: [UInt8]) throws(Problem) -> String? {
+  /// What is in one event, or in the whole answer.
+  private mutating func message(of json: [UInt8]) throws(Problem) -> [Piece] {
     let value: JSONValue
     do throws(JSONParser.Failure) {
       value = try JSONParser.parse(json)
@@ -126,18 +134,20 @@ package struct CompletionReader: Sendable {
     guard case .array(let choices)? = value["choices"] else {
       // A last event may have the usage alone.
       guard value["usage"] != nil else { throw Problem(description: "no 'choices'") }
-      return nil
+      return []
     }
     let first = choices.first { if case .int(0)? = $0["index"] { true } else { false } }
-    guard let choice = first ?? choices.first else { return nil }
+    guard let choice = first ?? choices.first else { return [] }
     hasChoice = true
     if case .string(let reason)? = choice["finish_reason"] { finishReason = reason }
     if case .string(let text)? = choice["stop_reason"] { stopText = text }
     let message = choice["delta"] ?? choice["message"]
     if case .array(let pieces)? = message?["tool_calls"] { try calls.take(pieces) }
-    let content = message?["content"] ?? choice["text"]
-    let text = Self.text(of: content)
-    return text.isEmpty ? nil : text
+    // DeepSeek's, vLLM's and llama-server's word, and OpenRouter's and Ollama's; some send both.
+    var thought = Self.text(of: message?["reasoning_content"])
+    if thought.isEmpty { thought = Self.text(of: message?["reasoning"]) }
+    let text = Self.text(of: message?["content"] ?? choice["text"])
+    return (thought.isEmpty ? [] : [.reasoning(thought)]) + (text.isEmpty ? [] : [.text(text)])
   }
 
   /// A text, or one in parts.
@@ -158,6 +168,8 @@ package struct CompletionReader: Sendable {
     }
     promptTokens = count(usage["prompt_tokens"]) ?? promptTokens
     completionTokens = count(usage["completion_tokens"]) ?? completionTokens
+    reasoningTokens =
+      count(usage["completion_tokens_details"]?["reasoning_tokens"]) ?? reasoningTokens
     cachedPromptTokens =
       count(usage["prompt_tokens_details"]?["cached_tokens"]) ?? cachedPromptTokens
   }

@@ -85,6 +85,22 @@ package enum CompletionRequest {
     if let format = parameters.format {
       add("response_format") { $0.value(format.requestField) }
     }
+    let reasoning = parameters.reasoning
+    if let effort = reasoning.effort
+      ?? (reasoning.isEnabled == false ? ReasoningRequest.Effort.none : nil)
+    {
+      add("reasoning_effort") { $0.string(effort.rawValue) }
+    }
+    if let budget = reasoning.budgetTokens {
+      add("thinking_budget_tokens") { $0.number(Double(budget)) }
+    }
+    if !reasoning.templateVariables.isEmpty {
+      add("chat_template_kwargs") { json in
+        json.value(
+          .object(
+            reasoning.templateVariables.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }))
+      }
+    }
     if !parameters.logitBias.isEmpty {
       add("logit_bias") { json in
         json.object { json in

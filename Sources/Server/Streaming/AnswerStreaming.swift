@@ -8,6 +8,8 @@ struct AnswerStreaming: Sendable {
   /// Sent at once, before the expert has begun.
   let opening: [UInt8]
   let text: @Sendable (String, [ChosenLogprob]) -> [UInt8]
+  /// Of interfaces that show what is thought before the answer.
+  var reasoning: @Sendable (_ piece: String) -> [UInt8] = { _ in [] }
   /// Of interfaces where functions can be offered.
   var toolCallStart: @Sendable (_ id: String, _ name: String) -> [UInt8] = { _, _ in [] }
   var toolCallArguments: @Sendable (_ piece: String) -> [UInt8] = { _ in [] }
@@ -27,6 +29,9 @@ struct AnswerStreaming: Sendable {
         for try await event in answer.events {
           switch event {
           case .started: break
+          case .reasoning(let piece):
+            let bytes = reasoning(piece)
+            if !bytes.isEmpty { try await writer.write(bytes) }
           case .text(let piece, let logprobs):
             let bytes = text(piece, logprobs)
             if !bytes.isEmpty { try await writer.write(bytes) }

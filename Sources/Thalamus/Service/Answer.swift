@@ -25,6 +25,8 @@ package struct Answer: Sendable {
   /// An answer that is whole.
   package struct Whole: Sendable {
     package var text = ""
+    /// What was thought before it.
+    package var reasoning = ""
     /// The functions that the expert wants called.
     package var toolCalls: [ToolCall] = []
     /// Where they were asked for.
@@ -35,11 +37,13 @@ package struct Answer: Sendable {
   /// Waits for the whole answer.
   package func collect() async throws -> Whole {
     var text = ""
+    var reasoning = ""
     var toolCalls: [ToolCall] = []
     var logprobs: [ChosenLogprob] = []
     for try await event in events {
       switch event {
       case .started: break
+      case .reasoning(let piece): reasoning += piece
       case .text(let piece, let chosen):
         text += piece
         logprobs += chosen
@@ -48,7 +52,9 @@ package struct Answer: Sendable {
       case .toolCallArguments(let piece):
         if let last = toolCalls.indices.last { toolCalls[last].arguments += piece }
       case .finished(let summary):
-        return Whole(text: text, toolCalls: toolCalls, logprobs: logprobs, summary: summary)
+        return Whole(
+          text: text, reasoning: reasoning, toolCalls: toolCalls, logprobs: logprobs,
+          summary: summary)
       }
     }
     // The stream ends without a summary where the reading task was cancelled.
@@ -142,7 +148,7 @@ package final class AnswerRecorder: Sendable {
       state.withLock { $0.promptTokens = promptTokens }
     case .text(let piece, _): note(piece: piece)
     // No text of the expert's that could be long or readable.
-    case .toolCallStart, .toolCallArguments: note(piece: "")
+    case .reasoning, .toolCallStart, .toolCallArguments: note(piece: "")
     case .finished(let summary):
       end(.finished(summary))
     }
