@@ -7,6 +7,8 @@ import Thalamus
 struct AnswerBody {
   struct Completion: Encodable {
     let text: String
+    /// What was thought before it; absent where nothing was.
+    let reasoning: String?
     let finish_reason: String
   }
 
@@ -63,6 +65,8 @@ struct UsageBody: Encodable {
   let completion_tokens: Int
   let total_tokens: Int
   let prompt_tokens_details: PromptTokens
+  /// Of an answer with thinking before it.
+  let completion_tokens_details: CompletionTokens?
   /// Of a mixture of experts.
   let active_experts: ActiveExperts?
   /// Each expert's share of a layer's choices. // (layers, experts)
@@ -73,6 +77,10 @@ struct UsageBody: Encodable {
   struct PromptTokens: Encodable {
     /// That an earlier request had left in the cache.
     let cached_tokens: Int
+  }
+
+  struct CompletionTokens: Encodable {
+    let reasoning_tokens: Int
   }
 
   /// Experts that a token met in a layer.
@@ -87,6 +95,9 @@ struct UsageBody: Encodable {
     completion_tokens = summary.completionTokens
     total_tokens = summary.promptTokens + summary.completionTokens
     prompt_tokens_details = PromptTokens(cached_tokens: summary.reusedPromptTokens)
+    completion_tokens_details =
+      summary.reasoningTokens > 0
+      ? CompletionTokens(reasoning_tokens: summary.reasoningTokens) : nil
     let gates = summary.gateStatistics
     active_experts = gates.flatMap { gates in
       gates.meanActive.map {

@@ -21,12 +21,17 @@ struct ChatCompletionReply: Encodable {
     let role = "assistant"
     /// Null beside calls where there is none.
     let content: String?
+    /// What was thought before it; absent where nothing was.
+    let reasoning_content: String?
     let tool_calls: [ToolCallBody]?
 
-    private enum CodingKeys: String, CodingKey { case role, content, tool_calls }
+    private enum CodingKeys: String, CodingKey {
+      case role, content, reasoning_content, tool_calls
+    }
 
     init(_ answer: Answer.Whole) {
       content = answer.text.isEmpty && !answer.toolCalls.isEmpty ? nil : answer.text
+      reasoning_content = answer.reasoning.isEmpty ? nil : answer.reasoning
       tool_calls =
         answer.toolCalls.isEmpty ? nil : answer.toolCalls.map { ToolCallBody($0, index: nil) }
     }
@@ -35,6 +40,7 @@ struct ChatCompletionReply: Encodable {
       var values = encoder.container(keyedBy: CodingKeys.self)
       try values.encode(role, forKey: .role)
       try values.encode(content, forKey: .content)
+      try values.encodeIfPresent(reasoning_content, forKey: .reasoning_content)
       try values.encodeIfPresent(tool_calls, forKey: .tool_calls)
     }
   }
@@ -128,6 +134,7 @@ struct ChatCompletionChunk: Encodable {
   struct Delta: Encodable {
     var role: String?
     var content: String?
+    var reasoning_content: String?
     var tool_calls: [CallPiece]?
   }
 

@@ -16,6 +16,8 @@ package struct GenerationFields: Decodable, Sendable {
   package var stop: StopBody?
   /// What the answer has to look like.
   package var format: AnswerFormat?
+  /// What is asked of the model's thinking.
+  package var reasoning: ReasoningRequest
   /// Experts a token in a mixture of experts.
   package var expertsK: Int?
   /// The task of a gate with tasks.
@@ -37,6 +39,9 @@ package struct GenerationFields: Decodable, Sendable {
     case responseFormat = "response_format"
     case expertsK = "experts_k"
     case expertShares = "expert_shares"
+    case reasoningEffort = "reasoning_effort"
+    case thinkingBudget = "thinking_budget_tokens"
+    case templateVariables = "chat_template_kwargs"
   }
 
   /// The names that llama-server and Ollama have for the same.
@@ -74,6 +79,7 @@ package struct GenerationFields: Decodable, Sendable {
     }
     stop = try values.decodeIfPresent(StopBody.self, forKey: .stop)
     format = try ResponseFormatBody.decode(from: decoder)
+    reasoning = try ReasoningBody.decode(from: decoder)
     expertsK = try values.wholeNumberIfPresent(forKey: .expertsK)
     task = try values.wholeNumberIfPresent(forKey: .task)
     reportsExpertShares = try values.decodeIfPresent(Bool.self, forKey: .expertShares) ?? false
@@ -94,6 +100,7 @@ package struct GenerationFields: Decodable, Sendable {
     if let presencePenalty { parameters.presencePenalty = presencePenalty }
     parameters.logitBias = logitBias
     parameters.format = format
+    parameters.reasoning = reasoning
     parameters.expertsK = expertsK
     parameters.gateTask = task
     if let stop { parameters.stop = stop.texts }

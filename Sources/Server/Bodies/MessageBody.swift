@@ -4,13 +4,16 @@ import Tokenization
 package struct MessageBody: Decodable, Sendable {
   package let role: String
   package let content: String
+  /// Of an answer: what was thought before it.
+  package let reasoning: String?
   /// Of an answer: the calls that it asked for.
   package let toolCalls: [ToolCall]
   /// Of a tool's message: the call that it answers.
   package let toolCallID: String?
 
   private enum CodingKeys: String, CodingKey {
-    case role, content
+    case role, content, reasoning
+    case reasoningContent = "reasoning_content"
     case toolCalls = "tool_calls"
     case toolCallID = "tool_call_id"
   }
@@ -49,6 +52,11 @@ package struct MessageBody: Decodable, Sendable {
         forKey: .toolCalls, in: values, debugDescription: "only an assistant's message has calls")
     }
     toolCallID = try values.decodeIfPresent(String.self, forKey: .toolCallID)
+    // OpenRouter's clients send `reasoning` back, which elsewhere is something else than a text.
+    let thought =
+      try values.decodeIfPresent(String.self, forKey: .reasoningContent)
+      ?? (try? values.decodeIfPresent(String.self, forKey: .reasoning))
+    reasoning = role == "assistant" && thought?.isEmpty == false ? thought : nil
     // Many clients leave it out beside calls.
     if !toolCalls.isEmpty, !values.contains(.content) {
       content = ""
@@ -93,7 +101,7 @@ package struct MessageBody: Decodable, Sendable {
 
   package var chatMessage: ChatMessage {
     ChatMessage(
-      role: role == "developer" ? "system" : role, content: content, toolCalls: toolCalls,
-      toolCallID: toolCallID)
+      role: role == "developer" ? "system" : role, content: content, reasoning: reasoning,
+      toolCalls: toolCalls, toolCallID: toolCallID)
   }
 }

@@ -13,10 +13,12 @@ struct OllamaRequest: Decodable, Sendable {
   let options: OllamaOptions
   /// `"json"`, or a JSON schema.
   let format: AnswerFormat?
+  /// `think`: true, false, or how much.
+  let reasoning: ReasoningRequest
   let routing: RoutingExtension
 
   private enum CodingKeys: String, CodingKey {
-    case model, stream, options, format, thalamus
+    case model, stream, options, format, thalamus, think
     case keepAlive = "keep_alive"
   }
 
@@ -29,6 +31,17 @@ struct OllamaRequest: Decodable, Sendable {
     routing = try RoutingExtension(in: values, forKey: .thalamus, of: decoder)
     format = try Self.format(
       values.contains(.format) ? decoder.orderedBody()?[CodingKeys.format.stringValue] : nil)
+    if let isEnabled = try? values.decodeIfPresent(Bool.self, forKey: .think) {
+      reasoning = ReasoningRequest(isEnabled: isEnabled)
+    } else if let word = try? values.decodeIfPresent(String.self, forKey: .think) {
+      reasoning = ReasoningRequest(effort: try ReasoningBody.effort(word, param: "think"))
+    } else if try !values.contains(.think) || values.decodeNil(forKey: .think) {
+      reasoning = ReasoningRequest()
+    } else {
+      throw APIError.badRequest(
+        "'think' must be true, false or an effort such as \"low\"", code: "invalid_type",
+        param: "think")
+    }
   }
 
   private static func format(_ value: JSONValue?) throws(APIError) -> AnswerFormat? {
@@ -58,6 +71,7 @@ struct OllamaChatBody: Decodable, Sendable {
   private struct Message: Decodable {
     let role: String
     let content: String?
+    let thinking: String?
     let images: [String]?
     let tool_name: String?
   }
@@ -82,6 +96,9 @@ struct OllamaChatBody: Decodable, Sendable {
           param: "messages[\(index)].images")
       }
       var made = ChatMessage(role: message.role, content: message.content ?? "")
+      if message.role == "assistant", message.thinking?.isEmpty == false {
+        made.reasoning = message.thinking
+      }
       if message.role == "assistant", case .array(let list)? = ordered?["messages"],
         index < list.count,
         case .array(let calls)? = list[index]["tool_calls"]

@@ -51,6 +51,8 @@ final class OllamaReply: Sendable {
     piece.isEmpty ? [] : line(piece, calls: [], end: nil)
   }
 
+  func reasoning(_ piece: String) -> [UInt8] { line("", thinking: piece, calls: [], end: nil) }
+
   func callStart(id: String, name: String) -> [UInt8] {
     let bytes = endCall()
     call.withLock { $0 = ToolCall(id: id, name: name, arguments: "") }
@@ -75,18 +77,23 @@ final class OllamaReply: Sendable {
     return line("", calls: [call], end: nil)
   }
 
-  private func line(_ text: String, calls: [JSONValue], end: GenerationSummary?) -> [UInt8] {
-    object(text, calls: calls, end: end).json + [10]
+  private func line(
+    _ text: String, thinking: String = "", calls: [JSONValue], end: GenerationSummary?
+  ) -> [UInt8] {
+    object(text, thinking: thinking, calls: calls, end: end).json + [10]
   }
 
   // MARK: - Objects
 
   func whole(_ answer: Answer.Whole) -> [UInt8] {
-    object(answer.text, calls: answer.toolCalls.compactMap(Self.json), end: answer.summary).json
+    object(
+      answer.text, thinking: answer.reasoning, calls: answer.toolCalls.compactMap(Self.json),
+      end: answer.summary
+    ).json
   }
 
   private func object(
-    _ text: String, calls: [JSONValue], end: GenerationSummary?
+    _ text: String, thinking: String, calls: [JSONValue], end: GenerationSummary?
   ) -> JSONValue {
     var pairs: [(key: String, value: JSONValue)] = [
       // The expert that answers, not `auto`.
@@ -94,11 +101,14 @@ final class OllamaReply: Sendable {
       ("created_at", .string(Date().jsonText)),
     ]
     switch form {
-    case .generate: pairs.append(("response", .string(text)))
+    case .generate:
+      pairs.append(("response", .string(text)))
+      if !thinking.isEmpty { pairs.append(("thinking", .string(thinking))) }
     case .chat:
       var message: [(key: String, value: JSONValue)] = [
         ("role", .string("assistant")), ("content", .string(text)),
       ]
+      if !thinking.isEmpty { message.append(("thinking", .string(thinking))) }
       if !calls.isEmpty { message.append(("tool_calls", .array(calls))) }
       pairs.append(("message", .object(message)))
     }

@@ -46,6 +46,7 @@ struct OllamaRoutes: Sendable {
       defaultTemperature: generation.defaultTemperature)
     parameters.format = body.format
     parameters.tools = tools
+    parameters.reasoning = body.reasoning
     let routing = body.routing.routingRequest(
       model: model, input: input,
       maxTokens: parameters.maxTokens ?? generation.defaultMaxTokens, seed: parameters.seed)
@@ -58,7 +59,7 @@ struct OllamaRoutes: Sendable {
     return .answered(
       by: answer.decision,
       AnswerStreaming(
-        opening: [], text: { text, _ in reply.text(text) },
+        opening: [], text: { text, _ in reply.text(text) }, reasoning: { reply.reasoning($0) },
         toolCallStart: { reply.callStart(id: $0, name: $1) },
         toolCallArguments: { reply.callArguments($0) }, end: { reply.end($0) },
         contentType: OllamaReply.linesType, failure: { OllamaReply.error($0) + [10] }
@@ -137,8 +138,9 @@ struct OllamaRoutes: Sendable {
     }
     let id = service.aliases.tagged(asked)
     let isEncoder = id == service.encoderName
-    let card =
-      isEncoder || id == "auto" ? nil : try service.library.manifest(id).card
+    let manifest = isEncoder || id == "auto" ? nil : try service.library.manifest(id)
+    let card = manifest?.card
+    let thinks = manifest.map(ChatLayout.thinks) ?? false
     var information: [(key: String, value: JSONValue)] = []
     if let count = card?.totalParameters {
       information.append(("general.parameter_count", .int(count)))
@@ -155,7 +157,8 @@ struct OllamaRoutes: Sendable {
       (
         "capabilities",
         .array(
-          (isEncoder ? ["embedding"] : ["completion", "tools"]).map { .string($0) })
+          (isEncoder ? ["embedding"] : ["completion", "tools"] + (thinks ? ["thinking"] : []))
+            .map { .string($0) })
       ),
     ])
   }

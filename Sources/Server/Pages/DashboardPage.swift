@@ -53,6 +53,7 @@ enum DashboardPage {
     <section id="result" hidden>
     <p class="about" id="why"></p>
     <div id="losses"></div>
+    <details id="thinking" hidden><summary>Thinking</summary><p id="thoughts"></p></details>
     <p id="answer"></p>
     <p class="about" id="usage"></p>
     <p id="judge" hidden>
@@ -84,6 +85,9 @@ enum DashboardPage {
     #weight, #tokens { width: 5.5rem; }
     #key-row { margin-top: .75rem; }
     #answer { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid var(--accent); padding: .25rem 0 .25rem 1rem; margin: 1.25rem 0 .5rem; }
+    #thinking { color: var(--soft); margin: 1.25rem 0 .5rem; }
+    #thinking summary { cursor: pointer; }
+    #thoughts { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9375rem; padding-left: 1rem; margin: .5rem 0; }
     #answer:empty { display: none; }
     #problem { border: 1px solid #b3261e; border-radius: 6px; padding: .5rem .75rem; overflow-wrap: anywhere; }
     .wide { overflow-x: auto; }

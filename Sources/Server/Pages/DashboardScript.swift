@@ -84,6 +84,7 @@ enum DashboardScript {
       const usage = event.usage || {}, timings = event.timings || {};
       $("usage").textContent = [
         usage.completion_tokens + " tokens",
+        usage.completion_tokens_details ? usage.completion_tokens_details.reasoning_tokens + " of them thinking" : "",
         timings.first_token_ms !== undefined ? "first after " + number(timings.first_token_ms, 0) + " ms" : "",
         timings.decode_tokens_per_second ? number(timings.decode_tokens_per_second, 0) + " a second" : "",
         usage.cost_usd !== undefined ? "$" + usage.cost_usd.toPrecision(2) : "",
@@ -95,7 +96,8 @@ enum DashboardScript {
       if (running) running.abort();
       const mine = running = new AbortController();
       $("problem").hidden = true;
-      $("answer").textContent = $("usage").textContent = $("judged").textContent = "";
+      $("thinking").hidden = true;
+      $("thoughts").textContent = $("answer").textContent = $("usage").textContent = $("judged").textContent = "";
       $("judge").hidden = true;
       const body = {prompt: $("prompt").value, generate: generates, stream: generates};
       if (generates) body.max_tokens = Number($("tokens").value) || 128;
@@ -127,7 +129,7 @@ enum DashboardScript {
       }
     }
 
-    // The server's events: the decision, pieces of text, the end; or an error midway.
+    // The server's events: the decision, pieces of thinking and of text, the end; or an error midway.
     async function read(response) {
       const reader = response.body.getReader(), decoder = new TextDecoder();
       let buffer = "";
@@ -143,7 +145,14 @@ enum DashboardScript {
           if (!data) continue;
           const found = JSON.parse(data);
           if (name === "decision") { show(found.decision, found.expert); shown = found.id; }
-          else if (name === "text") $("answer").textContent += found.text;
+          else if (name === "reasoning") {
+            // Open while it is all there is; the reader may close it.
+            if ($("thinking").hidden) { $("thinking").hidden = false; $("thinking").open = true; }
+            $("thoughts").textContent += found.reasoning;
+          } else if (name === "text") {
+            if (!$("answer").textContent) $("thinking").open = false;
+            $("answer").textContent += found.text;
+          }
           else if (name === "end") { ended(found); $("judge").hidden = false; }
           else if (name === "error") throw new Error(found.error.message);
         }

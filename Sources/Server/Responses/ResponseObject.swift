@@ -11,6 +11,7 @@ struct ResponseObject: Sendable {
 
   var id: String { "resp_\(decision.id)" }
   var messageID: String { "msg_\(decision.id)" }
+  var reasoningID: String { "rs_\(decision.id)" }
 
   /// - Parameters:
   ///   - summary: Nil while it is in progress.
@@ -61,7 +62,7 @@ struct ResponseObject: Sendable {
         ])
       ),
       ("output_tokens", .int(summary.completionTokens)),
-      ("output_tokens_details", .object([("reasoning_tokens", .int(0))])),
+      ("output_tokens_details", .object([("reasoning_tokens", .int(summary.reasoningTokens))])),
       ("total_tokens", .int(summary.promptTokens + summary.completionTokens)),
     ]
     if let cost { pairs.append(("cost_usd", .double(cost))) }
@@ -74,6 +75,19 @@ struct ResponseObject: Sendable {
       ("id", .string(messageID)), ("type", .string("message")), ("status", .string(status)),
       ("role", .string("assistant")), ("content", .array(text.map { [Self.part($0)] } ?? [])),
     ])
+  }
+
+  /// The item that has what was thought; with nil for one that has nothing yet.
+  func reasoning(_ text: String?, status: String) -> JSONValue {
+    .object([
+      ("id", .string(reasoningID)), ("type", .string("reasoning")), ("status", .string(status)),
+      ("summary", .array([])),
+      ("content", .array(text.map { [Self.reasoningPart($0)] } ?? [])),
+    ])
+  }
+
+  static func reasoningPart(_ text: String) -> JSONValue {
+    .object([("type", .string("reasoning_text")), ("text", .string(text))])
   }
 
   static func part(_ text: String) -> JSONValue {

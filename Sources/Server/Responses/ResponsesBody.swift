@@ -18,6 +18,7 @@ package struct ResponsesBody: Decodable, Sendable {
 
   private enum CodingKeys: String, CodingKey {
     case model, input, instructions, stream, tools, text, thalamus, background, conversation, prompt
+    case reasoning
     case toolChoice = "tool_choice"
     case parallelToolCalls = "parallel_tool_calls"
     case maxOutputTokens = "max_output_tokens"
@@ -46,6 +47,14 @@ package struct ResponsesBody: Decodable, Sendable {
     if let limit: Int = try values.wholeNumberIfPresent(forKey: .maxOutputTokens) {
       fields.maxTokens = limit
     }
+    switch body[CodingKeys.reasoning.stringValue]?["effort"] {
+    case nil, .null?: break
+    case .string(let word)?:
+      fields.reasoning.effort = try ReasoningBody.effort(word, param: "reasoning.effort")
+    default:
+      throw APIError.badRequest(
+        "'reasoning.effort' must be a text", code: "invalid_type", param: "reasoning.effort")
+    }
     if let format = body[CodingKeys.text.stringValue]?["format"], !format.isNull {
       fields.format = try ResponseFormatBody.format(Self.nested(format), param: "text.format")
     }
@@ -61,6 +70,7 @@ package struct ResponsesBody: Decodable, Sendable {
       echo(.instructions, .null), echo(.maxOutputTokens, .null),
       echo(.parallelToolCalls, .bool(true)),
       echo(.text, .object([("format", .object([("type", .string("text"))]))])),
+      echo(.reasoning, .object([("effort", .null), ("summary", .null)])),
       echo(.toolChoice, .string("auto")), echo(.tools, .array([])),
       ("metadata", body["metadata"] ?? .object([])), ("temperature", body["temperature"] ?? .null),
       ("top_p", body["top_p"] ?? .null),

@@ -9,8 +9,20 @@ enum ResponsesInput {
     case .array(let items)?:
       guard !items.isEmpty else { throw .badRequest("'input' is empty", param: "input") }
       var messages: [ChatMessage] = []
+      var thought: String?
       for (index, item) in items.enumerated() {
+        if item["type"] == .string("reasoning") {
+          thought = reasoning(item["content"]) ?? thought
+          continue
+        }
         try add(item, at: "input[\(index)]", to: &messages)
+        // What was thought stands before what was answered, and several items may be one message.
+        if let found = thought, let last = messages.indices.last,
+          messages[last].role == "assistant"
+        {
+          messages[last].reasoning = messages[last].reasoning.map { $0 + "\n\n" + found } ?? found
+        }
+        thought = nil
       }
       return messages
     case nil, .null?:
@@ -51,13 +63,20 @@ enum ResponsesInput {
         ChatMessage(
           role: "tool", content: try text(item["output"], at: "\(path).output"),
           toolCallID: try item.text("call_id", at: path)))
-    // What models thought is theirs: experts here have no use for another's.
-    case "reasoning": break
     default:
       throw .badRequest(
         "an item of type '\((type ?? "").prefix(40))' is not understood", code: "unsupported_value",
         param: "\(path).type")
     }
+  }
+
+  /// The text of what was thought; nil where it was not shown, as OpenAI's own models' is.
+  private static func reasoning(_ content: JSONValue?) -> String? {
+    guard case .array(let parts)? = content else { return nil }
+    let text = parts.map { part in
+      if case .string(let text)? = part["text"] { text } else { "" }
+    }.joined()
+    return text.isEmpty ? nil : text
   }
 
   /// A content: a text, or parts of which only text is understood.

@@ -21,6 +21,7 @@ struct ResponsesRoute: Sendable {
         by: answer.decision,
         AnswerStreaming(
           opening: stream.opening(), text: { text, _ in stream.text(text) },
+          reasoning: { stream.reasoning($0) },
           toolCallStart: { stream.callStart(id: $0, name: $1) },
           toolCallArguments: { stream.callArguments($0) }, end: { stream.end($0) },
           failure: { stream.failure($0) }
@@ -30,6 +31,10 @@ struct ResponsesRoute: Sendable {
     // Only what came last can have been cut off.
     let status = ResponseObject.status(whole.summary)
     var output: [JSONValue] = []
+    if !whole.reasoning.isEmpty {
+      let isLast = whole.text.isEmpty && whole.toolCalls.isEmpty
+      output.append(response.reasoning(whole.reasoning, status: isLast ? status : "completed"))
+    }
     if !whole.text.isEmpty {
       output.append(
         response.message(whole.text, status: whole.toolCalls.isEmpty ? status : "completed"))

@@ -6,18 +6,20 @@ import Tokenization
 
 /// The events of a streamed `/v1/responses`: items that begin, grow and end, each event with its number.
 final class ResponsesStream: Sendable {
-  private struct State {
+  struct State {
     var sequence = 0
     /// Items that have ended.
     var output: [JSONValue] = []
     /// The text that is on its way; nil where none is.
     var text: String?
+    /// The thinking that is on its way.
+    var reasoning: String?
     var call: ToolCall?
   }
 
-  private let response: ResponseObject
+  let response: ResponseObject
   private let cost: @Sendable (GenerationSummary) -> Double?
-  private let state = Mutex(State())
+  let state = Mutex(State())
 
   /// - Parameter cost: US dollars of an answer, where the expert has a price.
   init(_ response: ResponseObject, cost: @escaping @Sendable (GenerationSummary) -> Double?) {
@@ -25,7 +27,7 @@ final class ResponsesStream: Sendable {
     self.cost = cost
   }
 
-  private static func event(
+  static func event(
     _ type: String, _ state: inout State, _ fields: [(key: String, value: JSONValue)]
   ) -> [UInt8] {
     let pairs: [(key: String, value: JSONValue)] = [
@@ -47,7 +49,7 @@ final class ResponsesStream: Sendable {
   func text(_ piece: String) -> [UInt8] {
     guard !piece.isEmpty else { return [] }
     return state.withLock { state in
-      var bytes = endCall(&state)
+      var bytes = endReasoning(&state) + endCall(&state)
       let place = ("output_index", JSONValue.int(state.output.count))
       if state.text == nil {
         state.text = ""
@@ -69,7 +71,8 @@ final class ResponsesStream: Sendable {
 
   func callStart(id: String, name: String) -> [UInt8] {
     state.withLock { state in
-      var bytes = endCall(&state) + endText(&state, status: "completed")
+      var bytes =
+        endReasoning(&state) + endCall(&state) + endText(&state, status: "completed")
       let call = ToolCall(id: id, name: name, arguments: "")
       state.call = call
       bytes += Self.event(
@@ -98,7 +101,9 @@ final class ResponsesStream: Sendable {
   func end(_ summary: GenerationSummary) -> [UInt8] {
     state.withLock { state in
       let status = ResponseObject.status(summary)
-      var bytes = endCall(&state, status: status) + endText(&state, status: status)
+      var bytes =
+        endReasoning(&state, status: status) + endCall(&state, status: status)
+        + endText(&state, status: status)
       bytes += Self.event(
         "response.\(status)", &state,
         [
@@ -125,13 +130,13 @@ final class ResponsesStream: Sendable {
     }
   }
 
-  private func item(
+  func item(
     _ id: String, _ place: (key: String, value: JSONValue)
   ) -> [(key: String, value: JSONValue)] {
     [("item_id", .string(id)), place, ("content_index", .int(0))]
   }
 
-  private func endText(_ state: inout State, status: String) -> [UInt8] {
+  func endText(_ state: inout State, status: String) -> [UInt8] {
     guard let text = state.text else { return [] }
     state.text = nil
     let place = ("output_index", JSONValue.int(state.output.count))
@@ -148,7 +153,7 @@ final class ResponsesStream: Sendable {
     return bytes
   }
 
-  private func endCall(_ state: inout State, status: String = "completed") -> [UInt8] {
+  func endCall(_ state: inout State, status: String = "completed") -> [UInt8] {
     guard let call = state.call else { return [] }
     state.call = nil
     let place = ("output_index", JSONValue.int(state.output.count))

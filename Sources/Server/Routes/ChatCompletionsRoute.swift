@@ -57,6 +57,7 @@ struct ChatCompletionsRoute: Sendable {
         // They are there only where they were asked for.
         chunk(.init(content: text), nil, found.isEmpty ? nil : ChatLogprobs(found, answer.bytes))
       },
+      reasoning: { chunk(.init(reasoning_content: $0), nil, nil) },
       toolCallStart: { id, name in
         let index = calls.withLock { calls in
           calls += 1

@@ -10,6 +10,10 @@ struct RouteRoute: Sendable {
     let text: String
   }
 
+  private struct ReasoningEvent: Encodable {
+    let reasoning: String
+  }
+
   private struct EndEvent: Encodable {
     let finish_reason: String
     let usage: UsageBody
@@ -38,7 +42,9 @@ struct RouteRoute: Sendable {
     let whole = try await answer.collect()
     let summary = whole.summary
     var reply = AnswerBody(answer.decision)
-    reply.completion = .init(text: whole.text, finish_reason: summary.finishReason.openAIName)
+    reply.completion = .init(
+      text: whole.text, reasoning: whole.reasoning.isEmpty ? nil : whole.reasoning,
+      finish_reason: summary.finishReason.openAIName)
     reply.usage = usage(summary)
     reply.timings = TimingsBody(answer.decision, summary)
     return .answered(by: answer.decision, .json(reply.json))
@@ -51,6 +57,9 @@ struct RouteRoute: Sendable {
     return AnswerStreaming(
       opening: ServerSentEvents.event(json: AnswerBody.opening(decision), name: "decision"),
       text: { text, _ in ServerSentEvents.event(TextEvent(text: text), name: "text") },
+      reasoning: {
+        ServerSentEvents.event(ReasoningEvent(reasoning: $0), name: "reasoning")
+      },
       end: { summary in
         ServerSentEvents.event(
           EndEvent(
