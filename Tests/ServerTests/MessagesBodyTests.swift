@@ -50,7 +50,7 @@ import Tokenization
       found == [
         ChatMessage(role: "system", content: "one\n\ntwo"),
         ChatMessage(role: "user", content: "a\n\nb"),
-        ChatMessage(role: "assistant", content: "c d"),
+        ChatMessage(role: "assistant", content: "c d", reasoning: "t"),
         ChatMessage(role: "system", content: "now"), ChatMessage(role: "user", content: "e"),
       ])
   }
@@ -122,8 +122,37 @@ import Tokenization
         #""schema":{"type":"integer"}"#))
   }
 
+  /// Who asks for no thinking is shown none.
+  @Test(arguments: [
+    ("", ReasoningRequest.off, false), (#", "thinking": null"#, .off, false),
+    (#", "thinking": {"type": "disabled"}"#, .off, false),
+    (#", "thinking": {"type": "adaptive"}"#, ReasoningRequest(isEnabled: true), true),
+    (
+      #", "thinking": {"type": "enabled", "budget_tokens": 9}, "output_config": {"effort": "max"}"#,
+      ReasoningRequest(effort: .xhigh, isEnabled: true, budgetTokens: 9), true
+    ),
+  ])
+  func thinking(field: String, request: ReasoningRequest, shows: Bool) throws {
+    let body = try decode(MessagesBody.self, "{\(Self.hi)\(field)}")
+    #expect(body.fields.reasoning == request)
+    #expect(body.showsThinking == shows)
+  }
+
   @Test(
     arguments: [
+      (#"\#(hi), "max_tokens": 1, "thinking": 3"#, "missing_field", "thinking.type"),
+      (
+        #"\#(hi), "max_tokens": 1, "thinking": {"type": "much"}"#, "unsupported_value",
+        "thinking.type"
+      ),
+      (
+        #"\#(hi), "max_tokens": 1, "thinking": {"type": "enabled", "budget_tokens": 0}"#,
+        "invalid_value", "thinking.budget_tokens"
+      ),
+      (
+        #"\#(hi), "max_tokens": 1, "output_config": {"effort": 3}"#, "invalid_type",
+        "output_config.effort"
+      ),
       (hi, "missing_field", "max_tokens"),
       (#"\#(hi), "max_tokens": "x""#, "invalid_type", "max_tokens"),
       (#"\#(hi), "max_tokens": 1.5"#, "invalid_value", "max_tokens"),

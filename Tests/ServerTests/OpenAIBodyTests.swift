@@ -62,7 +62,8 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
       (#"{"model": "auto"}"#, "missing_field", "messages"),
       (#"{"model": "auto", "messages": []}"#, "invalid_value", "messages"),
       (#"{"model": 4, \#(hi)}"#, "invalid_type", "model"),
-      (#"{"model": "auto", "n": 2, \#(hi)}"#, "unsupported_value", "n"),
+      (#"{"model": "auto", "n": 0, \#(hi)}"#, "invalid_value", "n"),
+      (#"{"model": "auto", "n": 129, \#(hi)}"#, "invalid_value", "n"),
       (#"{"model": "auto", "thalamus": {"flag": {}}, \#(hi)}"#, "unknown_key", "thalamus.flag"),
       (
         #"{"model": "auto", "constraints": {"local_only": true}, \#(hi)}"#, "misplaced_key",
@@ -104,19 +105,28 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
   @Test func completion() throws {
     let body = try decode(
       CompletionBody.self, #"{"model": "a", "prompt": ["Once"], "echo": true, "max_tokens": 2}"#)
-    #expect(body.prompt == "Once" && body.echoes && !body.streams && !body.includesUsage)
+    #expect(
+      body.prompts == ["Once"] && body.count == 1 && body.echoes && !body.streams
+        && !body.includesUsage)
     #expect(body.fields.maxTokens == 2)
-    #expect(try decode(CompletionBody.self, #"{"model": "a", "prompt": "Once"}"#).prompt == "Once")
+    let several = try decode(
+      CompletionBody.self, #"{"prompt": ["a", "b"], "n": 64, "best_of": 64}"#)
+    #expect(several.prompts == ["a", "b"] && several.count == 64)
   }
 
   @Test(
     arguments: [
       (#"{"model": "a"}"#, "missing_field", "prompt"),
       (#"{"model": "a", "prompt": ""}"#, "invalid_value", "prompt"),
-      (#"{"model": "a", "prompt": []}"#, "unsupported_value", "prompt"),
-      (#"{"model": "a", "prompt": ["a", "b"]}"#, "unsupported_value", "prompt"),
+      (#"{"model": "a", "prompt": []}"#, "invalid_value", "prompt"),
+      (#"{"model": "a", "prompt": ["a", ""]}"#, "invalid_value", "prompt"),
+      (#"{"model": "a", "prompt": ["a", "b"], "n": 65}"#, "invalid_value", "n"),
+      (
+        "{\"prompt\": [\(Array(repeating: #""a""#, count: 129).joined(separator: ","))]}",
+        "invalid_value", "prompt"
+      ),
       (#"{"model": "a", "prompt": [1, 2]}"#, "invalid_type", "prompt"),
-      (#"{"model": "a", "prompt": "a", "n": 0}"#, "unsupported_value", "n"),
+      (#"{"model": "a", "prompt": "a", "n": 0}"#, "invalid_value", "n"),
       (#"{"model": "a", "prompt": "a", "best_of": 4}"#, "unsupported_parameter", "best_of"),
       (#"{"model": "a", "prompt": "a", "suffix": "b"}"#, "unsupported_parameter", "suffix"),
       (

@@ -114,6 +114,28 @@ struct UsageBody: Encodable {
   }
 }
 
+extension UsageBody {
+  /// What several answers took together; of mixtures of experts it says nothing.
+  ///
+  /// - Parameter count: How many answers in a row are to one prompt, which counts once.
+  init(_ parts: [UsageBody], answersOfAPrompt count: Int) {
+    func sum(_ count: (UsageBody) -> Int) -> Int { parts.reduce(0) { $0 + count($1) } }
+    let prompts = stride(from: 0, to: parts.count, by: count).map { parts[$0] }
+    prompt_tokens = prompts.reduce(0) { $0 + $1.prompt_tokens }
+    completion_tokens = sum(\.completion_tokens)
+    total_tokens = prompt_tokens + completion_tokens
+    prompt_tokens_details = PromptTokens(
+      cached_tokens: prompts.reduce(0) { $0 + $1.prompt_tokens_details.cached_tokens })
+    let reasoning = sum { $0.completion_tokens_details?.reasoning_tokens ?? 0 }
+    completion_tokens_details =
+      reasoning > 0 ? CompletionTokens(reasoning_tokens: reasoning) : nil
+    active_experts = nil
+    expert_shares = nil
+    let costs = parts.compactMap(\.cost_usd)
+    cost_usd = costs.isEmpty ? nil : costs.reduce(0, +)
+  }
+}
+
 /// Where the time of a request went, in milliseconds.
 struct TimingsBody: Encodable {
   let decision_ms: Double

@@ -7,6 +7,8 @@ import Thalamus
 package struct ChatCompletionBody: Decodable, Sendable {
   package let model: String
   package let messages: [MessageBody]
+  /// How many answers are asked for.
+  package let count: Int
   package let streams: Bool
   package let includesUsage: Bool
   /// Alternatives to each token that are asked for; nil where no log-probabilities are.
@@ -35,9 +37,7 @@ package struct ChatCompletionBody: Decodable, Sendable {
     streams = try values.decodeIfPresent(Bool.self, forKey: .stream) ?? false
     includesUsage =
       try values.decodeIfPresent(StreamOptions.self, forKey: .streamOptions)?.include_usage ?? false
-    guard try (values.wholeNumberIfPresent(forKey: .n) ?? 1) == 1 else {
-      throw APIError.badRequest("'n' must be 1", code: "unsupported_value", param: "n")
-    }
+    count = try ChoiceCount.decode(from: values, forKey: .n)
     if try Self.isFilled(values, .functions) {
       throw APIError.badRequest(
         "'functions' is not supported; 'tools' is its successor", code: "unsupported_parameter",

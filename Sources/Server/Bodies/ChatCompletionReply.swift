@@ -5,15 +5,28 @@ import Tokenization
 /// The answer of `POST /v1/chat/completions`.
 struct ChatCompletionReply: Encodable {
   struct Choice: Encodable {
-    let index = 0
+    let index: Int
     let message: Message
     let finish_reason: String
     /// The caller's text that the answer stopped at, as vLLM tells it.
     let stop_reason: String?
     let logprobs: ChatLogprobs?
+    /// Of one among several.
+    let decision: String?
 
     private enum CodingKeys: String, CodingKey {
-      case index, message, finish_reason, stop_reason, logprobs
+      case index, message, finish_reason, stop_reason, logprobs, decision
+    }
+
+    init(
+      _ answer: Answer.Whole, index: Int, logprobs: ChatLogprobs?, decision: String?
+    ) {
+      self.index = index
+      message = Message(answer)
+      finish_reason = answer.summary.finishReason.openAIName
+      stop_reason = answer.summary.finishReason.stopText
+      self.logprobs = logprobs
+      self.decision = decision
     }
   }
 
@@ -55,17 +68,12 @@ struct ChatCompletionReply: Encodable {
 
   private enum CodingKeys: String, CodingKey { case id, object, created, model, choices, usage }
 
-  init(
-    _ decision: Decision, _ answer: Answer.Whole, logprobs: ChatLogprobs?, usage: UsageBody
-  ) {
+  /// - Parameter decision: The first answer's.
+  init(_ decision: Decision, choices: [Choice], usage: UsageBody) {
     id = "chatcmpl-\(decision.id)"
     created = Int(decision.time.timeIntervalSince1970)
     model = decision.expert
-    choices = [
-      Choice(
-        message: Message(answer), finish_reason: answer.summary.finishReason.openAIName,
-        stop_reason: answer.summary.finishReason.stopText, logprobs: logprobs)
-    ]
+    self.choices = choices
     self.usage = usage
   }
 }
@@ -110,14 +118,16 @@ struct ToolCallMore: Encodable {
 /// One event of a streamed chat completion.
 struct ChatCompletionChunk: Encodable {
   struct Choice: Encodable {
-    let index = 0
+    let index: Int
     let delta: Delta
     let finish_reason: String?
     var stop_reason: String?
     var logprobs: ChatLogprobs?
+    /// At the end of one among several.
+    var decision: String?
 
     private enum CodingKeys: String, CodingKey {
-      case index, delta, finish_reason, stop_reason, logprobs
+      case index, delta, finish_reason, stop_reason, logprobs, decision
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -128,6 +138,7 @@ struct ChatCompletionChunk: Encodable {
       try values.encode(finish_reason, forKey: .finish_reason)
       try values.encodeIfPresent(stop_reason, forKey: .stop_reason)
       try values.encodeIfPresent(logprobs, forKey: .logprobs)
+      try values.encodeIfPresent(decision, forKey: .decision)
     }
   }
 

@@ -1,9 +1,12 @@
 import Thalamus
 
-/// The body of `POST /v1/completions`: a text to continue as it stands.
+/// The body of `POST /v1/completions`: texts to continue as they stand.
 package struct CompletionBody: Decodable, Sendable {
   package let model: String
-  package let prompt: String
+  /// Never empty, and none of them is.
+  package let prompts: [String]
+  /// How many answers to each are asked for.
+  package let count: Int
   package let streams: Bool
   package let includesUsage: Bool
   package let echoes: Bool
@@ -28,34 +31,35 @@ package struct CompletionBody: Decodable, Sendable {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     model = try values.decodeIfPresent(String.self, forKey: .model) ?? "auto"
     if let one = try? values.decode(String.self, forKey: .prompt) {
-      prompt = one
+      prompts = [one]
     } else {
       guard values.contains(.prompt) else {
         throw APIError.badRequest("'prompt' is missing", code: "missing_field", param: "prompt")
       }
       guard let several = try? values.decode([String].self, forKey: .prompt) else {
         throw APIError.badRequest(
-          "'prompt' must be a text; tokens are not understood", code: "invalid_type",
-          param: "prompt")
+          "'prompt' must be a text or a list of texts; tokens are not understood",
+          code: "invalid_type", param: "prompt")
       }
-      guard several.count == 1, let only = several.first else {
-        throw APIError.badRequest(
-          "'prompt' must be one text", code: "unsupported_value", param: "prompt")
-      }
-      prompt = only
+      prompts = several
     }
-    guard !prompt.isEmpty else { throw APIError.badRequest("'prompt' is empty", param: "prompt") }
-    guard try (values.wholeNumberIfPresent(forKey: .n) ?? 1) == 1 else {
-      throw APIError.badRequest("'n' must be 1", code: "unsupported_value", param: "n")
+    guard !prompts.isEmpty, !prompts.contains(where: \.isEmpty) else {
+      throw APIError.badRequest("'prompt' is empty", param: "prompt")
     }
+    guard prompts.count <= ChoiceCount.limit else {
+      throw APIError.badRequest(
+        "'prompt' has \(prompts.count) texts; at most \(ChoiceCount.limit)", param: "prompt")
+    }
+    let count = try ChoiceCount.decode(from: values, forKey: .n, prompts: prompts.count)
+    self.count = count
     streams = try values.decodeIfPresent(Bool.self, forKey: .stream) ?? false
     includesUsage =
       try values.decodeIfPresent(StreamOptions.self, forKey: .streamOptions)?.include_usage ?? false
     echoes = try values.decodeIfPresent(Bool.self, forKey: .echo) ?? false
     try decoder.refuseUnsupported(["suffix", "best_of"] + ResponseFormatBody.otherNames) {
       name, value in
-      // One of one is what there is anyway.
-      (try? value.decode(Int.self)) == 1 && name == "best_of"
+      // The best few of as many are all of them.
+      (try? value.decode(Int.self)) == count && name == "best_of"
         || (try? value.decode(String.self)) == "" && name == "suffix"
     }
     logprobs = try LogprobsBody.ofCompletion(decoder)

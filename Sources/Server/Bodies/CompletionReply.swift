@@ -4,12 +4,16 @@ import Thalamus
 /// The answer of `POST /v1/completions`, and one event of it where it is streamed.
 struct CompletionReply: Encodable {
   struct Choice: Encodable {
-    let index = 0
+    let index: Int
     let text: String
     let finish_reason: String?
     var logprobs: CompletionLogprobs?
+    /// Of one among several, at its end.
+    var decision: String?
 
-    private enum CodingKeys: String, CodingKey { case index, text, finish_reason, logprobs }
+    private enum CodingKeys: String, CodingKey {
+      case index, text, finish_reason, logprobs, decision
+    }
 
     func encode(to encoder: any Encoder) throws {
       var values = encoder.container(keyedBy: CodingKeys.self)
@@ -17,6 +21,7 @@ struct CompletionReply: Encodable {
       try values.encode(text, forKey: .text)
       try values.encode(finish_reason, forKey: .finish_reason)
       try values.encode(logprobs, forKey: .logprobs)
+      try values.encodeIfPresent(decision, forKey: .decision)
     }
   }
 

@@ -58,6 +58,13 @@ struct MessageObject: Sendable {
     .object([("type", .string("text")), ("text", .string(text))])
   }
 
+  /// Anthropic signs what its models think; here nobody asks for a signature back.
+  static func thinking(_ text: String) -> JSONValue {
+    .object([
+      ("type", .string("thinking")), ("thinking", .string(text)), ("signature", .string("")),
+    ])
+  }
+
   static func call(id: String, name: String, input: JSONValue) -> JSONValue {
     .object([
       ("type", .string("tool_use")), ("id", .string(id)), ("name", .string(name)),
@@ -66,8 +73,10 @@ struct MessageObject: Sendable {
   }
 
   /// The blocks of an answer. A call that was cut off is none: what came of its input is no JSON.
-  static func content(_ answer: Answer.Whole) -> [JSONValue] {
-    var blocks: [JSONValue] = answer.text.isEmpty ? [] : [text(answer.text)]
+  static func content(_ answer: Answer.Whole, showsThinking: Bool) -> [JSONValue] {
+    var blocks: [JSONValue] = []
+    if showsThinking, !answer.reasoning.isEmpty { blocks.append(thinking(answer.reasoning)) }
+    if !answer.text.isEmpty { blocks.append(text(answer.text)) }
     for call in answer.toolCalls {
       guard let input = try? JSONParser.parse(Array(call.arguments.utf8)), case .object = input
       else { continue }

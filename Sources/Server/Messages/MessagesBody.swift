@@ -13,9 +13,11 @@ package struct MessagesBody: Decodable, Sendable {
   package let fields: GenerationFields
   /// Functions that the answer may ask for; nil where it may not.
   package let tools: ToolUse?
+  /// Whether what is thought before the answer is a part of the reply.
+  package let showsThinking: Bool
 
   private enum CodingKeys: String, CodingKey {
-    case model, messages, system, stream, tools, thalamus
+    case model, messages, system, stream, tools, thinking, thalamus
     case stopSequences = "stop_sequences"
     case toolChoice = "tool_choice"
     case outputConfig = "output_config"
@@ -30,7 +32,6 @@ package struct MessagesBody: Decodable, Sendable {
     try decoder.refuseUnsupported(["container", "mcp_servers"] + ResponseFormatBody.otherNames) {
       name, value in name == "mcp_servers" && (try? value.decode([String].self)) == []
     }
-    // `thinking` is passed over: an answer here has none that is told apart from its text.
     model = try values.decodeIfPresent(String.self, forKey: .model) ?? "auto"
     messages = try MessagesInput.messages(
       body[CodingKeys.messages.stringValue], system: body[CodingKeys.system.stringValue])
@@ -47,6 +48,12 @@ package struct MessagesBody: Decodable, Sendable {
       guard let format, !format.isNull else { continue }
       fields.format = try ResponseFormatBody.format(format, param: param)
     }
+    let effort = body[CodingKeys.outputConfig.stringValue]?["effort"]
+    let variables = fields.reasoning.templateVariables
+    fields.reasoning = try MessagesThinking.request(
+      body[CodingKeys.thinking.stringValue], effort: effort)
+    fields.reasoning.templateVariables = variables
+    showsThinking = fields.reasoning.isEnabled == true
     self.fields = fields
     tools = try MessagesTools.use(
       of: body[CodingKeys.tools.stringValue], choice: body[CodingKeys.toolChoice.stringValue])

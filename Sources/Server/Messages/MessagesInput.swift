@@ -7,6 +7,8 @@ enum MessagesInput {
   private struct Turn {
     let role: String
     var texts: [String] = []
+    /// What was thought before an answer.
+    var thoughts: [String] = []
     var calls: [ToolCall] = []
     /// What calls gave, in the words of chats a message each.
     var results: [ChatMessage] = []
@@ -14,9 +16,11 @@ enum MessagesInput {
     var messages: [ChatMessage] {
       // An answer's blocks are pieces of one text; others are texts of their own.
       let text = texts.joined(separator: role == "assistant" ? "" : "\n\n")
-      guard !text.isEmpty || !calls.isEmpty else { return results }
+      guard !text.isEmpty || !calls.isEmpty || !thoughts.isEmpty else { return results }
+      let thought = thoughts.isEmpty ? nil : thoughts.joined(separator: "\n\n")
       // Results come first: endpoints want them right behind the calls.
-      return results + [ChatMessage(role: role, content: text, toolCalls: calls)]
+      return results
+        + [ChatMessage(role: role, content: text, reasoning: thought, toolCalls: calls)]
     }
   }
 
@@ -93,8 +97,12 @@ enum MessagesInput {
         ChatMessage(
           role: "tool", content: try result(of: block, at: path),
           toolCallID: try block.text("tool_use_id", at: path)))
-    // What models thought is theirs: experts here have no use for another's.
-    case ("thinking", "assistant"), ("redacted_thinking", "assistant"): break
+    case ("thinking", "assistant"):
+      if let thought = try block.textIfPresent("thinking", at: path), !thought.isEmpty {
+        turn.thoughts.append(thought)
+      }
+    // Nobody but Anthropic's models can read it.
+    case ("redacted_thinking", "assistant"): break
     case ("tool_use", _), ("tool_result", _), ("thinking", _), ("redacted_thinking", _):
       throw .badRequest(
         "a block of type '\(type)' can't be in a message of the role \(turn.role)",

@@ -17,9 +17,12 @@ struct MessagesRoute: Sendable {
     let message = MessageObject(decision: answer.decision)
     var response: HTTPResponse
     if body.request.streams {
-      let stream = MessagesStream(message) { answer.costUSD($0) }
+      let stream = MessagesStream(message, showsThinking: body.request.showsThinking) {
+        answer.costUSD($0)
+      }
       response = AnswerStreaming(
         opening: stream.opening(), text: { text, _ in stream.text(text) },
+        reasoning: { stream.thinking($0) },
         toolCallStart: { stream.callStart(id: $0, name: $1) },
         toolCallArguments: { stream.callArguments($0) }, end: { stream.end($0) },
         failure: { MessagesStream.failure($0) }
@@ -28,7 +31,8 @@ struct MessagesRoute: Sendable {
       let whole = try await answer.collect()
       response = .json(
         message.json(
-          content: MessageObject.content(whole), summary: whole.summary,
+          content: MessageObject.content(whole, showsThinking: body.request.showsThinking),
+          summary: whole.summary,
           cost: answer.costUSD(whole.summary)
         ).json)
     }

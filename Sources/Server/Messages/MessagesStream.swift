@@ -5,6 +5,7 @@ import Synchronization
 /// The events of a streamed `/v1/messages`: blocks that begin, grow and end, one after another.
 final class MessagesStream: Sendable {
   private enum Block {
+    case thinking
     case text
     case call
   }
@@ -17,12 +18,17 @@ final class MessagesStream: Sendable {
   }
 
   private let message: MessageObject
+  private let showsThinking: Bool
   private let cost: @Sendable (GenerationSummary) -> Double?
   private let state = Mutex(State())
 
   /// - Parameter cost: US dollars of an answer, where the expert has a price.
-  init(_ message: MessageObject, cost: @escaping @Sendable (GenerationSummary) -> Double?) {
+  init(
+    _ message: MessageObject, showsThinking: Bool,
+    cost: @escaping @Sendable (GenerationSummary) -> Double?
+  ) {
     self.message = message
+    self.showsThinking = showsThinking
     self.cost = cost
   }
 
@@ -37,6 +43,15 @@ final class MessagesStream: Sendable {
   func opening() -> [UInt8] {
     Self.event("message_start", [("message", message.json(content: [], summary: nil))])
       + Self.event("ping")
+  }
+
+  func thinking(_ piece: String) -> [UInt8] {
+    guard showsThinking, !piece.isEmpty else { return [] }
+    return state.withLock { state in
+      let begun =
+        state.open == .thinking ? [] : Self.begin(.thinking, MessageObject.thinking(""), &state)
+      return begun + Self.delta("thinking_delta", "thinking", piece, state)
+    }
   }
 
   func text(_ piece: String) -> [UInt8] {

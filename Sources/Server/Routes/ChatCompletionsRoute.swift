@@ -16,29 +16,61 @@ struct ChatCompletionsRoute: Sendable {
     parameters.logprobs = body.logprobs
     parameters.tools = body.tools
     routing.needsLogprobs = body.logprobs != nil
-    let answer = try await service.answer(routing, parameters: parameters)
-    let usage = { @Sendable (summary: GenerationSummary) in
+    let several = try await SeveralAnswers(
+      to: [.init(routing: routing, parameters: parameters)], count: body.count, by: service)
+    let usage = { @Sendable (answer: Answer, summary: GenerationSummary) in
       UsageBody(
         summary, costUSD: answer.costUSD(summary), expertShares: body.fields.reportsExpertShares)
     }
+    let decision = several.first.decision
     if body.streams {
       return .answered(
-        by: answer.decision, Self.stream(answer, usage: body.includesUsage ? usage : nil))
+        by: decision, Self.stream(several, usage: body.includesUsage ? usage : nil))
     }
-    let whole = try await answer.collect()
-    let logprobs = body.logprobs.map { _ in ChatLogprobs(whole.logprobs, answer.bytes) }
+    var choices: [ChatCompletionReply.Choice] = []
+    var usages: [UsageBody] = []
+    for (index, answer) in several.answers.enumerated() {
+      let whole = try await answer.collect()
+      choices.append(
+        .init(
+          whole, index: index,
+          logprobs: body.logprobs.map { _ in ChatLogprobs(whole.logprobs, answer.bytes) },
+          decision: several.decision(index)))
+      usages.append(usage(answer, whole.summary))
+    }
     return .answered(
-      by: answer.decision,
+      by: decision,
       JSONCoding.response(
-        ChatCompletionReply(
-          answer.decision, whole, logprobs: logprobs, usage: usage(whole.summary))))
+        ChatCompletionReply(decision, choices: choices, usage: several.usage(usages))))
   }
 
   /// - Parameter usage: nil where the client did not ask for it.
   private static func stream(
-    _ answer: Answer, usage: (@Sendable (GenerationSummary) -> UsageBody)?
+    _ several: SeveralAnswers, usage: (@Sendable (Answer, GenerationSummary) -> UsageBody)?
   ) -> HTTPResponse {
-    let decision = answer.decision
+    let decision = several.first.decision
+    let usages = StreamedUsage()
+    let streams = several.answers.enumerated().map { index, answer in
+      (
+        answer: answer,
+        streaming: streaming(answer, index: index, of: several) { summary in
+          if let usage { usages.note(usage(answer, summary), of: index) }
+        }
+      )
+    }
+    return AnswerStreaming.response(to: streams) {
+      guard usage != nil, !usages.all.isEmpty else { return ServerSentEvents.done }
+      return ServerSentEvents.event(
+        ChatCompletionChunk(decision, choices: [], usage: several.usage(usages.all)))
+        + ServerSentEvents.done
+    }
+  }
+
+  private static func streaming(
+    _ answer: Answer, index: Int, of several: SeveralAnswers,
+    ended: @escaping @Sendable (GenerationSummary) -> Void
+  ) -> AnswerStreaming {
+    let decision = several.first.decision
     let calls = Mutex(0)
     let chunk: @Sendable (ChatCompletionChunk.Delta, FinishReason?, ChatLogprobs?) -> [UInt8] = {
       delta, reason, logprobs in
@@ -47,8 +79,9 @@ struct ChatCompletionsRoute: Sendable {
           decision,
           choices: [
             .init(
-              delta: delta, finish_reason: reason?.openAIName, stop_reason: reason?.stopText,
-              logprobs: logprobs)
+              index: index, delta: delta, finish_reason: reason?.openAIName,
+              stop_reason: reason?.stopText, logprobs: logprobs,
+              decision: reason == nil ? nil : several.decision(index))
           ]))
     }
     return AnswerStreaming(
@@ -71,13 +104,9 @@ struct ChatCompletionsRoute: Sendable {
         return chunk(.init(tool_calls: [.more(more)]), nil, nil)
       },
       end: { summary in
-        var end = chunk(.init(), summary.finishReason, nil)
-        if let usage {
-          end += ServerSentEvents.event(
-            ChatCompletionChunk(decision, choices: [], usage: usage(summary)))
-        }
-        return end + ServerSentEvents.done
+        ended(summary)
+        return chunk(.init(), summary.finishReason, nil)
       }
-    ).response(to: answer)
+    )
   }
 }

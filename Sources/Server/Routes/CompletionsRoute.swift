@@ -8,33 +8,69 @@ struct CompletionsRoute: Sendable {
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(CompletionBody.self, from: request)
-    var (routing, parameters) = service.request(
-      model: body.model, input: .continuation(body.prompt), body.routing, body.fields)
-    parameters.logprobs = body.logprobs
-    routing.needsLogprobs = body.logprobs != nil
-    // An expert always makes one token, which is left out then.
-    if body.makesNothing { parameters.maxTokens = 1 }
-    let answer = try await service.answer(
-      routing, parameters: parameters, scoresPrompt: body.echoes && body.logprobs != nil)
-    let format = CompletionFormat(answer, body)
-    if body.streams { return .answered(by: answer.decision, format.stream()) }
-    return .answered(by: answer.decision, try await format.whole())
+    let requests = body.prompts.map { prompt in
+      var (routing, parameters) = service.request(
+        model: body.model, input: .continuation(prompt), body.routing, body.fields)
+      parameters.logprobs = body.logprobs
+      routing.needsLogprobs = body.logprobs != nil
+      // An expert always makes one token, which is left out then.
+      if body.makesNothing { parameters.maxTokens = 1 }
+      return SeveralAnswers.Request(
+        routing: routing, parameters: parameters,
+        scoresPrompt: body.echoes && body.logprobs != nil)
+    }
+    let several = try await SeveralAnswers(to: requests, count: body.count, by: service)
+    let formats = several.answers.indices.map { CompletionFormat(several, index: $0, body) }
+    let decision = several.first.decision
+    if body.streams {
+      return .answered(by: decision, Self.stream(formats, of: several, body))
+    }
+    var choices: [CompletionReply.Choice] = []
+    var usages: [UsageBody] = []
+    for format in formats {
+      let (choice, usage) = try await format.whole()
+      choices.append(choice)
+      usages.append(usage)
+    }
+    return .answered(
+      by: decision,
+      JSONCoding.response(
+        CompletionReply(decision, choices: choices, usage: several.usage(usages))))
+  }
+
+  private static func stream(
+    _ formats: [CompletionFormat], of several: SeveralAnswers, _ body: CompletionBody
+  ) -> HTTPResponse {
+    let usages = StreamedUsage()
+    let streams = formats.enumerated().map { index, format in
+      (answer: format.answer, streaming: format.streaming { usages.note($0, of: index) })
+    }
+    return AnswerStreaming.response(to: streams) {
+      guard body.includesUsage, !usages.all.isEmpty else { return ServerSentEvents.done }
+      return ServerSentEvents.event(
+        CompletionReply(several.first.decision, choices: [], usage: several.usage(usages.all)))
+        + ServerSentEvents.done
+    }
   }
 }
 
 /// How one answer of `/v1/completions` is worded.
 private struct CompletionFormat: Sendable {
-  let answer: Answer
+  let several: SeveralAnswers
+  let index: Int
   let body: CompletionBody
+  var answer: Answer { several.answers[index] }
   /// Nil where no log-probabilities are asked for.
   let writer: CompletionLogprobsWriter?
   /// The prompt where it is to be given back: with log-probabilities as the expert read it, since they are of that.
   let echo: String
   let echoed: CompletionLogprobs?
 
-  init(_ answer: Answer, _ body: CompletionBody) {
-    self.answer = answer
+  init(_ several: SeveralAnswers, index: Int, _ body: CompletionBody) {
+    self.several = several
+    self.index = index
     self.body = body
+    let answer = several.answers[index]
     writer = body.logprobs.map { _ in CompletionLogprobsWriter(answer.bytes) }
     if let writer, let scores = answer.promptScores,
       case .continuation(let read) = answer.decision.prompt.expertInput
@@ -42,7 +78,7 @@ private struct CompletionFormat: Sendable {
       echo = read
       echoed = writer.next(scores, of: read)
     } else {
-      echo = body.echoes ? body.prompt : ""
+      echo = body.echoes ? body.prompts[index / body.count] : ""
       echoed = nil
     }
   }
@@ -54,7 +90,7 @@ private struct CompletionFormat: Sendable {
       summary, costUSD: answer.costUSD(summary), expertShares: body.fields.reportsExpertShares)
   }
 
-  func whole() async throws -> HTTPResponse {
+  func whole() async throws -> (CompletionReply.Choice, UsageBody) {
     let answered = try await answer.collect()
     let summary = answered.summary
     var logprobs = echoed
@@ -63,28 +99,23 @@ private struct CompletionFormat: Sendable {
       logprobs = logprobs.map { $0 + own } ?? own
     }
     let choice = CompletionReply.Choice(
-      text: body.makesNothing ? echo : echo + answered.text,
+      index: index, text: body.makesNothing ? echo : echo + answered.text,
       finish_reason: body.makesNothing ? "length" : summary.finishReason.openAIName,
-      logprobs: logprobs)
-    return JSONCoding.response(
-      CompletionReply(answer.decision, choices: [choice], usage: usage(summary)))
+      logprobs: logprobs, decision: several.decision(index))
+    return (choice, usage(summary))
   }
 
-  func stream() -> HTTPResponse {
+  func streaming(ended: @escaping @Sendable (UsageBody) -> Void) -> AnswerStreaming {
     AnswerStreaming(
       opening: echo.isEmpty ? [] : chunk(echo, nil, echoed),
       text: { text, found in
         body.makesNothing ? [] : chunk(text, nil, writer?.next(found))
       },
       end: { summary in
-        var end = chunk("", body.makesNothing ? "length" : summary.finishReason.openAIName, nil)
-        if body.includesUsage {
-          end += ServerSentEvents.event(
-            CompletionReply(answer.decision, choices: [], usage: usage(summary)))
-        }
-        return end + ServerSentEvents.done
+        ended(usage(summary))
+        return chunk("", body.makesNothing ? "length" : summary.finishReason.openAIName, nil)
       }
-    ).response(to: answer)
+    )
   }
 
   private func chunk(
@@ -92,7 +123,11 @@ private struct CompletionFormat: Sendable {
   ) -> [UInt8] {
     ServerSentEvents.event(
       CompletionReply(
-        answer.decision,
-        choices: [.init(text: text, finish_reason: reason, logprobs: logprobs)]))
+        several.first.decision,
+        choices: [
+          .init(
+            index: index, text: text, finish_reason: reason, logprobs: logprobs,
+            decision: reason == nil ? nil : several.decision(index))
+        ]))
   }
 }

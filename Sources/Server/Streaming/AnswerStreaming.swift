@@ -24,30 +24,68 @@ struct AnswerStreaming: Sendable {
   /// it the generation stops.
   func response(to answer: Answer) -> HTTPResponse {
     ServerSentEvents.response(contentType) { writer in
-      if !opening.isEmpty { try await writer.write(opening) }
-      do {
-        for try await event in answer.events {
-          switch event {
-          case .started: break
-          case .reasoning(let piece):
-            let bytes = reasoning(piece)
-            if !bytes.isEmpty { try await writer.write(bytes) }
-          case .text(let piece, let logprobs):
-            let bytes = text(piece, logprobs)
-            if !bytes.isEmpty { try await writer.write(bytes) }
-          case .toolCallStart(let id, let name):
-            let bytes = toolCallStart(id, name)
-            if !bytes.isEmpty { try await writer.write(bytes) }
-          case .toolCallArguments(let piece):
-            let bytes = toolCallArguments(piece)
-            if !bytes.isEmpty { try await writer.write(bytes) }
-          case .finished(let summary): try await writer.write(end(summary))
-          }
-        }
-      } catch let error where !(error is HTTPWriteError) && !(error is CancellationError) {
-        // The status is long sent: the error travels as an event.
-        try await writer.write(failure(APIError(any: error)))
+      _ = try await send(answer) { try await writer.write($0) }
+    }
+  }
+
+  /// Several answers in one stream, as they come.
+  ///
+  /// - Parameter closing: What follows behind the last one's end.
+  static func response(
+    to answers: [(answer: Answer, streaming: AnswerStreaming)],
+    closing: @escaping @Sendable () -> [UInt8]
+  ) -> HTTPResponse {
+    if answers.count == 1, let (answer, streaming) = answers.first {
+      return ServerSentEvents.response { writer in
+        guard try await streaming.send(answer, to: { try await writer.write($0) }) else { return }
+        try await writer.write(closing())
       }
+    }
+    return ServerSentEvents.response { writer in
+      // One writes, in the order of what comes: a client that reads slowly holds up that one alone, and what is
+      // ready meanwhile is no more than the answers are long.
+      let (pieces, source) = AsyncStream.makeStream(of: [UInt8].self)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask {
+          await withThrowingTaskGroup(of: Void.self) { group in
+            for (answer, streaming) in answers {
+              group.addTask { _ = try await streaming.send(answer) { source.yield($0) } }
+            }
+            // That an answer was cancelled is no news to the others.
+            while await group.nextResult() != nil {}
+          }
+          source.finish()
+        }
+        for await piece in pieces { try await writer.write(piece) }
+        try await writer.write(closing())
+        try await group.waitForAll()
+      }
+    }
+  }
+
+  /// Words the answer's events one by one; false where it failed midway, and says so.
+  private func send(
+    _ answer: Answer, to write: ([UInt8]) async throws -> Void
+  ) async throws -> Bool {
+    if !opening.isEmpty { try await write(opening) }
+    do {
+      for try await event in answer.events {
+        let bytes =
+          switch event {
+          case .started: [UInt8]()
+          case .reasoning(let piece): reasoning(piece)
+          case .text(let piece, let logprobs): text(piece, logprobs)
+          case .toolCallStart(let id, let name): toolCallStart(id, name)
+          case .toolCallArguments(let piece): toolCallArguments(piece)
+          case .finished(let summary): end(summary)
+          }
+        if !bytes.isEmpty { try await write(bytes) }
+      }
+      return true
+    } catch let error where !(error is HTTPWriteError) && !(error is CancellationError) {
+      // The status is long sent: the error travels as an event.
+      try await write(failure(APIError(any: error)))
+      return false
     }
   }
 }

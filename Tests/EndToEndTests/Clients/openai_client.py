@@ -78,6 +78,42 @@ paris = logprobs.tokens.index(" Paris")
 assert logprobs.text_offset[paris] == len("The capital of France is"), logprobs
 assert logprobs.token_logprobs[paris] > -4, logprobs
 
+# Several answers to one prompt, each its own decision; the prompt counts once.
+asked = {"model": "smollm2-135m", "messages": question, "temperature": 1.2, "seed": 7, "max_tokens": 12}
+one = client.chat.completions.create(**asked)
+many = client.chat.completions.create(**asked, n=3)
+texts = [choice.message.content for choice in many.choices]
+assert [choice.index for choice in many.choices] == [0, 1, 2], many
+assert texts[0] == one.choices[0].message.content and len(set(texts)) == 3, texts
+assert many.usage.prompt_tokens == one.usage.prompt_tokens, many.usage
+assert many.usage.completion_tokens > 2 * one.usage.completion_tokens, many.usage
+assert len({choice.decision for choice in many.choices}) == 3 and many.id.endswith(many.choices[0].decision), many
+streamed, ended, usage = ["", "", ""], [None] * 3, None
+for chunk in client.chat.completions.create(**asked, n=3, stream=True, stream_options={"include_usage": True}):
+    assert chunk.id == f"chatcmpl-{chunk.id.removeprefix('chatcmpl-')}" and len(chunk.choices) <= 1, chunk
+    usage = chunk.usage or usage
+    for choice in chunk.choices:
+        streamed[choice.index] += choice.delta.content or ""
+        ended[choice.index] = choice.finish_reason or ended[choice.index]
+assert streamed == texts and all(ended), (streamed, ended)
+assert usage.completion_tokens == many.usage.completion_tokens, usage
+
+# Several texts to go on with, as those who measure models send them.
+prompts = ["The capital of France is", "def add(a, b):"]
+asked = {"model": "smollm2-135m", "temperature": 0, "max_tokens": 8}
+alone = [client.completions.create(prompt=prompt, **asked).choices[0].text for prompt in prompts]
+many = client.completions.create(prompt=prompts, **asked, n=2)
+assert [choice.text for choice in many.choices] == [alone[0], alone[0], alone[1], alone[1]], many
+scored = client.completions.create(
+    model="smollm2-135m", prompt=prompts, max_tokens=0, echo=True, logprobs=1)
+assert [choice.text for choice in scored.choices] == prompts, scored
+assert all(len(choice.logprobs.token_logprobs) > 3 for choice in scored.choices), scored
+streamed = ["", ""]
+for chunk in client.completions.create(prompt=prompts, **asked, stream=True):
+    for choice in chunk.choices:
+        streamed[choice.index] += choice.text
+assert streamed == alone, streamed
+
 several = client.embeddings.create(model="minilm-l6-v2", input=["a cat", "a kitten", "a lorry"])
 vectors = [item.embedding for item in several.data]
 assert all(len(vector) == 384 for vector in vectors)
@@ -89,7 +125,7 @@ assert near > far, (near, far)
 for arguments, kind in [
     ({"model": "gpt-9", "messages": question}, openai.NotFoundError),
     ({"model": "auto", "messages": []}, openai.BadRequestError),
-    ({"model": "auto", "messages": question, "n": 2}, openai.BadRequestError),
+    ({"model": "auto", "messages": question, "n": 129}, openai.BadRequestError),
     ({"model": "auto", "messages": question,
       "extra_body": {"thalamus": {"constraints": {"max_parameters": 1}}}},
      openai.UnprocessableEntityError),

@@ -5,6 +5,7 @@ The expert `thinker` is SmolLM2 under a template that opens its thinking; a budg
 import json
 import sys
 
+import anthropic
 import ollama
 import openai
 
@@ -105,6 +106,25 @@ assert made.thinking == chat.message.thinking and not made.response, made
 made = other.generate(model="thinker", prompt=QUESTION[0]["content"], think=False, options=options)
 assert made.response == still.message.content and not made.thinking, made
 other.chat(model="thinker", messages=[*QUESTION, chat.message, QUESTION[0]], options=options)
+
+# Anthropic's: what is thought is a block of its own, for who asks for it.
+claude = anthropic.Anthropic(base_url=sys.argv[1], api_key="unused", max_retries=0, timeout=120)
+asked = {"model": "thinker", "max_tokens": 40, "messages": QUESTION, "extra_body": {"temperature": 0}}
+enabled = {"type": "enabled", "budget_tokens": 5}
+reply = claude.messages.create(**asked, thinking=enabled)
+assert [block.type for block in reply.content] == ["thinking", "text"], reply
+assert reply.content[0].thinking == message.reasoning_content and reply.content[1].text == message.content, reply
+with claude.messages.stream(**asked, thinking=enabled) as events:
+    kinds = [event.type for event in events]
+    final = events.get_final_message()
+assert [block.type for block in final.content] == ["thinking", "text"], final
+assert final.content[0].thinking == message.reasoning_content and final.content[1].text == message.content, final
+assert "thinking" in kinds and kinds.count("content_block_stop") == 2, kinds
+silent = claude.messages.create(**asked)
+assert [block.type for block in silent.content] == ["text"], silent
+assert silent.content[0].text == answers[0].choices[0].message.content, silent
+claude.messages.create(**{**asked, "messages": [
+    *QUESTION, {"role": "assistant", "content": reply.content}, {"role": "user", "content": "Sure?"}]})
 
 # A model that does not think takes no notice.
 plain = client.chat.completions.create(
