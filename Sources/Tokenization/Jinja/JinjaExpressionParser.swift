@@ -320,15 +320,27 @@ struct JinjaExpressionParser {
     return arguments
   }
 
+  /// The filters of a `filter` block: the first one's name, then more behind bars.
+  mutating func filters(of value: JinjaExpression) throws(ChatTemplateError) -> JinjaExpression {
+    var filtered = try filter(value)
+    while accept("|") { filtered = try filter(filtered) }
+    return filtered
+  }
+
+  private mutating func filter(
+    _ value: JinjaExpression
+  ) throws(ChatTemplateError) -> JinjaExpression {
+    let name = try name()
+    return .filter(value, name, token == .symbol("(") ? try arguments() : JinjaArguments())
+  }
+
   private mutating func filtersAndTests(
     _ start: JinjaExpression
   ) throws(ChatTemplateError) -> JinjaExpression {
     var value = start
     while true {
       if accept("|") {
-        let filter = try name()
-        value = .filter(
-          value, filter, token == .symbol("(") ? try arguments() : JinjaArguments())
+        value = try filter(value)
       } else if accept(name: "is") {
         let negated = accept(name: "not")
         let test = try name()

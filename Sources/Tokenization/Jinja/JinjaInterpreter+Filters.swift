@@ -14,10 +14,13 @@ extension JinjaInterpreter {
       return isMissing || (replacesFalse && !value.isTrue)
         ? call[0, "default_value"] ?? .string("") : value
     case "tojson":
+      let escapes = if case .bool(true)? = call[0, "ensure_ascii"] { true } else { false }
       return try string(
         try json(
-          value, indent: call.int(0, "indent"),
-          sortsKeys: call[3, "sort_keys"]?.isTrue ?? false))
+          // Jinja's own filter has the indent first, Hugging Face's has it second.
+          value, indent: call.int(1, "indent") ?? call.int(0, "indent"),
+          sortsKeys: call[3, "sort_keys"]?.isTrue ?? false,
+          escapes: escapes))
     case "length", "count": return .int(try length(of: value))
     case "items":
       switch value {
@@ -125,7 +128,9 @@ extension JinjaInterpreter {
   private mutating func listFilter(
     _ name: String, _ value: JinjaValue, _ call: JinjaCall
   ) throws(ChatTemplateError) -> JinjaValue {
-    let items = try iterate(value)
+    let isMapping = ["map", "select", "reject", "selectattr", "rejectattr"].contains(name)
+    // Jinja looks at these filters' input only where it is true: there may be none.
+    let items = isMapping && !value.isTrue ? [] : try iterate(value)
     switch name {
     case "list": return try list(items)
     case "first": return items.first ?? .undefined("the first item")
@@ -159,8 +164,7 @@ extension JinjaInterpreter {
       }
       return try list(kept)
     case "min", "max", "sort", "dictsort": return try ordered(name, value, items, call)
-    case "map", "select", "reject", "selectattr", "rejectattr":
-      return try mapped(name, items, call)
+    case _ where isMapping: return try mapped(name, items, call)
     default: throw error("filter \(name) is not known")
     }
   }

@@ -95,6 +95,7 @@ extension JinjaInterpreter {
         throw error("replace takes two strings")
       }
       return try replaced(text, old, new, limit: call.int(2, "count") ?? -1)
+    case "format": return try formatted(text, call)
     case "join":
       guard let first = call.positional.first else { throw error("join takes a list") }
       return try joined(try iterate(first), separator: text)
@@ -122,6 +123,45 @@ extension JinjaInterpreter {
       return .bool(!text.isEmpty && text.unicodeScalars.allSatisfy(JinjaText.isSpace))
     default: throw error("a string has no method \(name)")
     }
+  }
+
+  /// Python's `str.format` with fields that are empty, a number or a name; how a field is to be laid out is
+  /// not understood.
+  private mutating func formatted(
+    _ text: String, _ call: JinjaCall
+  ) throws(ChatTemplateError) -> JinjaValue {
+    var result = ""
+    var next = 0
+    var rest = text.unicodeScalars[...]
+    while let scalar = rest.popFirst() {
+      guard scalar == "{" || scalar == "}" else {
+        result.unicodeScalars.append(scalar)
+        continue
+      }
+      if rest.first == scalar {
+        rest.removeFirst()
+        result.unicodeScalars.append(scalar)
+        continue
+      }
+      guard scalar == "{", let end = rest.firstIndex(of: "}") else {
+        throw error("format: a single \(scalar)")
+      }
+      let field = String(rest[..<end])
+      rest = rest[rest.index(after: end)...]
+      let value: JinjaValue?
+      if field.isEmpty {
+        value = call.positional.indices.contains(next) ? call.positional[next] : nil
+        next += 1
+      } else if let index = Int(field) {
+        value = call.positional.indices.contains(index) ? call.positional[index] : nil
+      } else {
+        value = call.named.last { $0.name == field }?.value
+      }
+      guard let value else { throw error("format: nothing for {\(field)}") }
+      result += try self.text(of: value)
+      try checkLength(result.utf8.count)
+    }
+    return try string(result)
   }
 
   /// `startswith` takes a string or a tuple of them.

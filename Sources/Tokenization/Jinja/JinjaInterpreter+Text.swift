@@ -73,12 +73,26 @@ extension JinjaInterpreter {
   }
 
   /// Python's `json.dumps(value, ensure_ascii=False)`, as Hugging Face sets `tojson` up.
+  ///
+  /// - Parameter escapes: Whether what is not ASCII is escaped (`ensure_ascii`).
   mutating func json(
-    _ value: JinjaValue, indent: Int?, sortsKeys: Bool
+    _ value: JinjaValue, indent: Int?, sortsKeys: Bool, escapes: Bool = false
   ) throws(ChatTemplateError) -> String {
     var text = ""
     try writeJSON(value, indent.map { min(max($0, 0), 16) }, sortsKeys, 0, &text)
-    return text
+    guard escapes else { return text }
+    try charge(bytes: text.utf8.count * 3)
+    // Outside of strings all is ASCII.
+    var ascii = ""
+    for unit in text.utf16 {
+      if unit < 0x80 {
+        ascii.unicodeScalars.append(Unicode.Scalar(UInt8(unit)))
+      } else {
+        ascii += "\\u" + Self.hexadecimal(UInt32(unit), digits: 4)
+      }
+    }
+    try checkLength(ascii.utf8.count)
+    return ascii
   }
 
   private mutating func writeJSON(

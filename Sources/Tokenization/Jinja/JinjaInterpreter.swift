@@ -144,6 +144,11 @@ struct JinjaInterpreter {
     case .setBlock(let name, let body):
       let text = try capture(body)
       try assign(.name(name), try string(text))
+    case .filterBlock(let filters, let body):
+      let text = try string(try capture(body))
+      scopes.append([JinjaStatement.captured: text])
+      defer { scopes.removeLast() }
+      try write(try self.text(of: try evaluate(filters)))
     case .branch(let branches, let otherwise):
       for branch in branches where try evaluate(branch.condition).isTrue {
         return try run(branch.body)

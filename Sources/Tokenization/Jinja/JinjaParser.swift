@@ -60,6 +60,12 @@ struct JinjaParser {
     case "for": return try loop(&tokens, line)
     case "set": return try set(&tokens, line)
     case "macro": return try macro(&tokens, line)
+    case "filter":
+      let filters = try tokens.filters(of: .name(JinjaStatement.captured))
+      try tokens.expectEnd()
+      let (statements, closing) = try body(until: ["endfilter"], opener: "filter", line: line)
+      try closing.expectEnd()
+      return .filterBlock(filters, statements)
     case "break", "continue":
       try tokens.expectEnd()
       guard loops > 0 else { throw tokens.error("\(name) outside of a loop") }

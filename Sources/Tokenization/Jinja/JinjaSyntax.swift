@@ -42,6 +42,8 @@ struct JinjaStatement: Sendable {
     case output(JinjaExpression)
     case set([JinjaTarget], JinjaExpression)
     case setBlock(String, [JinjaStatement])
+    /// What the statements write goes through filters, in whose expression it has ``captured`` as its name.
+    case filterBlock(JinjaExpression, [JinjaStatement])
     case branch([(condition: JinjaExpression, body: [JinjaStatement])], otherwise: [JinjaStatement])
     case loop(JinjaLoopSyntax)
     case macro(JinjaMacroSyntax)
@@ -50,6 +52,9 @@ struct JinjaStatement: Sendable {
   }
   let kind: Kind
   let line: Int
+
+  /// A name that no template can write.
+  static let captured = "\0"
 }
 
 struct JinjaLoopSyntax: Sendable {
