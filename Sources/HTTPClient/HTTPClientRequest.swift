@@ -75,6 +75,10 @@ package enum HTTPClientError: Error, Equatable, Sendable, CustomStringConvertibl
   case interrupted(String)
   /// The body has more bytes than the request allowed.
   case tooLarge(limit: Int)
+  /// A redirect leads where it is not followed to.
+  case redirectRefused(String)
+  /// The file that a body goes to cannot be written.
+  case unwritable(String)
   /// The caller left.
   case cancelled
   /// The client was shut down.
@@ -87,6 +91,7 @@ package enum HTTPClientError: Error, Equatable, Sendable, CustomStringConvertibl
     case .timedOut(let problem): problem
     case .interrupted(let problem): problem
     case .tooLarge(let limit): "the response has more than \(limit) bytes"
+    case .redirectRefused(let problem), .unwritable(let problem): problem
     case .cancelled: "the request was cancelled"
     case .shutDown: "the client is shut down"
     }

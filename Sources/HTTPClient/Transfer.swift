@@ -6,6 +6,8 @@ final class Transfer: @unchecked Sendable {
   typealias Head = CheckedContinuation<Result<HTTPClientResponse, HTTPClientError>, Never>
 
   private let request: HTTPClientRequest
+  /// Takes the body in place of the response's reader.
+  private let file: DownloadFile?
   let isCancelled = Atomic<Bool>(false)
   private let head = Mutex<Head?>(nil)
   /// Handed out with the head; nil from then on.
@@ -22,11 +24,13 @@ final class Transfer: @unchecked Sendable {
   private var headerBytes = 0
   private var receivedBytes = 0
   private var isHeadSent = false
+  private var goesToFile = false
 
   private static let maximumHeaderBytes = 256 << 10
 
-  init(_ request: HTTPClientRequest) {
+  init(_ request: HTTPClientRequest, into file: DownloadFile? = nil) {
     self.request = request
+    self.file = file
     let (stream, continuation) = AsyncThrowingStream.makeStream(
       of: [UInt8].self, throwing: (any Error).self, bufferingPolicy: .unbounded)
     body = Mutex(stream)
@@ -177,6 +181,7 @@ final class Transfer: @unchecked Sendable {
 
   private func sendHead() {
     isHeadSent = true
+    goesToFile = file?.begin(status: status, headers: headers) ?? false
     let waiting = head.withLock { head in
       defer { head = nil }
       return head
@@ -193,6 +198,7 @@ final class Transfer: @unchecked Sendable {
   private func receive(body bytes: UnsafeRawBufferPointer) -> Bool {
     receivedBytes += bytes.count
     guard receivedBytes <= request.maximumBytes else { return false }
+    if goesToFile, let file { return file.append(bytes) }
     if case .terminated = pieces.yield(Array(bytes)) { return false }
     return true
   }

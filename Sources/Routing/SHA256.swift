@@ -1,13 +1,55 @@
 /// SHA-256 (FIPS 180-4), so that this room needs no library for it.
-package enum SHA256 {
+package struct SHA256: Sendable {
+  private var state: [UInt32] = [
+    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
+    0x5be0_cd19,
+  ]
+  /// Bytes that make no whole block yet.
+  private var rest: [UInt8] = []
+  private var byteCount: UInt64 = 0
+
+  /// The digest of nothing, to be added to: for what is too large to be in memory at once.
+  package init() {}
+
   /// The digest in lower-case hexadecimal.
   package static func hex(of text: String) -> String { hex(of: Array(text.utf8)) }
 
   /// The digest in lower-case hexadecimal.
   package static func hex(of bytes: some Collection<UInt8>) -> String {
+    var hash = SHA256()
+    Array(bytes).withUnsafeBytes { hash.add($0) }
+    return hash.hex
+  }
+
+  /// The 32 bytes of the digest.
+  package static func digest(of bytes: some Collection<UInt8>) -> [UInt8] {
+    var hash = SHA256()
+    Array(bytes).withUnsafeBytes { hash.add($0) }
+    return hash.digest
+  }
+
+  /// Adds bytes behind those that there were.
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    byteCount &+= UInt64(bytes.count)
+    var bytes = bytes[...]
+    if !rest.isEmpty {
+      let missing = bytes.prefix(64 - rest.count)
+      rest += missing
+      bytes = bytes.dropFirst(missing.count)
+      guard rest.count == 64 else { return }
+      rest.withUnsafeBytes { Self.mix($0, &state) }
+      rest.removeAll(keepingCapacity: true)
+    }
+    let whole = bytes.prefix(bytes.count / 64 * 64)
+    Self.mix(UnsafeRawBufferPointer(rebasing: whole), &state)
+    rest += bytes.dropFirst(whole.count)
+  }
+
+  /// The digest in lower-case hexadecimal.
+  package var hex: String {
     let digits = Array("0123456789abcdef".utf8)
     var text: [UInt8] = []
-    for byte in digest(of: bytes) {
+    for byte in digest {
       text.append(digits[Int(byte >> 4)])
       text.append(digits[Int(byte & 15)])
     }
@@ -15,38 +57,39 @@ package enum SHA256 {
   }
 
   /// The 32 bytes of the digest.
-  package static func digest(of bytes: some Collection<UInt8>) -> [UInt8] {
-    var state: [UInt32] = [
-      0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
-      0x5be0_cd19,
-    ]
-    var message = Array(bytes)
-    let bitCount = UInt64(message.count) &* 8
-    message.append(0x80)
-    while message.count % 64 != 56 { message.append(0) }
+  package var digest: [UInt8] {
+    var last = rest
+    last.append(0x80)
+    while last.count % 64 != 56 { last.append(0) }
+    let bitCount = byteCount &* 8
     for shift in stride(from: 56, through: 0, by: -8) {
-      message.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift)))
+      last.append(UInt8(truncatingIfNeeded: bitCount >> UInt64(shift)))
     }
-    var words = [UInt32](repeating: 0, count: 64)
-    message.withUnsafeBufferPointer { message in
-      for start in stride(from: 0, to: message.count, by: 64) {
-        mixBlock(message, start, &words, &state)
-      }
-    }
+    var state = state
+    last.withUnsafeBytes { Self.mix($0, &state) }
     return state.flatMap { word in
       [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) }
     }
   }
 
+  /// Mixes whole blocks of 64 bytes in.
+  private static func mix(_ message: UnsafeRawBufferPointer, _ state: inout [UInt32]) {
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
+      roundConstants.withUnsafeBufferPointer { constants in
+        for start in stride(from: 0, to: message.count, by: 64) {
+          mixBlock(message, start, words, constants, &state)
+        }
+      }
+    }
+  }
+
   private static func mixBlock(
-    _ message: UnsafeBufferPointer<UInt8>, _ start: Int, _ words: inout [UInt32],
-    _ state: inout [UInt32]
+    _ message: UnsafeRawBufferPointer, _ start: Int, _ words: UnsafeMutableBufferPointer<UInt32>,
+    _ constants: UnsafeBufferPointer<UInt32>, _ state: inout [UInt32]
   ) {
     for i in 0..<16 {
-      let at = start + 4 * i
-      words[i] =
-        UInt32(message[at]) << 24 | UInt32(message[at + 1]) << 16 | UInt32(message[at + 2]) << 8
-        | UInt32(message[at + 3])
+      words[i] = UInt32(
+        bigEndian: message.loadUnaligned(fromByteOffset: start + 4 * i, as: UInt32.self))
     }
     func turned(_ word: UInt32, _ by: UInt32) -> UInt32 { word >> by | word << (32 - by) }
     for i in 16..<64 {
@@ -66,7 +109,7 @@ package enum SHA256 {
     var h = state[7]
     for i in 0..<64 {
       let s1 = turned(e, 6) ^ turned(e, 11) ^ turned(e, 25)
-      let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ roundConstants[i] &+ words[i]
+      let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ constants[i] &+ words[i]
       let s0 = turned(a, 2) ^ turned(a, 13) ^ turned(a, 22)
       let t2 = s0 &+ ((a & b) ^ (a & c) ^ (b & c))
       h = g

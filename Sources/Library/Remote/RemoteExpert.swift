@@ -203,7 +203,7 @@ package final class RemoteExpert: Expert {
       return RemoteError.timedOut(expert: expert, problem: problem)
     case .tooLarge:
       return RemoteError.malformed(expert: expert, problem: error.description)
-    case .invalidRequest, .unreachable, .interrupted:
+    case .invalidRequest, .redirectRefused, .unwritable, .unreachable, .interrupted:
       health.failed("its endpoint cannot be reached")
       return RemoteError.unreachable(expert: expert, problem: error.description)
     }
