@@ -48,6 +48,8 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
   package var released: CalendarDate?
   /// SPDX identifier, or the name of custom terms.
   package var license: String?
+  /// Where it was fetched from, for people.
+  package var source: String?
   package var domains: [String]
   package var contextLength: Int?
   package var runs: Location
@@ -68,8 +70,8 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
   package init(
     id: String, name: String? = nil, description: String? = nil, kind: Kind = .local,
     totalParameters: Int? = nil, activeParameters: Int? = nil, released: CalendarDate? = nil,
-    license: String? = nil, domains: [String] = [], contextLength: Int? = nil,
-    runs: Location? = nil, securityLevel: Double? = nil,
+    license: String? = nil, source: String? = nil, domains: [String] = [],
+    contextLength: Int? = nil, runs: Location? = nil, securityLevel: Double? = nil,
     promptPriceUSDPerMillionTokens: Double = 0, completionPriceUSDPerMillionTokens: Double = 0,
     firstTokenMilliseconds: Double? = nil, perTokenMilliseconds: Double? = nil,
     meanOutputTokens: Double? = nil, readingEase: Double? = nil, expectedLossRatio: Double? = nil
@@ -82,6 +84,7 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
     self.activeParameters = activeParameters ?? totalParameters
     self.released = released
     self.license = license
+    self.source = source
     self.domains = domains
     self.contextLength = contextLength
     self.runs = runs ?? (kind == .remote ? .leavesMachine : .inProcess)
@@ -117,7 +120,7 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
 
 extension ExpertCard {
   package enum CodingKeys: String, CodingKey, CaseIterable {
-    case id, name, description, kind, released, license, domains, runs
+    case id, name, description, kind, released, license, source, domains, runs
     case totalParameters = "total_parameters"
     case activeParameters = "active_parameters"
     case contextLength = "context_length"
@@ -142,6 +145,7 @@ extension ExpertCard {
       activeParameters: try values.decodeIfPresent(Int.self, forKey: .activeParameters),
       released: try values.decodeIfPresent(CalendarDate.self, forKey: .released),
       license: try values.decodeIfPresent(String.self, forKey: .license),
+      source: try values.decodeIfPresent(String.self, forKey: .source),
       domains: try values.decodeIfPresent([String].self, forKey: .domains) ?? [],
       contextLength: try values.decodeIfPresent(Int.self, forKey: .contextLength),
       runs: try values.decodeIfPresent(Location.self, forKey: .runs),

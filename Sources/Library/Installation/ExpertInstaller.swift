@@ -22,6 +22,8 @@ package struct ExpertInstaller: Sendable {
     package var chatTemplate: String?
     /// The expert that an adapter is added to.
     package var base: String?
+    /// Where it was fetched from.
+    var source: String?
 
     package init() {}
   }
@@ -31,6 +33,8 @@ package struct ExpertInstaller: Sendable {
     case copy
     /// A symbolic link: the file stays where it is.
     case link
+    /// The file is there no longer.
+    case move
   }
 
   /// Adds a GGUF file, a folder with a Hugging Face checkpoint, or one with a PEFT adapter, as an
@@ -53,7 +57,7 @@ package struct ExpertInstaller: Sendable {
     let files: [String]
     switch kind {
     case .adapter:
-      files = ["adapter_config.json", "adapter_model.safetensors"]
+      files = Self.adapterFiles
       card = try adapterCard(id, folder: source, files: files, details)
     case .checkpoint:
       card = try checkpointCard(id, folder: source, details)
@@ -71,6 +75,7 @@ package struct ExpertInstaller: Sendable {
           // A download cache holds links, which a copy would keep, to places that are no longer
           // beside them.
           try FileManager.default.copyItem(at: from.resolvingSymlinksInPath(), to: to)
+        case .move: try FileManager.default.moveItem(at: from, to: to)
         case .link: try FileManager.default.createSymbolicLink(at: to, withDestinationURL: from)
         }
       }
@@ -126,6 +131,16 @@ package struct ExpertInstaller: Sendable {
     return has("config.json") && !has("adapter_config.json")
   }
 
+  /// The files of a PEFT adapter.
+  static let adapterFiles = ["adapter_config.json", "adapter_model.safetensors"]
+  /// Files of a checkpoint beside its weights: those without which it is none, and those that are read where they
+  /// are there.
+  static let neededCheckpointFiles = ["config.json", "tokenizer.json"]
+  static let optionalCheckpointFiles = [
+    CheckpointFiles.indexName, "tokenizer_config.json", "generation_config.json",
+    "chat_template.jinja",
+  ]
+
   /// The files of a checkpoint that are read.
   private static func checkpointFiles(_ folder: URL) throws(LibraryError) -> [String] {
     let weights: [String]
@@ -134,11 +149,10 @@ package struct ExpertInstaller: Sendable {
     } catch {
       throw .notInstallable(path: folder.path, problem: "\(error)")
     }
-    let beside = [
-      CheckpointFiles.indexName, "tokenizer_config.json", "generation_config.json",
-      "chat_template.jinja",
-    ].filter { FileManager.default.fileExists(atPath: folder.appending(path: $0).path) }
-    return ["config.json", "tokenizer.json"] + beside + weights
+    let beside = optionalCheckpointFiles.filter {
+      FileManager.default.fileExists(atPath: folder.appending(path: $0).path)
+    }
+    return neededCheckpointFiles + beside + weights
   }
 
   // MARK: - Cards
@@ -192,19 +206,10 @@ package struct ExpertInstaller: Sendable {
         path: folder.path,
         problem: "it has no \(file): neither a checkpoint with config.json nor a PEFT adapter")
     }
-    let manifests = try ExpertLibrary.manifests(in: directory)
-    guard let baseID = details.base else {
-      let bases = manifests.filter(\.canBeBase).map(\.card.id)
-      throw .notInstallable(
-        path: folder.path,
-        problem: "an adapter needs --base, one of \(bases.joined(separator: ", "))")
-    }
-    guard let base = manifests.first(where: { $0.card.id == baseID }) else {
-      throw .unknownExpert(id: baseID, known: manifests.map(\.card.id))
-    }
+    let base = try base(for: folder.path, details)
     var card = common(id, name: nil, license: base.card.license, details)
     card.append(("kind", Node("local_adapters")))
-    card.append(("base", Node(baseID)))
+    card.append(("base", Node(base.card.id)))
     card.append(("adapter", Node("adapter_model.safetensors")))
     var own = 0
     do {
@@ -228,6 +233,20 @@ package struct ExpertInstaller: Sendable {
     return card
   }
 
+  /// The expert that an adapter is added to.
+  func base(for path: String, _ details: Details) throws(LibraryError) -> ExpertManifest {
+    let manifests = try ExpertLibrary.manifests(in: directory)
+    guard let id = details.base else {
+      let bases = manifests.filter(\.canBeBase).map(\.card.id)
+      throw .notInstallable(
+        path: path, problem: "an adapter needs --base, one of \(bases.joined(separator: ", "))")
+    }
+    guard let base = manifests.first(where: { $0.card.id == id }) else {
+      throw .unknownExpert(id: id, known: manifests.map(\.card.id))
+    }
+    return base
+  }
+
   func common(
     _ id: String, name: String?, license: String?, _ details: Details
   ) -> [(String, Node)] {
@@ -236,6 +255,7 @@ package struct ExpertInstaller: Sendable {
     ]
     if let description = details.description { card.append(("description", Node(description))) }
     if let license = details.license ?? license { card.append(("license", Node(license))) }
+    if let source = details.source { card.append(("source", Node(source))) }
     if let released = details.released {
       card.append(("released", Node(released.description)))
     }

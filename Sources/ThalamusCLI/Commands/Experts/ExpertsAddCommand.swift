@@ -9,17 +9,23 @@ struct ExpertsAddCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "add",
     abstract:
-      "Add a GGUF file, a Hugging Face checkpoint, a PEFT adapter on an expert, or an OpenAI-compatible endpoint, to the library.",
+      "Add a GGUF file, a Hugging Face checkpoint, a PEFT adapter on an expert, a model from the Hugging Face hub, or an OpenAI-compatible endpoint, to the library.",
     discussion: """
       With --measure the new expert's loss is measured on the prompts that the router was trained on, \
       and the router is trained again: it then knows the expert. Without, the expert answers when it \
       is named, and the router leaves it alone. An endpoint can be measured where its /completions has echo and \
       logprobs, as vLLM's has; the prompts then go there. For others --loss-ratio says what the router is to expect.
+
+      hf:OWNER/REPO[@REVISION][:QUANTISATION] is fetched from the Hugging Face hub, as is hf:OWNER/REPO/FILE.gguf; \
+      hf.co/ and https://huggingface.co/ are other spellings. Without a quantisation it is the first that is there of \
+      \(HubSelection.usual.joined(separator: ", ")). A repository without GGUF files is fetched as a checkpoint or an \
+      adapter. HF_TOKEN, or the token that the hub's own tools keep, opens gated repositories; HF_ENDPOINT names a \
+      mirror. What is interrupted goes on when the command is given again.
       """)
 
   @Argument(
     help:
-      "A GGUF file; a folder with config.json, tokenizer.json and model.safetensors; one with adapter_config.json and adapter_model.safetensors; or an endpoint's base URL, such as https://api.openai.com/v1."
+      "A GGUF file; a folder with config.json, tokenizer.json and model.safetensors; one with adapter_config.json and adapter_model.safetensors; a model's name on the Hugging Face hub, such as hf:Qwen/Qwen3-0.6B-GGUF:Q8_0; or an endpoint's base URL, such as https://api.openai.com/v1."
   )
   var path: String
 
@@ -87,8 +93,11 @@ struct ExpertsAddCommand: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try options.load()
-    let isEndpoint = ["http://", "https://"].contains { path.lowercased().hasPrefix($0) }
+    let reference = try HubReference(path)
+    let isEndpoint =
+      reference == nil && ["http://", "https://"].contains { path.lowercased().hasPrefix($0) }
     try checkOptions(isEndpoint: isEndpoint)
+    if reference != nil, link { throw ValidationError("--link is for a file that is here") }
     var details = ExpertInstaller.Details()
     details.id = id
     details.base = base
@@ -127,7 +136,12 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       }
       return
     }
-    let manifest = try installer.add(path, details: details, transfer: link ? .link : .copy)
+    let manifest =
+      if let reference {
+        try await HubDownload.add(reference, to: installer, details: details)
+      } else {
+        try installer.add(path, details: details, transfer: link ? .link : .copy)
+      }
     Output.text("\(manifest.card.id) is added: \(manifest.folder)/expert.yaml")
     guard measure else {
       Output.text(

@@ -74,6 +74,7 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
       add("description", card.description)
       add("kind", card.kind.rawValue)
       add("license", card.license ?? "unknown")
+      add("source", card.source)
       add("released", card.released?.description)
       add("domains", card.domains.isEmpty ? nil : card.domains.joined(separator: ", "))
     } else {

@@ -1,0 +1,84 @@
+import Foundation
+import Transformer
+
+extension ExpertInstaller {
+  /// Fetches a model from the hub and adds it as an expert. Licence, day of release and source are the hub's where the
+  /// details have none.
+  ///
+  /// What is fetched waits in `.cache/hub` in the models folder: an attempt that is broken off is gone on with.
+  package func add(
+    _ reference: HubReference, from hub: HubClient, details: Details,
+    progress: @escaping @Sendable (HubClient.Progress) -> Void
+  ) async throws -> ExpertManifest {
+    let info = try await hub.info(reference)
+    let commit = info.commit ?? reference.revision ?? "main"
+    let listed = try await hub.files(reference, commit: commit)
+    let selection = try HubSelection(reference, among: listed)
+    var details = details
+    details.license = details.license ?? info.license
+    details.released = details.released ?? info.released
+    details.source = hub.source(selection, of: reference, commit: commit)
+    // What would be in the way afterwards, before gigabytes are fetched.
+    if case .adapter = selection {
+      _ = try base(for: "\(reference)", details)
+    } else if details.base != nil {
+      throw LibraryError.notInstallable(
+        path: "\(reference)", problem: "--base is for an adapter, and this is a model of its own")
+    }
+    if case .model(let file) = selection {
+      _ = try newFolder(
+        details.id ?? Self.id(from: String(file.name.dropLast(".gguf".count))), for: "\(reference)")
+    } else {
+      details.id = try details.id ?? Self.id(from: reference.name)
+      _ = try newFolder(details.id ?? "", for: "\(reference)")
+    }
+
+    let folder =
+      directory + "/.cache/hub/" + reference.repository.replacingOccurrences(of: "/", with: "--")
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw LibraryError.notInstallable(path: "\(reference)", problem: "\(folder) cannot be made")
+    }
+    // Only where nothing else is there, such as a part of another file.
+    defer { rmdir(folder) }
+    var fetched: [String] = []
+    func fetch(_ files: [HubFile]) async throws {
+      try HubClient.checkRoom(in: folder, for: files.reduce(0) { $0 + $1.byteCount })
+      for file in files {
+        fetched.append(
+          try await hub.fetch(
+            file, of: reference, commit: commit, into: folder, progress: progress))
+      }
+    }
+    switch selection {
+    case .model(let file): try await fetch([file])
+    case .adapter(let files): try await fetch(files)
+    case .checkpoint(let files):
+      try await fetch(files)
+      try await fetch(
+        CheckpointFiles.fileNames(in: folder).map { name in
+          guard let file = listed.first(where: { $0.path == name }) else {
+            throw HubError.badAnswer("the repository's index names \(name), which is not there")
+          }
+          return file
+        })
+    }
+    // Moved by now, or of no use.
+    defer { for path in fetched { try? FileManager.default.removeItem(atPath: path) } }
+    if case .model = selection { return try add(fetched[0], details: details, transfer: .move) }
+    return try add(folder, details: details, transfer: .move)
+  }
+}
+
+extension HubClient {
+  /// Where people find what was fetched, as it was then.
+  fileprivate func source(
+    _ selection: HubSelection, of reference: HubReference, commit: String
+  ) -> String {
+    if case .model(let file) = selection {
+      return "\(page(reference))/blob/\(commit)/\(file.path)"
+    }
+    return "\(page(reference))/tree/\(commit)"
+  }
+}
