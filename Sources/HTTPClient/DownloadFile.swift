@@ -5,6 +5,7 @@ import Synchronization
 final class DownloadFile: Sendable {
   private struct State {
     var length: Int
+    var isClosed = false
     var problem: HTTPClientError?
   }
 
@@ -28,14 +29,14 @@ final class DownloadFile: Sendable {
     guard descriptor >= 0 else { throw Self.unwritable(path) }
     // Two that write to one file would leave neither's content.
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      close(descriptor)
+      _ = Foundation.close(descriptor)
       throw .unwritable("\(path) is being fetched by another process")
     }
     let end = Int(lseek(descriptor, 0, SEEK_END))
     let isPart = (0..<max(byteCount, 1)).contains(end)
     guard isPart || ftruncate(descriptor, 0) == 0 else {
       let problem = Self.unwritable(path)
-      close(descriptor)
+      _ = Foundation.close(descriptor)
       throw problem
     }
     self.path = path
@@ -44,7 +45,15 @@ final class DownloadFile: Sendable {
     state = Mutex(State(length: isPart ? end : 0, problem: nil))
   }
 
-  deinit { close(descriptor) }
+  deinit { close() }
+
+  /// Lets go of the file, for whoever is next. What still comes is not taken.
+  func close() {
+    state.withLock { state in
+      if !state.isClosed { _ = Foundation.close(descriptor) }
+      state.isClosed = true
+    }
+  }
 
   private static func unwritable(_ path: String) -> HTTPClientError {
     .unwritable("\(path) cannot be written: \(String(cString: strerror(errno)))")
@@ -54,7 +63,7 @@ final class DownloadFile: Sendable {
   func begin(status: Int, headers: [String: String]) -> Bool {
     state.withLock { state in
       switch status {
-      case 200:
+      case 200 where !state.isClosed:
         state.length = 0
         if ftruncate(descriptor, 0) != 0 { state.problem = Self.unwritable(path) }
         return true
@@ -77,7 +86,7 @@ final class DownloadFile: Sendable {
   /// False where it takes no more, which ends the transfer.
   func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
     let length: Int? = state.withLock { state in
-      guard state.problem == nil else { return nil }
+      guard state.problem == nil, !state.isClosed else { return nil }
       guard state.length + bytes.count <= byteCount else {
         state.problem = .tooLarge(limit: byteCount)
         return nil

@@ -14,6 +14,8 @@ extension HTTPClient {
     progress: @escaping @Sendable (Int) -> Void = { _ in }
   ) async throws(HTTPClientError) -> HTTPClientResponse {
     let file = try DownloadFile(path: path, byteCount: byteCount, progress: progress)
+    // The client's thread may hold it for a moment longer.
+    defer { file.close() }
     var request = request
     request.maximumBytes = byteCount
     if file.length > 0 { request.headers.append(("Range", "bytes=\(file.length)-")) }

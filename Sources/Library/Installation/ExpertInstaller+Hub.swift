@@ -42,9 +42,10 @@ extension ExpertInstaller {
     }
     // Only where nothing else is there, such as a part of another file.
     defer { rmdir(folder) }
+    if case .model = selection {} else { Self.forget(in: folder) }
     var fetched: [String] = []
     func fetch(_ files: [HubFile]) async throws {
-      try HubClient.checkRoom(in: folder, for: files.reduce(0) { $0 + $1.byteCount })
+      try HubClient.checkRoom(in: folder, for: files)
       for file in files {
         fetched.append(
           try await hub.fetch(
@@ -68,6 +69,13 @@ extension ExpertInstaller {
     defer { for path in fetched { try? FileManager.default.removeItem(atPath: path) } }
     if case .model = selection { return try add(fetched[0], details: details, transfer: .move) }
     return try add(folder, details: details, transfer: .move)
+  }
+
+  /// Takes out what an attempt at another revision may have left: such a file would be read as one of this.
+  private static func forget(in folder: String) {
+    for name in neededCheckpointFiles + optionalCheckpointFiles + ["adapter_config.json"] {
+      try? FileManager.default.removeItem(atPath: folder + "/" + name)
+    }
   }
 }
 

@@ -24,11 +24,10 @@ extension HubClient {
     {
       return place
     }
-    // By its content, so that what is left of another is not gone on with. A small file's is not known.
-    let partial = "\(place).\(file.sha256?.prefix(16) ?? "new").partial"
+    let partial = Self.partial(of: file, in: folder)
     if file.sha256 == nil { try? FileManager.default.removeItem(atPath: partial) }
     if Self.size(partial) != file.byteCount || file.byteCount == 0 {
-      try Self.checkRoom(in: folder, for: file.byteCount - (Self.size(partial) ?? 0))
+      try Self.checkRoom(in: folder, for: [file])
       try await download(file, of: reference, commit: commit, to: partial, progress)
     }
     if let problem = try Self.problem(of: partial, file) {
@@ -93,14 +92,26 @@ extension HubClient {
     return hash.hex
   }
 
-  /// - Throws: Where a folder's file system has no room for so many bytes more, and a little to live with.
-  static func checkRoom(in folder: String, for byteCount: Int) throws(HubError) {
+  /// Where a file grows: by its content's name, so that what is left of another is not gone on with. A small file's
+  /// content has none.
+  private static func partial(of file: HubFile, in folder: String) -> String {
+    "\(folder)/\(file.name).\(file.sha256?.prefix(16) ?? "new").partial"
+  }
+
+  /// - Throws: Where a folder's file system has no room for what of the files is not there yet, and a little to live
+  ///   with.
+  static func checkRoom(in folder: String, for files: [HubFile]) throws(HubError) {
     var system = statvfs()
     guard statvfs(folder, &system) == 0 else { return }
-    let free = Int(clamping: UInt64(system.f_bavail)) * Int(clamping: UInt64(system.f_frsize))
-    let needed = byteCount + (64 << 20)
-    guard free >= needed else {
-      throw .noRoom(path: folder, neededBytes: needed, freeBytes: free)
+    let free = Int(clamping: UInt64(system.f_bavail))
+      .multipliedReportingOverflow(by: Int(clamping: UInt64(system.f_frsize)))
+    var needed = 64 << 20
+    for file in files {
+      let here = max(size(partial(of: file, in: folder)) ?? 0, size(folder + "/" + file.name) ?? 0)
+      needed = Int(clamping: UInt64(needed) + UInt64(max(file.byteCount - here, 0)))
+    }
+    guard free.overflow || free.partialValue >= needed else {
+      throw .noRoom(path: folder, neededBytes: needed, freeBytes: free.partialValue)
     }
   }
 }

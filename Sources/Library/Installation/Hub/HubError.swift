@@ -34,7 +34,7 @@ package enum HubError: Error, Equatable, Sendable, CustomStringConvertible {
       "\(name): \(problem)" + (files.isEmpty ? "" : "\n  " + files.joined(separator: "\n  "))
     case .notFound(let what): "the hub has no \(what)"
     case .refused(let page, true):
-      "the hub refuses it to this token; whether its terms are to be accepted, \(page) says"
+      "the hub refuses it to this token; its terms may have to be accepted at \(page)"
     case .refused(let page, false):
       "the hub refuses it without a token, or it is not there: see \(page), and put a token in HF_TOKEN"
     case .busy(let host, let seconds):
