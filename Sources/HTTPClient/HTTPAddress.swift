@@ -32,16 +32,15 @@ package struct HTTPAddress: Sendable, Equatable {
         throw .invalidRequest("'\(text.prefix(200))' is no URL of http or https")
       }
     }
-    func part(_ part: CURLUPart) -> String {
+    func part(_ part: CURLUPart, flags: UInt32 = 0) -> String {
       var text: UnsafeMutablePointer<CChar>?
-      guard curl_url_get(handle, part, &text, UInt32(CURLU_DEFAULT_PORT)) == CURLUE_OK, let text
-      else { return "" }
+      guard curl_url_get(handle, part, &text, flags) == CURLUE_OK, let text else { return "" }
       defer { curl_free(text) }
       return String(cString: text)
     }
     scheme = part(CURLUPART_SCHEME).lowercased()
     host = part(CURLUPART_HOST).lowercased()
-    port = part(CURLUPART_PORT)
+    port = part(CURLUPART_PORT, flags: UInt32(CURLU_DEFAULT_PORT))
     url = part(CURLUPART_URL)
     guard ["http", "https"].contains(scheme), !host.isEmpty else {
       throw .invalidRequest("'\(url.prefix(200))' is no URL of http or https")

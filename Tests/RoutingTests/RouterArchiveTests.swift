@@ -100,4 +100,15 @@ import Testing
       SHA256.hex(of: String(repeating: "a", count: 1_000_000))
         == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
+
+  /// Pieces of any length make the digest of the whole.
+  @Test(arguments: [1, 3, 55, 56, 63, 64, 65, 127, 128, 1000]) func digestsOfPieces(length: Int) {
+    let bytes = (0..<777).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    var hash = SHA256()
+    for start in stride(from: 0, to: bytes.count, by: length) {
+      Array(bytes[start..<min(start + length, bytes.count)]).withUnsafeBytes { hash.add($0) }
+    }
+    #expect(hash.hex == SHA256.hex(of: bytes))
+    #expect(hash.digest == SHA256.digest(of: bytes))
+  }
 }
