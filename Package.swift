@@ -79,7 +79,7 @@ let package = Package(
     .testTarget(name: "ServerTests", dependencies: ["Server"]),
     .testTarget(name: "ThalamusTests", dependencies: ["Thalamus", "HTTP"]),
     .testTarget(
-      name: "LibraryTests", dependencies: ["Library", "Grammar", "JSON", "HTTP"],
+      name: "LibraryTests", dependencies: ["Library", "Routing", "Grammar", "JSON", "HTTP"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "RoutingTests", dependencies: ["Routing"], resources: [.copy("Fixtures")]),
@@ -100,7 +100,7 @@ let package = Package(
       name: "DecisionLogTests",
       dependencies: ["DecisionLog", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["ThalamusCLI"],
+      name: "EndToEndTests", dependencies: ["ThalamusCLI", "HTTP", "Routing"],
       exclude: ["requirements.txt", "Clients"]),
   ],
   swiftLanguageModes: [.v6],

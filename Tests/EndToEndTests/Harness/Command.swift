@@ -9,7 +9,8 @@ enum Command {
   }
 
   static func run(
-    _ executable: URL, _ arguments: [String], input: String? = nil
+    _ executable: URL, _ arguments: [String], input: String? = nil,
+    environment: [String: String] = [:]
   ) async throws -> Outcome {
     let folder = FileManager.default.temporaryDirectory.appending(
       path: "thalamus-command-\(UUID().uuidString)")
@@ -21,6 +22,7 @@ enum Command {
     let process = Process()
     process.executableURL = executable
     process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.currentDirectoryURL = Binary.packageRoot
     process.standardInput = try FileHandle(forReadingFrom: paths[0])
     process.standardOutput = try FileHandle(forWritingTo: paths[1])
