@@ -124,7 +124,7 @@ import Tokenization
 
   /// Who asks for no thinking is shown none.
   @Test(arguments: [
-    ("", ReasoningRequest.off, false), (#", "thinking": null"#, .off, false),
+    ("", ReasoningRequest.unasked, false), (#", "thinking": null"#, .unasked, false),
     (#", "thinking": {"type": "disabled"}"#, .off, false),
     (#", "thinking": {"type": "adaptive"}"#, ReasoningRequest(isEnabled: true), true),
     (
@@ -135,6 +135,7 @@ import Tokenization
   func thinking(field: String, request: ReasoningRequest, shows: Bool) throws {
     let body = try decode(MessagesBody.self, "{\(Self.hi)\(field)}")
     #expect(body.fields.reasoning == request)
+    #expect(body.fields.reasoning.isOff == !shows)
     #expect(body.showsThinking == shows)
   }
 

@@ -10,6 +10,9 @@ package struct ReasoningRequest: Sendable, Equatable {
   package var effort: Effort?
   /// Whether it is to think; nil leaves that to its chat template.
   package var isEnabled: Bool?
+  /// Whether the caller expects none, without having asked for none: a model here that can answers at once, and
+  /// no endpoint is told, since many refuse what they don't know.
+  package var isUnasked = false
   /// Tokens after which its thinking is ended; nil lets it think to its own end.
   package var budgetTokens: Int?
   /// Further variables of its chat template, by name.
@@ -33,11 +36,18 @@ package struct ReasoningRequest: Sendable, Equatable {
   /// No thinking at all.
   package static let off = ReasoningRequest(isEnabled: false)
 
+  /// None expected.
+  package static var unasked: ReasoningRequest {
+    var request = ReasoningRequest()
+    request.isUnasked = true
+    return request
+  }
+
   /// Whether the model is to answer at once.
   package var isOff: Bool {
     switch templateVariables["enable_thinking"] {
     case .bool(let isEnabled)?: !isEnabled
-    default: isEnabled.map { !$0 } ?? (effort == Effort.none || budgetTokens == 0)
+    default: isEnabled.map { !$0 } ?? (isUnasked || effort == Effort.none || budgetTokens == 0)
     }
   }
 

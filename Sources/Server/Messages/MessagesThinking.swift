@@ -8,8 +8,9 @@ enum MessagesThinking {
   static func request(
     _ value: JSONValue?, effort: JSONValue?
   ) throws(APIError) -> ReasoningRequest {
-    var request = ReasoningRequest.off
+    var request = ReasoningRequest.unasked
     if let value, !value.isNull {
+      request = .off
       switch try value.text("type", at: "thinking") {
       case "disabled": break
       // As much as the model likes.
