@@ -109,6 +109,42 @@ extension Decoder {
   }
 }
 
+/// Runs sequences of different lengths, some reading and some decoding, in one pass, and expects of each what it
+/// gives alone.
+func expectBatchEqualsAlone(_ decoder: Decoder, _ tokens: [Int32]) throws {
+  let texts = [0..<1, 3..<40, 10..<80, 50..<59].map { Array(tokens[$0]) }
+  let alone = try texts.map { try decoder.allLogits($0, chunk: 512).last }
+  let caches = texts.map { _ in decoder.makeCache() }
+  // The second text is all but its last token in the cache already.
+  try decoder.forward([
+    BatchSegment(cache: caches[1], tokens: texts[1].dropLast(), logits: .none)
+  ])
+  let collector = LogitCollector()
+  try decoder.forward(
+    texts.indices.map {
+      BatchSegment(cache: caches[$0], tokens: texts[$0][caches[$0].count...])
+    }
+  ) { collector.receive($0) }
+  #expect(collector.count == texts.count)
+  for (index, text) in texts.enumerated() {
+    let row = collector[index, text.count - 1]
+    #expect(row.largestDifference(to: try #require(alone[index])) < 1e-4)
+  }
+}
+
+/// The distance of all logits from the exact ones, as a share of their size.
+func relativeDistance(of near: [[Float]], to exact: [[Float]]) -> Double {
+  var error = 0.0
+  var size = 0.0
+  for (row, exactRow) in zip(near, exact) {
+    for (value, truth) in zip(row, exactRow) {
+      error += Double((value - truth) * (value - truth))
+      size += Double(truth * truth)
+    }
+  }
+  return (error / size).squareRoot()
+}
+
 extension [Float] {
   var argmax: Int32 {
     var best = 0

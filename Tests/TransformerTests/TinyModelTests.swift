@@ -44,29 +44,11 @@ import Transformer
     #expect(sliced == whole)
   }
 
-  /// Sequences of different lengths, some reading and some decoding, in one pass.
   @Test(arguments: names, [WeightMatrix.Precision.float, .quantized])
   func batchEqualsAlone(name: String, precision: WeightMatrix.Precision) throws {
     let golden = try Fixture.json(name, as: Fixture.Decoding.self)
     let decoder = try Fixture.decoder(Fixture.path("\(name).gguf"), precision: precision)
-    let texts = [0..<1, 3..<40, 10..<80, 50..<59].map { Array(golden.tokens[$0]) }
-    let alone = try texts.map { try decoder.allLogits($0, chunk: 512).last }
-    let caches = texts.map { _ in decoder.makeCache() }
-    // The second text is all but its last token in the cache already.
-    try decoder.forward([
-      BatchSegment(cache: caches[1], tokens: texts[1].dropLast(), logits: .none)
-    ])
-    let collector = LogitCollector()
-    try decoder.forward(
-      texts.indices.map {
-        BatchSegment(cache: caches[$0], tokens: texts[$0][caches[$0].count...])
-      }
-    ) { collector.receive($0) }
-    #expect(collector.count == texts.count)
-    for (index, text) in texts.enumerated() {
-      let row = collector[index, text.count - 1]
-      #expect(row.largestDifference(to: try #require(alone[index])) < 1e-4)
-    }
+    try expectBatchEqualsAlone(decoder, golden.tokens)
   }
 
   @Test(arguments: names) func quantizedStaysNear(name: String) throws {
@@ -75,15 +57,7 @@ import Transformer
     let exact = try Fixture.decoder(path).allLogits(golden.tokens, chunk: 512)
     let near = try Fixture.decoder(path, precision: .quantized).allLogits(
       golden.tokens, chunk: 512)
-    var error = 0.0
-    var size = 0.0
-    for (row, exactRow) in zip(near, exact) {
-      for (value, truth) in zip(row, exactRow) {
-        error += Double((value - truth) * (value - truth))
-        size += Double(truth * truth)
-      }
-    }
     // Random weights have no order that would average the rounding out: some 6 %.
-    #expect((error / size).squareRoot() < 0.1)
+    #expect(relativeDistance(of: near, to: exact) < 0.1)
   }
 }

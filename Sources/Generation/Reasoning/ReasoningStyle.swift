@@ -6,8 +6,9 @@ package enum ReasoningStyle: Sendable, Equatable {
   /// `<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>`.
   case channels
 
-  static let open = "<think>"
-  static let close = "</think>"
+  /// Where ``think`` begins and ends.
+  package static let open = "<think>"
+  package static let close = "</think>"
 
   /// Texts that mean something here. Where a vocabulary has one as a single token, that token alone is meant by it,
   /// whether or not decoding shows it.

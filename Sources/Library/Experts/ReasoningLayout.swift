@@ -12,7 +12,7 @@ package struct ReasoningLayout: Sendable, Equatable {
   package init?(templateSource source: String) {
     if source.contains("<|channel|>analysis") {
       style = .channels
-    } else if source.contains("<think>") || source.contains("</think>") {
+    } else if source.contains(ReasoningStyle.open) || source.contains(ReasoningStyle.close) {
       style = .think
     } else {
       return nil
@@ -52,7 +52,7 @@ package struct ReasoningLayout: Sendable, Equatable {
   private func openedThink(
     _ text: String, begun: ChatMessage?, isOff: Bool
   ) -> (text: String, start: ReasoningReader.Start) {
-    let open = "<think>", close = "</think>"
+    let open = ReasoningStyle.open, close = ReasoningStyle.close
     let end = text[...].trimmingSuffix { $0.isWhitespace }
     let isOpen = end.hasSuffix(open)
     let thought = begun?.reasoning ?? ""
@@ -77,7 +77,8 @@ package struct ReasoningLayout: Sendable, Equatable {
 
   /// Behind a mark that ended the thinking, what white space follows is not the answer's.
   private static func start(behind said: String) -> ReasoningReader.Start {
-    said[...].trimmingSuffix { $0.isWhitespace }.hasSuffix("</think>") ? .closed : .answer
+    said[...].trimmingSuffix { $0.isWhitespace }.hasSuffix(ReasoningStyle.close)
+      ? .closed : .answer
   }
 
   private func openedChannels(

@@ -50,6 +50,16 @@ package struct AttentionBlock: SelfAttention {
     output = try loader.projection(prefix + "attn_output", outputs: width, inputs: queryWidth)
   }
 
+  /// A block with a norm on each head's query and key.
+  static func withHeadNorms(
+    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) -> AttentionBlock {
+    var block = try AttentionBlock(layer, prefix: prefix, configuration, loader)
+    try block.loadNorms(
+      prefix: prefix, queryCount: configuration.headDim, keyCount: configuration.headDim, loader)
+    return block
+  }
+
   /// Reads the norms of queries and keys: of each head, or of all heads together.
   mutating func loadNorms(
     prefix: String, queryCount: Int, keyCount: Int, _ loader: WeightLoader

@@ -46,29 +46,19 @@ extension DecoderLayer {
       feedForward: feedForward)
   }
 
-  /// A layer with a norm before each block and another behind it, which Gemma, and GLM since 4, have.
+  /// A dense layer with a norm before each block and another behind it, which Gemma, and GLM since 4, have.
   init(
-    sandwiching prefix: String, attention: any SelfAttention, feedForward: any FeedForward,
-    _ configuration: DecoderConfiguration, _ loader: WeightLoader
+    sandwiching attention: any SelfAttention, _ index: Int, _ configuration: DecoderConfiguration,
+    _ loader: WeightLoader
   ) throws(ModelError) {
+    let prefix = "blk.\(index)."
     let width = configuration.width
     self.init(
       attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
       attention: attention,
       postAttentionNorm: try loader.vector(prefix + "post_attention_norm.weight", count: width),
       feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
-      feedForward: feedForward,
-      postFeedForwardNorm: try loader.vector(prefix + "post_ffw_norm.weight", count: width))
-  }
-
-  /// A layer as Llama has it, but for what its tensors say (biases, one tensor for several maps).
-  init(
-    dense index: Int, _ configuration: DecoderConfiguration, _ loader: WeightLoader
-  ) throws(ModelError) {
-    let prefix = "blk.\(index)."
-    try self.init(
-      prefix: prefix, attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
       feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader),
-      configuration, loader)
+      postFeedForwardNorm: try loader.vector(prefix + "post_ffw_norm.weight", count: width))
   }
 }

@@ -21,6 +21,33 @@ protocol CheckpointFamily: Sendable {
   ) throws(ModelFileError) -> TensorView?
 }
 
+/// A family whose tensors differ from GGUF's in their names alone.
+protocol NamedCheckpoint: CheckpointFamily {
+  var names: CheckpointNames { get }
+}
+
+extension NamedCheckpoint {
+  func tensor(
+    _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    try names.tensor(name, in: files)
+  }
+}
+
+/// A family that differs from GGUF in the order of queries' and keys' rows too, as Llama does.
+protocol PermutedCheckpoint: CheckpointFamily {
+  var names: CheckpointNames { get }
+  var heads: (query: Int, key: Int) { get }
+}
+
+extension PermutedCheckpoint {
+  func tensor(
+    _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    try names.tensor(name, in: files, permutedHeads: heads)
+  }
+}
+
 extension CheckpointMetadata {
   /// The keys that all families share.
   init(
@@ -150,6 +177,15 @@ struct CheckpointNames: Sendable {
       }
     }
     return modules[name.module].map { "model.layers.\(layer).\($0).\(name.kind)" }
+  }
+
+  /// A tensor as it is, except that norm weights get the 1 that Gemma adds to them.
+  func tensorWithWholeNorms(
+    _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    guard let source = self.name(name) else { return nil }
+    return name.module.hasSuffix("norm")
+      ? try files.plusOne(source) : try files.tensor(named: source)
   }
 
   /// A tensor as it is, except that queries' and keys' rows are put in GGUF's order where

@@ -13,8 +13,20 @@ package protocol DecoderFamily {
     from metadata: ArchitectureMetadata, vocabularySize: Int
   ) throws(ModelError) -> DecoderConfiguration
 
-  /// Loads one layer.
+  /// Loads one layer; as Llama's dense ones are, where the family does not say otherwise.
   static func layer(
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer
+}
+
+extension DecoderFamily {
+  package static func layer(
+    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
+  ) throws(ModelError) -> DecoderLayer {
+    let prefix = "blk.\(index)."
+    return try DecoderLayer(
+      prefix: prefix, attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
+      feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader),
+      configuration, loader)
+  }
 }

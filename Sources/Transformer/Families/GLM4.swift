@@ -17,11 +17,8 @@ package enum GLM4: DecoderFamily {
   package static func layer(
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
-    let prefix = "blk.\(index)."
-    return try DecoderLayer(
-      sandwiching: prefix,
-      attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
-      feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader),
+    try DecoderLayer(
+      sandwiching: AttentionBlock(index, prefix: "blk.\(index).", configuration, loader), index,
       configuration, loader)
   }
 }

@@ -68,13 +68,9 @@ package enum Gemma3: DecoderFamily {
   package static func layer(
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
-    let prefix = "blk.\(index)."
-    var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
-    try attention.loadNorms(
-      prefix: prefix, queryCount: configuration.headDim, keyCount: configuration.headDim, loader)
-    return try DecoderLayer(
-      sandwiching: prefix, attention: attention,
-      feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader),
+    try DecoderLayer(
+      sandwiching: AttentionBlock.withHeadNorms(
+        index, prefix: "blk.\(index).", configuration, loader), index,
       configuration, loader)
   }
 }

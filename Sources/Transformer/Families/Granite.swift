@@ -11,12 +11,6 @@ package enum Granite: DecoderFamily {
     try configuration.readGraniteFactors(metadata)
     return try configuration.validated()
   }
-
-  package static func layer(
-    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
-  ) throws(ModelError) -> DecoderLayer {
-    try DecoderLayer(dense: index, configuration, loader)
-  }
 }
 
 extension DecoderConfiguration {

@@ -19,10 +19,4 @@ package enum Mistral3: DecoderFamily {
     }
     return try configuration.validated()
   }
-
-  package static func layer(
-    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
-  ) throws(ModelError) -> DecoderLayer {
-    try DecoderLayer(dense: index, configuration, loader)
-  }
 }

@@ -32,10 +32,4 @@ package enum Phi3: DecoderFamily {
     }
     return try configuration.validated()
   }
-
-  package static func layer(
-    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
-  ) throws(ModelError) -> DecoderLayer {
-    try DecoderLayer(dense: index, configuration, loader)
-  }
 }

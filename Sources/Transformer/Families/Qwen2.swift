@@ -9,10 +9,4 @@ package enum Qwen2: DecoderFamily {
       from: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves
     ).validated()
   }
-
-  package static func layer(
-    _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
-  ) throws(ModelError) -> DecoderLayer {
-    try DecoderLayer(dense: index, configuration, loader)
-  }
 }

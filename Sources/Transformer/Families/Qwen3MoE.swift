@@ -18,9 +18,8 @@ package enum Qwen3MoE: DecoderFamily {
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
     let prefix = "blk.\(index)."
-    var attention = try AttentionBlock(index, prefix: prefix, configuration, loader)
-    try attention.loadNorms(
-      prefix: prefix, queryCount: configuration.headDim, keyCount: configuration.headDim, loader)
+    let attention = try AttentionBlock.withHeadNorms(
+      index, prefix: prefix, configuration, loader)
     return try DecoderLayer(
       prefix: prefix, attention: attention,
       feedForward: try MixtureFeedForward(index, prefix: prefix, configuration, loader),

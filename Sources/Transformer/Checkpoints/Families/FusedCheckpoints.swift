@@ -35,12 +35,12 @@ struct Phi3Checkpoint: CheckpointFamily {
 }
 
 /// GLM-4-0414 and GLM-Z1: gate and up in one tensor, and a norm behind each block too.
-struct GLM4Checkpoint: CheckpointFamily {
+struct GLM4Checkpoint: NamedCheckpoint {
   static let modelTypes = ["glm4"]
   static let architecture = GLM4.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
+  let names: CheckpointNames
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
@@ -53,12 +53,6 @@ struct GLM4Checkpoint: CheckpointFamily {
         "post_attention_norm": "post_self_attn_layernorm", "post_ffw_norm": "post_mlp_layernorm",
         "ffn_up": "mlp.gate_up_proj", "ffn_down": "mlp.down_proj",
       ])
-  }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    try names.tensor(name, in: files)
   }
 }
 

@@ -43,8 +43,6 @@ struct Gemma2Checkpoint: CheckpointFamily {
   func tensor(
     _ name: TensorName, in files: CheckpointFiles
   ) throws(ModelFileError) -> TensorView? {
-    guard let source = names.name(name) else { return nil }
-    return name.module.hasSuffix("norm")
-      ? try files.plusOne(source) : try files.tensor(named: source)
+    try names.tensorWithWholeNorms(name, in: files)
   }
 }

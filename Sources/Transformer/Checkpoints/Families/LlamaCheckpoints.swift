@@ -1,13 +1,13 @@
 import ModelFiles
 
 /// Llama and Mistral. GGUF files hold queries and keys in another order of rows.
-struct LlamaCheckpoint: CheckpointFamily {
+struct LlamaCheckpoint: PermutedCheckpoint {
   static let modelTypes = ["llama", "mistral"]
   static let architecture = Llama.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
-  private let heads: (query: Int, key: Int)
+  let names: CheckpointNames
+  let heads: (query: Int, key: Int)
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
@@ -22,22 +22,16 @@ struct LlamaCheckpoint: CheckpointFamily {
     names = try CheckpointNames(configuration, CheckpointNames.dense)
     heads = try configuration.headCounts()
   }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    try names.tensor(name, in: files, permutedHeads: heads)
-  }
 }
 
 /// SmolLM3: Llama, of whose layers every fourth knows no positions.
-struct SmolLM3Checkpoint: CheckpointFamily {
+struct SmolLM3Checkpoint: PermutedCheckpoint {
   static let modelTypes = ["smollm3"]
   static let architecture = SmolLM3.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
-  private let heads: (query: Int, key: Int)
+  let names: CheckpointNames
+  let heads: (query: Int, key: Int)
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
@@ -61,22 +55,16 @@ struct SmolLM3Checkpoint: CheckpointFamily {
     names = try CheckpointNames(configuration, CheckpointNames.dense)
     heads = try configuration.headCounts()
   }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    try names.tensor(name, in: files, permutedHeads: heads)
-  }
 }
 
 /// Ministral 3: Llama with YaRN, and queries that grow with their position.
-struct Mistral3Checkpoint: CheckpointFamily {
+struct Mistral3Checkpoint: PermutedCheckpoint {
   static let modelTypes = ["ministral3"]
   static let architecture = Mistral3.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
-  private let heads: (query: Int, key: Int)
+  let names: CheckpointNames
+  let heads: (query: Int, key: Int)
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
@@ -92,22 +80,16 @@ struct Mistral3Checkpoint: CheckpointFamily {
     names = try CheckpointNames(configuration, CheckpointNames.dense)
     heads = try configuration.headCounts()
   }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    try names.tensor(name, in: files, permutedHeads: heads)
-  }
 }
 
 /// Granite, dense; queries and keys in Llama's order.
-struct GraniteCheckpoint: CheckpointFamily {
+struct GraniteCheckpoint: PermutedCheckpoint {
   static let modelTypes = ["granite"]
   static let architecture = Granite.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
-  private let heads: (query: Int, key: Int)
+  let names: CheckpointNames
+  let heads: (query: Int, key: Int)
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
@@ -117,12 +99,6 @@ struct GraniteCheckpoint: CheckpointFamily {
     self.metadata = metadata
     heads = try configuration.headCounts()
     names = try CheckpointNames(configuration, CheckpointNames.dense)
-  }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    try names.tensor(name, in: files, permutedHeads: heads)
   }
 }
 

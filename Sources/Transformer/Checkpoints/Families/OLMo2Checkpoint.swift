@@ -1,12 +1,12 @@
 import ModelFiles
 
 /// OLMo 2 and 3, whose blocks are normalised behind.
-struct OLMo2Checkpoint: CheckpointFamily {
+struct OLMo2Checkpoint: NamedCheckpoint {
   static let modelTypes = ["olmo2", "olmo3"]
   static let architecture = OLMo2.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
+  let names: CheckpointNames
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
@@ -30,11 +30,5 @@ struct OLMo2Checkpoint: CheckpointFamily {
         "post_attention_norm": "post_attention_layernorm",
         "post_ffw_norm": "post_feedforward_layernorm",
       ]) { $1 })
-  }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    try names.tensor(name, in: files)
   }
 }

@@ -1,32 +1,26 @@
 import ModelFiles
 
 /// Qwen 2 and 2.5.
-struct Qwen2Checkpoint: CheckpointFamily {
+struct Qwen2Checkpoint: NamedCheckpoint {
   static let modelTypes = ["qwen2"]
   static let architecture = Qwen2.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
+  let names: CheckpointNames
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     metadata = try CheckpointMetadata(qwen: Self.architecture, configuration)
     names = try CheckpointNames(configuration, CheckpointNames.dense)
   }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    try names.tensor(name, in: files)
-  }
 }
 
 /// Qwen 3, dense.
-struct Qwen3Checkpoint: CheckpointFamily {
+struct Qwen3Checkpoint: NamedCheckpoint {
   static let modelTypes = ["qwen3"]
   static let architecture = Qwen3.architecture
 
   let metadata: CheckpointMetadata
-  private let names: CheckpointNames
+  let names: CheckpointNames
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     metadata = try CheckpointMetadata(qwen: Self.architecture, configuration)
@@ -35,12 +29,6 @@ struct Qwen3Checkpoint: CheckpointFamily {
       CheckpointNames.dense.merging([
         "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
       ]) { $1 })
-  }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    try names.tensor(name, in: files)
   }
 }
 
