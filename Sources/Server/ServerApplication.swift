@@ -15,14 +15,16 @@ package enum ServerApplication {
     var http = httpConfiguration(configuration.server)
     http.refuseHead = routes.refuseHead
     let server = HTTPServer(configuration: http, handler: routes.handler, logger: logger)
-    try server.start()
-    // People copy this line, and the tests wait for it.
-    logger.info("listening on http://\(configuration.server.host):\(server.port ?? 0)")
     let grace = Duration.seconds(configuration.server.shutdownGraceSeconds)
+    // Before clients can come: a crowd of them may take all file descriptors, and libdispatch traps where it
+    // finds none for its own.
     let signals = TerminationSignals {
       logger.info("shutting down: finishing running requests")
       await server.shutdown(graceTimeout: grace)
     }
+    try server.start()
+    // People copy this line, and the tests wait for it.
+    logger.info("listening on http://\(configuration.server.host):\(server.port ?? 0)")
     try await server.run()
     await service.shutDown()
     signals.cancel()

@@ -7,8 +7,10 @@ final class TerminationSignals: @unchecked Sendable {
   // Unchecked: a source may be cancelled from any thread, which its type does not say.
   private let sources: [any DispatchSourceSignal]
 
+  /// Returns when signals are listened for, and the system has given what that takes.
   init(onSignal: @escaping @Sendable () async -> Void) {
     let once = OnlyOnce()
+    let registered = DispatchSemaphore(value: 0)
     sources = [SIGTERM, SIGINT].map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
@@ -19,9 +21,11 @@ final class TerminationSignals: @unchecked Sendable {
           exit(128 + number)
         }
       }
+      source.setRegistrationHandler { registered.signal() }
       source.resume()
       return source
     }
+    for _ in sources { registered.wait() }
   }
 
   func cancel() {

@@ -18,14 +18,17 @@ struct BenchmarkServer {
       return .text("done\n")
     }
     let server = HTTPServer(configuration: configuration, handler: router.handler)
-    try server.start()
-    print(server.port ?? 0)
-    fflush(nil)
-
+    // Before clients can take all file descriptors: libdispatch needs some of its own.
     signal(SIGTERM, SIG_IGN)
     let termination = DispatchSource.makeSignalSource(signal: SIGTERM, queue: .global())
     termination.setEventHandler { Task { await server.shutdown(graceTimeout: .seconds(10)) } }
-    termination.activate()
+    await withCheckedContinuation { registered in
+      termination.setRegistrationHandler { registered.resume() }
+      termination.activate()
+    }
+    try server.start()
+    print(server.port ?? 0)
+    fflush(nil)
     try await server.run()
   }
 }
