@@ -1,5 +1,6 @@
 // Plain C: the reference for the other instruction sets, and what other machines run.
 #include "attention.h"
+#include "packed_layout.h"
 #include "sets.h"
 #include "tables.h"
 #include "vectors.h"
@@ -30,21 +31,6 @@ TK_INLINE void store_half16(uint16_t *p, v16 x) {
 #include "float_template.h"
 #include "attention_template.h"
 
-/// The left-aligned quants of vector v of a block.
-static void unpack_vector(const uint8_t *block, int bits, int v, uint8_t *u) {
-  if (bits == 8) {
-    memcpy(u, block + 64 * v, 64);
-    return;
-  }
-  const uint8_t *nibbles = block + 64 * (v % 4), *plane = block + 256;
-  for (int i = 0; i < 64; i++) {
-    int q = v < 4 ? (nibbles[i] & 15) << 4 : nibbles[i] & 0xf0;
-    if (bits == 5) q |= (plane[i] >> v & 1) << 3;
-    if (bits == 6) q |= (plane[64 * (v / 4) + i] >> (2 * (v % 4)) & 3) << 2;
-    u[i] = (uint8_t)q;
-  }
-}
-
 static void tk_generic_multiply(const tk_matrix *m, int64_t first_tile, int64_t last_tile,
                                 const tk_activation_block *x, int64_t first_row, int64_t row_count,
                                 float *out, int64_t stride, bool accumulate) {
@@ -55,16 +41,18 @@ static void tk_generic_multiply(const tk_matrix *m, int64_t first_tile, int64_t 
     for (int64_t r0 = 0; r0 < row_count; r0 += ROWS) {
       int64_t rows = row_count - r0 < ROWS ? row_count - r0 : ROWS;
       float sum[ROWS][16] = {{0}};
-      const uint8_t *block = m->tiles + t * m->blocks * m->bytes_per_block;
-      for (int64_t b = 0; b < m->blocks; b++, block += m->bytes_per_block) {
+      const uint8_t *tile = m->tiles + t * m->blocks * m->bytes_per_block;
+      for (int64_t b = 0; b < m->blocks; b++) {
+        const tk_packed_block block = tk_block_at(f, tile, b);
         uint8_t u[8][64];
-        for (int v = 0; v < 8; v++) unpack_vector(block, f.bits, v, u[v]);
+        for (int v = 0; v < 8; v++)
+          for (int i = 0; i < 64; i++) u[v][i] = (uint8_t)tk_packed_quant(f, block.quants, v, i);
         for (int g = 0; g < groups; g++) {
-          const uint8_t *scales = block + 64 * f.bits + 32 * g;
+          const int64_t at = g * tk_scale_bytes(f);
           float scale[16], offset[16] = {0};
           for (int c = 0; c < 16; c++) {
-            scale[c] = tk_half_to_float(tk_load16(scales + 2 * c));
-            if (f.has_offset) offset[c] = tk_half_to_float(tk_load16(scales + 32 * groups + 2 * c));
+            scale[c] = tk_packed_scale(f, block.scales + at, block.units, c);
+            if (f.has_offset) offset[c] = tk_packed_scale(f, block.offsets + at, block.units + 32, c);
           }
           for (int64_t r = 0; r < rows; r++) {
             int64_t row = first_row + r0 + r;

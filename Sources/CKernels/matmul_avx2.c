@@ -28,27 +28,27 @@ typedef struct {
   __m256 offsets[2][HALVES];
 } unpacked_block;
 
-TK_INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int groups,
-                      unpacked_block *out) {
+TK_INLINE void unpack(const tk_packed_block *block, tk_format f, unpacked_block *out) {
+  const __m256i lookup = lookup_of(f);
 #pragma clang loop unroll(full)
   for (int v = 0; v < STEPS; v++) {
 #pragma clang loop unroll(full)
     for (int h = 0; h < HALVES; h++) {
-      __m256i weights = half_weights(block, bits, v, h);
-      if (bits == 8) {
+      __m256i weights = half_weights(block->quants, f, lookup, v, h);
+      if (f.bits == 8) {
         weights = _mm256_xor_si256(weights, _mm256_set1_epi8((char)0x80));
         out->sizes[v][h] = _mm256_abs_epi8(weights);
       }
       out->weights[v][h] = weights;
     }
   }
-  unpack_scales(block, bits, has_offset, groups, out->scales, out->offsets);
+  unpack_scales(block, f, out->scales, out->offsets);
 }
 
 /// sums[r][h] += `rows` rows by a block. Each row's arithmetic is the same for every `rows`.
-TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unpacked_block *w,
+TK_INLINE void add_block(int rows, tk_format f, const unpacked_block *w,
                          const tk_activation_block *x, parts *sums) {
-  const int per_group = STEPS / groups;
+  const int bits = f.bits, groups = 32 / f.group, per_group = STEPS / groups;
   // Vectors whose int16 sums can be added up before widening.
   const int run = bits == 4 ? 8 : bits == 5 ? 4 : bits == 6 ? 2 : 1;
   // Left-aligns while it widens.
@@ -78,12 +78,12 @@ TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const 
     }
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++) {
-      if (!has_offset && bits != 8) {
+      if (!f.has_offset && bits != 8) {
 #pragma clang loop unroll(full)
         for (int h = 0; h < HALVES; h++)
           wide[r][h] = _mm256_add_epi32(wide[r][h], correction_of(groups, g, x + r));
       }
-      add_scaled(has_offset, groups, g, w->scales[g], w->offsets[g], x + r, wide[r], sums + r);
+      add_scaled(f.has_offset, groups, g, w->scales[g], w->offsets[g], x + r, wide[r], sums + r);
     }
   }
 }

@@ -10,15 +10,35 @@
 
 #include "avx512_vectors.h"
 
+/// A format's table, its numbers as left-aligned quants.
+TK_INLINE __m512i lookup_of(tk_format f) {
+  const __m128i numbers = _mm_loadu_si128((const __m128i *)tk_table(f.table));
+  // Shifted by words: what comes to a byte from its neighbour is masked out.
+  const __m128i aligned = f.bits == 8 ? numbers
+                                      : _mm_and_si128(_mm_slli_epi16(numbers, (int)(8 - f.bits)),
+                                                      _mm_set1_epi8((char)(0xff << (8 - f.bits))));
+  return _mm512_broadcast_i32x4(_mm_xor_si128(aligned, _mm_set1_epi8((char)0x80)));
+}
+
 /// A block's weights as vpdpbusd wants them: left-aligned quants, 4 inputs of 16 outputs each.
-TK_INLINE void unpack(const uint8_t *block, int bits, __m512i *w) {
+TK_INLINE void unpack(const uint8_t *quants, tk_format f, __m512i *w) {
+  const int bits = f.table ? 4 : f.bits;
   if (bits == 8) {
-    for (int v = 0; v < 8; v++) w[v] = _mm512_loadu_si512(block + 64 * v);
+    for (int v = 0; v < 8; v++) w[v] = _mm512_loadu_si512(quants + 64 * v);
+    return;
+  }
+  if (f.table) {
+    const __m512i lookup = lookup_of(f), low = _mm512_set1_epi8(15);
+    for (int n = 0; n < 4; n++) {
+      __m512i pair = _mm512_loadu_si512(quants + 64 * n);
+      w[n] = _mm512_shuffle_epi8(lookup, _mm512_and_si512(pair, low));
+      w[n + 4] = _mm512_shuffle_epi8(lookup, _mm512_and_si512(_mm512_srli_epi16(pair, 4), low));
+    }
     return;
   }
   const __m512i high = _mm512_set1_epi8((char)0xf0);
   for (int n = 0; n < 4; n++) {
-    __m512i pair = _mm512_loadu_si512(block + 64 * n);
+    __m512i pair = _mm512_loadu_si512(quants + 64 * n);
     w[n] = _mm512_slli_epi16(pair, 4);
     w[n + 4] = pair;
     if (bits == 4) {
@@ -29,7 +49,7 @@ TK_INLINE void unpack(const uint8_t *block, int bits, __m512i *w) {
   // (a & 0xf0) | (b & ~0xf0), then the bits below the plane's are cleared.
   enum { SELECT = 0xca };
   if (bits == 5) {
-    __m512i plane = _mm512_loadu_si512(block + 256);
+    __m512i plane = _mm512_loadu_si512(quants + 256);
     const __m512i kept = _mm512_set1_epi8((char)0xf8);
     for (int v = 0; v < 8; v++) {
       __m512i low = v < 3   ? _mm512_slli_epi16(plane, (unsigned)(3 - v))
@@ -41,7 +61,7 @@ TK_INLINE void unpack(const uint8_t *block, int bits, __m512i *w) {
   if (bits == 6) {
     const __m512i kept = _mm512_set1_epi8((char)0xfc);
     for (int v = 0; v < 8; v++) {
-      __m512i plane = _mm512_loadu_si512(block + 256 + 64 * (v / 4));
+      __m512i plane = _mm512_loadu_si512(quants + 256 + 64 * (v / 4));
       int n = v % 4;
       __m512i low = n < 1   ? _mm512_slli_epi16(plane, 2)
                     : n > 1 ? _mm512_srli_epi16(plane, (unsigned)(2 * n - 2))
@@ -55,31 +75,42 @@ TK_INLINE __m512 half_vector(const uint8_t *p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 
+/// Scales (or offsets) of 16 outputs.
+TK_INLINE __m512 scale_vector(tk_format f, const uint8_t *scales, const uint8_t *units) {
+  if (f.scales == TK_SCALES_HALF) return half_vector(scales);
+  const __m128i bytes = _mm_loadu_si128((const __m128i *)scales);
+  if (f.scales == TK_SCALES_EXPONENT)
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu8_epi32(bytes), 23));
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)), half_vector(units));
+}
+
 /// `rows` rows by one tile. Each row's arithmetic is the same for every `rows`.
-TK_INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
-  const int groups = 32 / group, per_group = group / 4;
-  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+TK_INLINE void tile_rows(int rows, tk_format f, const tk_tile_job *job) {
+  const int groups = 32 / f.group, per_group = f.group / 4;
+  const int64_t block_bytes = tk_block_bytes(f);
   __m512 sum[TK_ROW_GROUP];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) sum[r] = _mm512_setzero_ps();
-  const uint8_t *block = job->tile;
+  const uint8_t *next = job->tile + TK_PREFETCH_BYTES;
   const tk_activation_block *x = job->x;
-  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes, x += TK_ROW_GROUP) {
+  for (int64_t b = 0; b < job->blocks; b++, next += block_bytes, x += TK_ROW_GROUP) {
     if (rows <= 4) {
       for (int64_t i = 0; i < block_bytes; i += 64)
-        _mm_prefetch((const char *)block + TK_PREFETCH_BYTES + i, _MM_HINT_T0);
+        _mm_prefetch((const char *)next + i, _MM_HINT_T0);
     }
+    const tk_packed_block block = tk_block_at(f, job->tile, b);
     __m512i w[8];
-    unpack(block, bits, w);
+    unpack(block.quants, f, w);
 #pragma clang loop unroll(full)
     for (int g = 0; g < groups; g++) {
-      const uint8_t *scales = block + 64 * bits + 32 * g;
-      __m512 scale = half_vector(scales);
-      __m512 offset = has_offset ? half_vector(scales + 32 * groups) : _mm512_setzero_ps();
+      const int64_t at = g * tk_scale_bytes(f);
+      __m512 scale = scale_vector(f, block.scales + at, block.units);
+      __m512 offset = f.has_offset ? scale_vector(f, block.offsets + at, block.units + 32)
+                                   : _mm512_setzero_ps();
 #pragma clang loop unroll(full)
       for (int r = 0; r < rows; r++) {
         const tk_activation_block *a = x + r;
-        __m512i dot = has_offset ? _mm512_setzero_si512()
+        __m512i dot = f.has_offset ? _mm512_setzero_si512()
                                  : _mm512_set1_epi32(groups == 1 ? a->correction
                                                                  : a->correction16[g]);
         if (rows <= 2) {
@@ -99,7 +130,7 @@ TK_INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const t
         }
         __m512 both = _mm512_mul_ps(scale, _mm512_set1_ps(a->scale));
         sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), both, sum[r]);
-        if (has_offset)
+        if (f.has_offset)
           sum[r] = _mm512_fmadd_ps(
               offset, _mm512_set1_ps(groups == 1 ? a->scaled_sum : a->scaled_sum16[g]), sum[r]);
       }
@@ -117,27 +148,28 @@ TK_INLINE void tile_rows(int rows, int bits, bool has_offset, int group, const t
   }
 }
 
-#define ROWS_CASE(R, BITS, OFFSET, GROUP)             \
-  case R:                                             \
-    tile_rows(R, BITS, OFFSET, GROUP, job);           \
+#define ROWS_CASE(R)                 \
+  case R:                            \
+    tile_rows(R, f, job);            \
     break;
 
-#define FORMAT(NAME, BITS, OFFSET, GROUP)                                          \
+#define FORMAT(NAME, ...)                                                            \
   static __attribute__((noinline)) void NAME(int64_t rows, const tk_tile_job *job) { \
-    switch (rows) {                                                                \
-      ROWS_CASE(1, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(2, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(3, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(4, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(5, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(6, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(7, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(8, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(9, BITS, OFFSET, GROUP)                                            \
-      ROWS_CASE(10, BITS, OFFSET, GROUP)                                           \
-      ROWS_CASE(11, BITS, OFFSET, GROUP)                                           \
-      ROWS_CASE(12, BITS, OFFSET, GROUP)                                           \
-    }                                                                              \
+    const tk_format f = {__VA_ARGS__};                                               \
+    switch (rows) {                                                                  \
+      ROWS_CASE(1)                                                                   \
+      ROWS_CASE(2)                                                                   \
+      ROWS_CASE(3)                                                                   \
+      ROWS_CASE(4)                                                                   \
+      ROWS_CASE(5)                                                                   \
+      ROWS_CASE(6)                                                                   \
+      ROWS_CASE(7)                                                                   \
+      ROWS_CASE(8)                                                                   \
+      ROWS_CASE(9)                                                                   \
+      ROWS_CASE(10)                                                                  \
+      ROWS_CASE(11)                                                                  \
+      ROWS_CASE(12)                                                                  \
+    }                                                                                \
   }
 
 #include "matmul_formats.h"

@@ -19,30 +19,29 @@ typedef struct {
   __m256 offsets[2][HALVES];
 } unpacked_block;
 
-TK_INLINE void unpack(const uint8_t *block, int bits, bool has_offset, int groups,
-                      unpacked_block *out) {
+TK_INLINE void unpack(const tk_packed_block *block, tk_format f, unpacked_block *out) {
+  const __m256i lookup = lookup_of(f);
 #pragma clang loop unroll(full)
   for (int v = 0; v < STEPS; v++) {
 #pragma clang loop unroll(full)
     for (int h = 0; h < HALVES; h++)
       // Nothing comes to a byte from its neighbour, whose upper bits are zero.
-      out->weights[v][h] = _mm256_slli_epi16(half_weights(block, bits, v, h), 8 - bits);
+      out->weights[v][h] = _mm256_slli_epi16(half_weights(block->quants, f, lookup, v, h), 8 - f.bits);
   }
-  unpack_scales(block, bits, has_offset, groups, out->scales, out->offsets);
+  unpack_scales(block, f, out->scales, out->offsets);
 }
 
 /// sums[r][h] += `rows` rows by a block. Each row's arithmetic is the same for every `rows`.
-TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const unpacked_block *w,
+TK_INLINE void add_block(int rows, tk_format f, const unpacked_block *w,
                          const tk_activation_block *x, parts *sums) {
-  (void)bits;
-  const int per_group = STEPS / groups;
+  const int groups = 32 / f.group, per_group = STEPS / groups;
 #pragma clang loop unroll(full)
   for (int g = 0; g < groups; g++) {
     __m256i dot[ROWS_AT_ONCE][HALVES];
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++)
       dot[r][0] = dot[r][1] =
-          has_offset ? _mm256_setzero_si256() : correction_of(groups, g, x + r);
+          f.has_offset ? _mm256_setzero_si256() : correction_of(groups, g, x + r);
 #pragma clang loop unroll(full)
     for (int v = g * per_group; v < (g + 1) * per_group; v++) {
 #pragma clang loop unroll(full)
@@ -54,7 +53,7 @@ TK_INLINE void add_block(int rows, int bits, bool has_offset, int groups, const 
     }
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; r++)
-      add_scaled(has_offset, groups, g, w->scales[g], w->offsets[g], x + r, dot[r], sums + r);
+      add_scaled(f.has_offset, groups, g, w->scales[g], w->offsets[g], x + r, dot[r], sums + r);
   }
 }
 

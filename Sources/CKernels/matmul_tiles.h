@@ -2,6 +2,7 @@
 #pragma once
 
 #include "CKernels.h"
+#include "packed_layout.h"
 
 /// Bytes ahead of the weights in use that are fetched when few rows make memory the limit.
 #ifndef TK_PREFETCH_BYTES

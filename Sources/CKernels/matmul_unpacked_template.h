@@ -25,57 +25,55 @@ TK_INLINE void finish(const tk_tile_job *job, int64_t row, const parts *sums) {
   }
 }
 
-TK_INLINE void tile_rows(int64_t rows, int bits, bool has_offset, int group,
-                         const tk_tile_job *job) {
-  const int groups = 32 / group;
-  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+TK_INLINE void tile_rows(int64_t rows, tk_format f, const tk_tile_job *job) {
   parts sums[MOST_ROWS];
   memset(sums, 0, (size_t)rows * sizeof *sums);
-  const uint8_t *block = job->tile;
   unpacked_block w;
-  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes) {
-    unpack(block, bits, has_offset, groups, &w);
+  for (int64_t b = 0; b < job->blocks; b++) {
+    const tk_packed_block block = tk_block_at(f, job->tile, b);
+    unpack(&block, f, &w);
     const tk_activation_block *x = job->x + b * TK_ROW_GROUP;
     for (int64_t first = 0; first < rows; first += TK_ROW_GROUP, x += job->blocks * TK_ROW_GROUP) {
       const int64_t count = rows - first < TK_ROW_GROUP ? rows - first : TK_ROW_GROUP;
       parts *sum = sums + first;
       int64_t r = 0;
       for (; r + ROWS_AT_ONCE <= count; r += ROWS_AT_ONCE)
-        add_block(ROWS_AT_ONCE, bits, has_offset, groups, &w, x + r, sum + r);
-      if (count - r == 3) add_block(3, bits, has_offset, groups, &w, x + r, sum + r);
-      if (count - r == 2) add_block(2, bits, has_offset, groups, &w, x + r, sum + r);
-      if (count - r == 1) add_block(1, bits, has_offset, groups, &w, x + r, sum + r);
+        add_block(ROWS_AT_ONCE, f, &w, x + r, sum + r);
+      if (count - r == 3) add_block(3, f, &w, x + r, sum + r);
+      if (count - r == 2) add_block(2, f, &w, x + r, sum + r);
+      if (count - r == 1) add_block(1, f, &w, x + r, sum + r);
     }
   }
   for (int64_t r = 0; r < rows; r++) finish(job, r, sums + r);
 }
 
 /// Few rows: memory is the limit, so what comes next is fetched, and sums stay in registers.
-TK_INLINE void tile_few(int rows, int bits, bool has_offset, int group, const tk_tile_job *job) {
-  const int groups = 32 / group;
-  const int64_t block_bytes = 64 * bits + 32 * groups * (1 + has_offset);
+TK_INLINE void tile_few(int rows, tk_format f, const tk_tile_job *job) {
+  const int64_t block_bytes = tk_block_bytes(f);
   parts sums[ROWS_AT_ONCE];
   memset(sums, 0, (size_t)rows * sizeof *sums);
-  const uint8_t *block = job->tile;
+  const uint8_t *next = job->tile + TK_PREFETCH_BYTES;
   const tk_activation_block *x = job->x;
-  for (int64_t b = 0; b < job->blocks; b++, block += block_bytes, x += TK_ROW_GROUP) {
+  for (int64_t b = 0; b < job->blocks; b++, next += block_bytes, x += TK_ROW_GROUP) {
 #pragma clang loop unroll(full)
     for (int64_t i = 0; i < block_bytes; i += 64)
-      __builtin_prefetch((const char *)block + TK_PREFETCH_BYTES + i);
+      __builtin_prefetch(next + i);
+    const tk_packed_block block = tk_block_at(f, job->tile, b);
     unpacked_block w;
-    unpack(block, bits, has_offset, groups, &w);
-    add_block(rows, bits, has_offset, groups, &w, x, sums);
+    unpack(&block, f, &w);
+    add_block(rows, f, &w, x, sums);
   }
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; r++) finish(job, r, sums + r);
 }
 
-#define FORMAT(NAME, BITS, OFFSET, GROUP)                                            \
+#define FORMAT(NAME, ...)                                                            \
   static __attribute__((noinline)) void NAME(int64_t rows, const tk_tile_job *job) { \
+    const tk_format f = {__VA_ARGS__};                                               \
     switch (rows) {                                                                  \
-      case 1: tile_few(1, BITS, OFFSET, GROUP, job); break;                          \
-      case 2: tile_few(2, BITS, OFFSET, GROUP, job); break;                          \
-      default: tile_rows(rows, BITS, OFFSET, GROUP, job); break;                     \
+      case 1: tile_few(1, f, job); break;                                            \
+      case 2: tile_few(2, f, job); break;                                            \
+      default: tile_rows(rows, f, job); break;                                       \
     }                                                                                \
   }
 

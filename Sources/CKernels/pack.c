@@ -3,9 +3,10 @@
 
 #include "CKernels.h"
 #include "half.h"
+#include "packed_layout.h"
 #include "unpack.h"
 
-enum { F32 = 0, F16 = 1, BF16 = 30, MXFP4 = 39 };
+enum { F32 = 0, F16 = 1, BF16 = 30 };
 
 static int64_t element_bytes(uint32_t type) { return type == F32 ? 4 : 2; }
 static bool is_float(uint32_t type) { return type == F32 || type == F16 || type == BF16; }
@@ -13,17 +14,15 @@ static bool is_float(uint32_t type) { return type == F32 || type == F16 || type 
 bool tk_format_for_type(uint32_t type, tk_format *format) {
   tk_type t;
   if (is_float(type)) {
-    *format = (tk_format){8, 0, 32};
+    *format = (tk_format){.bits = 8, .group = 32};
     return true;
   }
   if (!tk_quantized_type(type, &t)) return false;
-  *format = (tk_format){t.bits, t.has_offset, t.group};
+  *format = t.format;
   return true;
 }
 
-int64_t tk_format_bytes_per_block(tk_format f) {
-  return 64 * f.bits + 32 * (32 / f.group) * (1 + f.has_offset);
-}
+int64_t tk_format_bytes_per_block(tk_format f) { return tk_block_bytes(f); }
 
 /// 32 weights of a float row as 8-bit quants about 128; returns the scale, in units of `factor` and
 /// as f16, which the quants are rounded for.
@@ -68,20 +67,23 @@ float tk_pack_magnitude(uint32_t type, const void *source, int64_t inputs, int64
   }
   tk_type t;
   if (!tk_quantized_type(type, &t)) return 0;
-  float scale_unit = 1 / (float)(1 << (8 - t.bits));
-  tk_unpacked u;
+  const tk_format f = t.format;
+  float scale_unit = 1 / (float)(1 << (8 - f.bits));
   for (int64_t r = first_row; r < last_row; r++) {
     for (int64_t b = 0; b < inputs / t.block; b++) {
       const uint8_t *block = bytes + r * stride + b * t.bytes;
-      if (t.block == 32 && type != MXFP4) {  // the scales alone, without taking the quants apart
-        u.scale[0] = tk_half_to_float(tk_load16(block));
-        u.offset[0] = t.has_offset ? tk_half_to_float(tk_load16(block + 2)) : 0;
-      } else {
+      if (f.scales == TK_SCALES_EXPONENT) {
+        tk_unpacked u;
         tk_unpack(type, block, &u);
+        largest = fmaxf(largest, scale_unit * finite_or_zero(u.scale[0]));
+        continue;
       }
-      for (int i = 0; i < t.block / t.group; i++) {
-        largest = fmaxf(largest, scale_unit * finite_or_zero(u.scale[i]));
-        if (t.has_offset) largest = fmaxf(largest, finite_or_zero(u.offset[i]));
+      // The f16 alone, without taking the quants apart.
+      float scale = tk_half_to_float(tk_load16(block + t.scale_at));
+      largest = fmaxf(largest, scale_unit * finite_or_zero(scale));
+      if (f.has_offset) {
+        float offset = tk_half_to_float(tk_load16(block + t.scale_at + 2));
+        largest = fmaxf(largest, finite_or_zero(offset));
       }
     }
   }
@@ -100,7 +102,8 @@ float tk_pack_factor(float magnitude) {
 
 /// Quants of one output in one block, already left-aligned, to their places.
 static void place(uint8_t *block, const tk_format *f, int c, const uint8_t *u) {
-  if (f->bits == 8) {
+  const int bits = f->table ? 4 : f->bits;
+  if (bits == 8) {
     for (int v = 0; v < 8; v++) memcpy(block + 64 * v + 4 * c, u + 4 * v, 4);
     return;
   }
@@ -111,7 +114,7 @@ static void place(uint8_t *block, const tk_format *f, int c, const uint8_t *u) {
     uint32_t both = (low >> 4 & 0x0f0f0f0fu) | (high & 0xf0f0f0f0u);
     memcpy(block + 64 * n + 4 * c, &both, 4);
   }
-  if (f->bits == 5) {
+  if (bits == 5) {
     uint32_t plane = 0;
     for (int v = 0; v < 8; v++) {
       uint32_t w;
@@ -119,7 +122,7 @@ static void place(uint8_t *block, const tk_format *f, int c, const uint8_t *u) {
       plane |= (w >> 3 & 0x01010101u) << v;
     }
     memcpy(block + 256 + 4 * c, &plane, 4);
-  } else if (f->bits == 6) {
+  } else if (bits == 6) {
     for (int p = 0; p < 2; p++) {
       uint32_t plane = 0;
       for (int v = 0; v < 4; v++) {
@@ -137,47 +140,62 @@ static void put_half(uint8_t *p, float value) {
   memcpy(p, &h, 2);
 }
 
-/// One row of the source (of at most one GGUF block's inputs at a time) into column c of a tile.
+/// The exponent of a power of two as a float has it; 0 for numbers below the least normal one, and for 0.
+static uint8_t exponent_of(float power) { return (uint8_t)(tk_float_to_bits(power) >> 23); }
+
+/// One row of floats into column c of a tile.
+static void pack_float_column(const tk_matrix *m, uint32_t type, const uint8_t *row, int c,
+                              uint8_t *tile) {
+  int64_t size = element_bytes(type);
+  float w[32];
+  uint8_t u[32];
+  for (int64_t b = 0; b < m->blocks; b++) {
+    int64_t n = m->inputs - 32 * b < 32 ? m->inputs - 32 * b : 32;
+    memset(w, 0, sizeof w);
+    tk_dequantize(type, row + 32 * b * size, n, w);
+    uint16_t scale = quantize_weights(w, m->factor, u);
+    tk_packed_block block = tk_block_at(m->format, tile, b);
+    place((uint8_t *)block.quants, &m->format, c, u);
+    memcpy((uint8_t *)block.scales + 2 * c, &scale, 2);
+  }
+}
+
+/// One quantised row of the source, a GGUF block at a time, into column c of a tile.
 static void pack_column(const tk_matrix *m, uint32_t type, const uint8_t *row, int c,
                         uint8_t *tile) {
-  const tk_format f = m->format;
-  float inverse = 1 / m->factor;
-  int64_t quant_bytes = 64 * f.bits;
-  int groups = 32 / f.group;
-  if (is_float(type)) {
-    int64_t size = element_bytes(type);
-    float w[32];
-    uint8_t u[32];
-    for (int64_t b = 0; b < m->blocks; b++) {
-      int64_t n = m->inputs - 32 * b < 32 ? m->inputs - 32 * b : 32;
-      memset(w, 0, sizeof w);
-      tk_dequantize(type, row + 32 * b * size, n, w);
-      uint16_t scale = quantize_weights(w, m->factor, u);
-      uint8_t *block = tile + b * m->bytes_per_block;
-      place(block, &f, c, u);
-      memcpy(block + quant_bytes + 2 * c, &scale, 2);
-    }
-    return;
-  }
   tk_type t;
   if (!tk_quantized_type(type, &t)) return;
+  const tk_format f = m->format;
+  const int groups = 32 / f.group, shift = f.table ? 4 : 8 - f.bits;
+  const int64_t width = tk_scale_bytes(f);
+  // Left-aligning what the dot product sees multiplies it by 2^(8 - bits); the scale makes up for it.
+  const float inverse = 1 / m->factor, scale_unit = inverse / (float)(1 << (8 - f.bits));
   tk_unpacked u;
-  int shift = 8 - f.bits;
-  // Left-aligning the quants multiplies them by 2^shift; the scale makes up for it.
-  float scale_unit = inverse / (float)(1 << shift);
   for (int64_t k = 0; k < m->inputs; k += t.block, row += t.bytes) {
     tk_unpack(type, row, &u);
-    if (shift) {
-      for (int i = 0; i < t.block; i++) u.q[i] = (uint8_t)(u.q[i] << shift);
-    }
+    for (int i = 0; i < t.block; i++) u.q[i] = (uint8_t)(u.q[i] << shift);
     for (int s = 0; s < t.block / 32; s++) {
-      uint8_t *block = tile + (k / 32 + s) * m->bytes_per_block;
-      place(block, &f, c, u.q + 32 * s);
+      const tk_packed_block block = tk_block_at(f, tile, k / 32 + s);
+      uint8_t *scales = (uint8_t *)block.scales, *offsets = (uint8_t *)block.offsets;
+      place((uint8_t *)block.quants, &f, c, u.q + 32 * s);
       for (int g = 0; g < groups; g++) {
-        put_half(block + quant_bytes + 32 * g + 2 * c, u.scale[groups * s + g] * scale_unit);
-        if (f.has_offset)
-          put_half(block + quant_bytes + 32 * (groups + g) + 2 * c,
-                   u.offset[groups * s + g] * inverse);
+        const int i = groups * s + g;
+        switch (f.scales) {
+          case TK_SCALES_HALF:
+            put_half(scales + width * g + 2 * c, u.scale[i] * scale_unit);
+            if (f.has_offset) put_half(offsets + width * g + 2 * c, u.offset[i] * inverse);
+            break;
+          case TK_SCALES_BYTE:
+            scales[width * g + c] = (uint8_t)u.code[i];
+            if (f.has_offset) offsets[width * g + c] = (uint8_t)u.offset_code[i];
+            break;
+          default: scales[width * g + c] = exponent_of(u.scale[i] * scale_unit);
+        }
+      }
+      if (f.scales == TK_SCALES_BYTE && s == 0) {
+        uint8_t *units = (uint8_t *)block.units;
+        put_half(units + 2 * c, u.unit * scale_unit);
+        if (f.has_offset) put_half(units + 32 + 2 * c, u.offset_unit * inverse);
       }
     }
   }
@@ -189,38 +207,25 @@ void tk_pack_tiles(const tk_matrix *m, uint32_t type, const void *source, int64_
   for (int64_t t = first_tile; t < last_tile; t++) {
     uint8_t *tile = tiles + t * m->blocks * m->bytes_per_block;
     for (int c = 0; c < TK_TILE && t * TK_TILE + c < m->outputs; c++)
-      pack_column(m, type, (const uint8_t *)source + (t * TK_TILE + c) * stride, c, tile);
+      (is_float(type) ? pack_float_column : pack_column)(
+          m, type, (const uint8_t *)source + (t * TK_TILE + c) * stride, c, tile);
   }
 }
 
 void tk_matrix_row(const tk_matrix *m, int64_t row, float *destination) {
   const tk_format f = m->format;
-  int c = (int)(row % TK_TILE);
-  int groups = 32 / f.group;
-  const uint8_t *block = m->tiles + row / TK_TILE * m->blocks * m->bytes_per_block;
-  for (int64_t b = 0; b < m->blocks; b++, block += m->bytes_per_block) {
-    const uint8_t *scales = block + 64 * f.bits;
-    int64_t n = m->inputs - 32 * b < 32 ? m->inputs - 32 * b : 32;
+  const int c = (int)(row % TK_TILE);
+  const uint8_t *tile = m->tiles + row / TK_TILE * m->blocks * m->bytes_per_block;
+  for (int64_t b = 0; b < m->blocks; b++) {
+    const tk_packed_block block = tk_block_at(f, tile, b);
+    const int64_t n = m->inputs - 32 * b < 32 ? m->inputs - 32 * b : 32;
     for (int64_t i = 0; i < n; i++) {
-      int64_t v = i / 4, byte = 4 * c + i % 4;
-      int u;
-      if (f.bits == 8) {
-        u = block[64 * v + byte];
-      } else {
-        uint8_t pair = block[64 * (v % 4) + byte];
-        u = v < 4 ? (pair & 15) << 4 : pair & 0xf0;
-        if (f.bits == 5) u |= (block[256 + byte] >> v & 1) << 3;
-        if (f.bits == 6) u |= (block[256 + 64 * (v / 4) + byte] >> (2 * (v % 4)) & 3) << 2;
-      }
-      int64_t g = i / f.group;
-      float scale = tk_half_to_float(tk_load16(scales + 32 * g + 2 * c));
-      float w;
-      if (f.has_offset) {
-        float offset = tk_half_to_float(tk_load16(scales + 32 * (groups + g) + 2 * c));
-        w = scale * (float)u + offset;
-      } else {
-        w = scale * (float)(u - 128);
-      }
+      const int64_t at = i / f.group * tk_scale_bytes(f);
+      const float u = (float)tk_packed_quant(f, block.quants, i / 4, 4 * c + i % 4);
+      const float scale = tk_packed_scale(f, block.scales + at, block.units, c);
+      const float w = f.has_offset
+                          ? scale * u + tk_packed_scale(f, block.offsets + at, block.units + 32, c)
+                          : scale * (u - 128);
       destination[32 * b + i] = w * m->factor;
     }
   }

@@ -14,6 +14,10 @@ package enum ElementType: UInt32, Sendable, CaseIterable, Hashable {
   case q4_K = 12
   case q5_K = 13
   case q6_K = 14
+  /// 4 bits that stand for numbers of a table, finer about zero.
+  case iq4_NL = 20
+  /// The same, with scales of six bits below one for 256.
+  case iq4_XS = 23
   case bf16 = 30
   /// 4-bit floats (E2M1) that share a power of two.
   case mxfp4 = 39
@@ -22,8 +26,8 @@ package enum ElementType: UInt32, Sendable, CaseIterable, Hashable {
   package var blockSize: Int {
     switch self {
     case .f32, .f16, .bf16: 1
-    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .mxfp4: 32
-    case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K: 256
+    case .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_NL, .mxfp4: 32
+    case .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_XS: 256
     }
   }
 
@@ -42,6 +46,8 @@ package enum ElementType: UInt32, Sendable, CaseIterable, Hashable {
     case .q4_K: 144
     case .q5_K: 176
     case .q6_K: 210
+    case .iq4_NL: 18
+    case .iq4_XS: 136
     case .mxfp4: 17
     }
   }

@@ -47,12 +47,14 @@ static double distance(const float *found, const float *wanted, int64_t count) {
 }
 
 static void check_products(const tk_kernels *tested, const tk_kernels *plain) {
-  // Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, F32, with their bytes and numbers a block.
+  // Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, F32, IQ4_NL, IQ4_XS, MXFP4, with their bytes
+  // and numbers a block.
   static const int types[][3] = {{2, 18, 32},   {3, 20, 32},   {6, 22, 32},    {7, 24, 32},
                                  {8, 34, 32},   {10, 84, 256}, {11, 110, 256}, {12, 144, 256},
-                                 {13, 176, 256}, {14, 210, 256}, {0, 4, 1}};
+                                 {13, 176, 256}, {14, 210, 256}, {0, 4, 1},     {20, 18, 32},
+                                 {23, 136, 256}, {39, 17, 32}};
   static const int rows_of[] = {1, 2, 3, 4, 5, 11, 12, 13, 25, 49, 61};
-  for (int t = 0; t < 11; t++) {
+  for (int t = 0; t < 14; t++) {
     for (int shape = 0; shape < 3; shape++) {
       const int64_t inputs = shape == 0 ? 256 : 512, outputs = shape == 2 ? 37 : 48;
       const int64_t blocks = inputs / 32, tiles = (outputs + 15) / 16;

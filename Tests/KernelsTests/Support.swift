@@ -30,7 +30,7 @@ extension ElementType {
   var halfOffsets: [Int] {
     switch self {
     case .f32, .f16, .bf16, .mxfp4: []
-    case .q4_0, .q5_0, .q8_0: [0]
+    case .q4_0, .q5_0, .q8_0, .iq4_NL, .iq4_XS: [0]
     case .q4_1, .q5_1, .q4_K, .q5_K: [0, 2]
     case .q2_K: [80, 82]
     case .q3_K: [108]

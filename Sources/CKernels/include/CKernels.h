@@ -14,6 +14,8 @@
 //     tile     | block 0 (inputs 0-31) | block 1 | ...
 //     block    | nibbles 256 B | low bits 0/64/128 B | scales 16 x f16 | offsets 16 x f16 |
 //
+// That is where scales are f16. Where they are bytes the quants of a block come alone; see below.
+//
 // Inside a block the weights form 8 "vectors" of 64 bytes, as VNNI's vpdpbusd wants them: lane c
 // (one 32-bit accumulator) holds four consecutive inputs of output c.
 //
@@ -32,9 +34,24 @@
 //     without offsets:  weight = factor * scale[c] * (u - 128)
 //     with offsets:     weight = factor * (scale[c] * u + offset[c])
 //
-// `factor` is one power of two a matrix. It keeps scales and offsets in the middle of f16's range
-// (K types multiply two scales; their product may not be a normal f16). Types with groups of 16
-// inputs (Q2_K, Q3_K, Q6_K) have two rows of scales a block, and two of offsets.
+// `factor` is one power of two a matrix. It keeps what is stored as f16 in the middle of its range.
+// Types with groups of 16 inputs (Q2_K, Q3_K, Q6_K) have two rows of scales a block, and two of
+// offsets.
+//
+// Scales are stored as the file has them, since one sequence decodes as fast as memory is read:
+//
+//     TK_SCALES_HALF      f16                                  Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, IQ4_NL
+//     TK_SCALES_BYTE      signed bytes, multiples of an f16 that 8 blocks of an output share
+//                                                              Q2_K ... Q6_K, IQ4_XS
+//     TK_SCALES_EXPONENT  a byte, the exponent of a float      MXFP4
+//
+// With bytes, 8 blocks (256 inputs) form a super-block, whose scales come first:
+//
+//     super-block | units of scales 16 x f16 | units of offsets 16 x f16 | scales of block 0: 16 B a
+//                 | group, then its offsets | ... of block 7 | quants of block 0 | ... of block 7 |
+//
+// Four bits may stand for numbers of a table (`tk_table`): the dot product then sees 128 plus the
+// table's number, left-aligned.
 //
 // Activations are int8 in blocks of 32 with a float scale. A block is one cache line that also
 // holds what the zero point and the offsets are multiplied with. Rows are interleaved in groups
@@ -70,11 +87,19 @@ void tk_free_in_file(void *memory, size_t bytes);
 // ---------------------------------------------------------------------------------------------
 // Weights
 
+/// How scales (and offsets) are stored.
+enum { TK_SCALES_HALF, TK_SCALES_BYTE, TK_SCALES_EXPONENT };
+
+/// What four stored bits stand for, where they are no numbers themselves.
+enum { TK_NO_TABLE, TK_TABLE_MXFP4, TK_TABLE_IQ4 };
+
 /// How a quantised matrix is packed.
 typedef struct {
-  int32_t bits;        // 4, 5, 6 or 8
+  int32_t bits;        // of a quant: 4, 5, 6 or 8
   int32_t has_offset;  // 1: stored offsets; 0: zero point 128
   int32_t group;       // inputs that share a scale: 32 or 16
+  int32_t scales;      // TK_SCALES_...
+  int32_t table;       // TK_..._TABLE; with one, 4 bits are stored whatever `bits` is
 } tk_format;
 
 typedef struct {
@@ -94,9 +119,10 @@ bool tk_dequantize(uint32_t type, const void *source, int64_t count, float *dest
 
 /// The packed format for a type; false where the type is unknown. F32, F16 and BF16 become 8 bits.
 bool tk_format_for_type(uint32_t type, tk_format *format);
+/// On average, where blocks share something.
 int64_t tk_format_bytes_per_block(tk_format format);
 
-/// Largest |scale| and |offset| of rows [first, last) in the units of the packed layout, for
+/// The largest of what rows [first, last) have as f16 (or as an exponent) in the packed layout, for
 /// choosing the matrix's factor.
 float tk_pack_magnitude(uint32_t type, const void *source, int64_t inputs, int64_t first_row,
                         int64_t last_row);
