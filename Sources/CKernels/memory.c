@@ -5,6 +5,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include "CKernels.h"
 
@@ -75,4 +78,10 @@ void *tk_allocate_in_file(size_t bytes, const char *folder) {
 
 void tk_free_in_file(void *memory, size_t bytes) {
   if (memory) munmap(memory, bytes);
+}
+
+void tk_give_back(void) {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
 }

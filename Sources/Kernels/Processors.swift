@@ -48,16 +48,7 @@ package struct Processors: Sendable, Equatable {
   }
 }
 
-/// What Linux says of its processors and control groups, in files.
-private struct SystemFiles {
-  let root: String
-
-  private func text(_ path: String) -> String? {
-    let path = (root as NSString).appendingPathComponent(path)
-    guard let data = FileManager.default.contents(atPath: path) else { return nil }
-    return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-  }
-
+extension SystemFiles {
   /// A list as "0-3,8"; nil for anything else.
   private func list(_ path: String) -> Set<Int>? {
     guard let text = text(path), !text.isEmpty else { return nil }
@@ -74,7 +65,7 @@ private struct SystemFiles {
 
   /// Cores that have one of the processors, or of a machine of several kinds as many of the fastest as do most
   /// together when each takes an equal share.
-  func fastCores(of processors: Set<Int>) -> Int {
+  fileprivate func fastCores(of processors: Set<Int>) -> Int {
     let intelFast = list("sys/devices/cpu_core/cpus").map { processors.intersection($0) } ?? []
     let candidates = intelFast.isEmpty ? processors : intelFast
     var capacities: [Set<Int>: Int] = [:]
@@ -91,32 +82,19 @@ private struct SystemFiles {
   }
 
   /// Processors' time that the control group and those around it may take.
-  func quota() -> Double? {
-    guard let groups = text("proc/self/cgroup") else { return nil }
-    var limits: [Double] = []
-    for line in groups.split(separator: "\n") {
-      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard fields.count == 3 else { continue }
-      let controllers = fields[1].split(separator: ",")
-      if controllers.isEmpty {
-        for folder in folders("sys/fs/cgroup", fields[2]) {
-          guard let both = text(folder + "/cpu.max")?.split(separator: " "), both.count == 2 else {
-            continue
-          }
-          limits += [share(both[0], of: both[1])].compactMap(\.self)
-        }
-      } else if controllers.contains("cpu") {
-        for mount in Set(["sys/fs/cgroup/cpu", "sys/fs/cgroup/" + fields[1]]) {
-          for folder in folders(mount, fields[2]) {
-            guard let quota = text(folder + "/cpu.cfs_quota_us"),
-              let period = text(folder + "/cpu.cfs_period_us")
-            else { continue }
-            limits += [share(quota[...], of: period[...])].compactMap(\.self)
-          }
-        }
+  fileprivate func quota() -> Double? {
+    let limits = controlGroups("cpu").map { group -> Double? in
+      if group.isUnified {
+        guard let both = text(group.folder + "/cpu.max")?.split(separator: " "), both.count == 2
+        else { return nil }
+        return share(both[0], of: both[1])
       }
+      guard let quota = text(group.folder + "/cpu.cfs_quota_us"),
+        let period = text(group.folder + "/cpu.cfs_period_us")
+      else { return nil }
+      return share(quota[...], of: period[...])
     }
-    return limits.min()
+    return limits.compactMap(\.self).min()
   }
 
   /// Nil where there is no limit: "max", -1.
@@ -125,14 +103,5 @@ private struct SystemFiles {
       return nil
     }
     return quota / period
-  }
-
-  /// A group's folder and those around it. A container may see its own group as the root, under whatever name.
-  private func folders(_ mount: String, _ path: Substring) -> [String] {
-    var folders = [mount]
-    for part in path.split(separator: "/") where part != ".." {
-      folders.append(folders[folders.count - 1] + "/" + part)
-    }
-    return folders
   }
 }

@@ -6,9 +6,19 @@ import Synchronization
 /// An expert without a model, which remembers how it was ended.
 final class FakeExpert: Expert {
   let card: ExpertCard
+  let residentBytes: Int
   private let ends = Mutex<[Bool]>([])
+  private let work = Mutex(false)
 
-  init(_ card: ExpertCard) { self.card = card }
+  init(_ card: ExpertCard, residentBytes: Int = 0) {
+    self.card = card
+    self.residentBytes = residentBytes
+  }
+
+  var isWorking: Bool {
+    get { work.withLock { $0 } }
+    set { work.withLock { $0 = newValue } }
+  }
 
   /// The `finishing` of each `shutDown`.
   var shutDowns: [Bool] { ends.withLock { $0 } }

@@ -79,6 +79,8 @@
 void *tk_allocate(size_t bytes);
 /// `bytes` as they were asked for.
 void tk_free(void *memory, size_t bytes);
+/// Gives freed memory back to the system, where the C library keeps any.
+void tk_give_back(void);
 /// Zeroed memory that is a nameless file in `folder`, so that the system can write it out and read
 /// it again when memory is short; NULL where the folder has no room for it.
 void *tk_allocate_in_file(size_t bytes, const char *folder);

@@ -24,6 +24,21 @@ extension ExpertManifest {
     }
   }
 
+  /// Folder of the card of the model that the expert is on: its base's, or its own.
+  var modelFolder: String { URL(filePath: baseFolder ?? folder).standardizedFileURL.path }
+
+  /// Bytes of the files that a model's weights are in, of one that stands alone; 0 for what is not there.
+  var weightFileBytes: Int {
+    var paths = [modelPath]
+    if let checkpointFolder, let names = try? CheckpointFiles.fileNames(in: checkpointFolder) {
+      paths = names.map { checkpointFolder + "/" + $0 }
+    }
+    return paths.reduce(0) { sum, path in
+      let url = URL(filePath: path).resolvingSymlinksInPath()
+      return sum + ((try? url.resourceValues(forKeys: [.fileSizeKey]).fileSize) ?? 0)
+    }
+  }
+
   /// Tells what this expert computes from what any other does, and from the same with another gate;
   /// of one that is added to a base, also from the same on another base.
   package func revision() throws -> String {

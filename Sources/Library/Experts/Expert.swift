@@ -41,6 +41,12 @@ package protocol Expert: AnyObject, Sendable {
   /// of functions.
   func promptTokenCount(_ input: ExpertInput, parameters: SamplingParameters) throws -> Int
 
+  /// Whether it answers somebody, or somebody waits for it; of a model that several experts share, any of them.
+  var isWorking: Bool { get }
+
+  /// Bytes that its model takes in this process, with what its requests have cached.
+  var residentBytes: Int { get }
+
   /// Ends the expert's work.
   /// - Parameter finishing: whether running answers are finished first, or stopped.
   func shutDown(finishing: Bool) async

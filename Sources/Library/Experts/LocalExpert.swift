@@ -246,6 +246,13 @@ package final class LocalExpert: Expert {
 
   /// Takes no more requests. The model ends with the last expert that it serves; until then,
   /// answers of this one that are running go on to their end.
+  package var isWorking: Bool {
+    let statistics = scheduler.statistics
+    return statistics.running + statistics.waiting > 0
+  }
+
+  package var residentBytes: Int { decoder.weightBytes + decoder.pagePool.usedBytes }
+
   package func shutDown(finishing: Bool) async {
     guard !isShutDown.exchange(true, ordering: .relaxed), model.leave() else { return }
     await scheduler.shutDown(finishing: finishing)

@@ -104,6 +104,10 @@ package final class RemoteExpert: Expert {
     return bytes / 4 + 1
   }
 
+  /// What it does elsewhere takes nothing here.
+  package var isWorking: Bool { false }
+  package var residentBytes: Int { 0 }
+
   package func shutDown(finishing: Bool) async {
     let tasks = running.withLock { running in
       running.isShutDown = true

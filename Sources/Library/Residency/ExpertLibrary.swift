@@ -1,9 +1,11 @@
 import Foundation
+import Kernels
 import Routing
 import Synchronization
 
 /// The experts that this server knows. Each is loaded at its first request, once, however many
-/// requests ask for it at the time.
+/// requests ask for it at the time. Where the memory for one more isn't there, the model that was asked longest
+/// ago is let go, after it has answered.
 package actor ExpertLibrary {
   /// In the order of their ids.
   package nonisolated let manifests: [ExpertManifest]
@@ -15,21 +17,55 @@ package actor ExpertLibrary {
   private nonisolated let trust: Duration
   private nonisolated let remote: RemoteExperts
   private let load: @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
-  private var experts: [String: Task<any Expert, any Error>] = [:]
+  private let residency: ResidencyOptions
+  private var experts: [String: Entry] = [:]
+  private var ledger: ModelLedger
+  /// Models that are going, in the order of their numbers.
+  private var leaving: [Int: Departure] = [:]
+  private var departures = 0
+  /// Models that were let go, by the id of their expert.
+  package private(set) var unloads: [String: Int] = [:]
   private var isShutDown = false
+
+  /// An expert that is loaded or being loaded.
+  private final class Entry {
+    /// Folder of the model that it is on; nil for a remote expert.
+    let model: String?
+    var task: Task<any Expert, any Error>?
+    /// What the task gave.
+    var expert: (any Expert)?
+    /// Requests that begin with it just now, and who waits for there to be none.
+    var uses = 0
+    var waiters: [CheckedContinuation<Void, Never>] = []
+
+    init(model: String?) { self.model = model }
+  }
+
+  /// A model that is going.
+  private struct Departure {
+    /// What it still takes.
+    let bytes: Int
+    /// The experts on it.
+    let entries: [Entry]
+    var task: Task<Void, Never>?
+  }
 
   /// - Parameters:
   ///   - trust: How long files that were there are taken to be. To look for those of eleven experts is a tenth of a
   ///     millisecond of each decision.
+  ///   - residency: How long, and in how much memory, experts stay loaded.
   ///   - load: makes an expert from its manifest; off the cooperative threads. Remote ones need none.
   package init(
     manifests: [ExpertManifest], trust: Duration = .zero,
+    residency: ResidencyOptions = ResidencyOptions(),
     load: @escaping @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   ) {
     self.manifests = manifests.sorted { $0.card.id < $1.card.id }
     neededFiles = Self.neededFiles(of: manifests)
     remote = RemoteExperts(manifests)
     self.trust = trust
+    self.residency = residency
+    ledger = ModelLedger(limit: residency.memoryBytes)
     self.load = load
   }
 
@@ -88,41 +124,196 @@ package actor ExpertLibrary {
     return found
   }
 
-  /// The expert, loaded if it was not.
+  // MARK: - Loading
+
+  /// The expert, loaded if it was not. It may be let go at any time: `use` is for whoever asks it something.
   package func expert(_ id: String) async throws -> any Expert {
+    try await value(of: entry(id))
+  }
+
+  /// Asks an expert something, loaded if it was not. It is not let go before `body` has returned, and an answer that
+  /// was begun in it is finished first.
+  package func use<Result: Sendable>(
+    _ id: String, _ body: @Sendable (any Expert) async throws -> Result
+  ) async throws -> Result {
+    let entry = try entry(id)
+    entry.uses += 1
+    defer { endUse(entry) }
+    return try await body(try await value(of: entry))
+  }
+
+  private func value(of entry: Entry) async throws -> any Expert {
+    if let expert = entry.expert { return expert }
+    guard let task = entry.task else { throw CancellationError() }
+    return try await task.value
+  }
+
+  /// What is loaded or being loaded of an expert; begins to load it where that is nothing.
+  private func entry(_ id: String) throws -> Entry {
     let manifest = try manifest(id)
-    if let running = experts[id] { return try await running.value }
+    if let known = experts[id] {
+      if let model = known.model { ledger.noteUse(model, now: .now) }
+      return known
+    }
     guard !isShutDown else {
       throw LibraryError.unloadable(expert: id, problem: "the server is shutting down")
     }
     if let path = missingFile(of: manifest) {
       throw LibraryError.missingFile(expert: id, path: path)
     }
-    let load = self.load
-    let remote = self.remote
-    let task = Task<any Expert, any Error> {
-      if let endpoint = manifest.endpoint { return try remote.expert(manifest, endpoint) }
-      return try await load(manifest)
+    let entry = Entry(model: manifest.endpoint == nil ? manifest.modelFolder : nil)
+    experts[id] = entry
+    if let model = entry.model, !ledger.contains(model) {
+      ledger.add(
+        model, expectedBytes: expectedBytes(of: manifest),
+        isKept: residency.kept.contains { (try? self.manifest($0).modelFolder) == model },
+        now: .now)
     }
-    experts[id] = task
-    do {
-      return try await task.value
-    } catch {
-      // The next request tries again: the file may have been mended.
-      experts[id] = nil
-      throw error
+    entry.task = Task {
+      do {
+        let expert = try await make(manifest)
+        entry.expert = expert
+        // Of a model that is going meanwhile, the ledger has the next one.
+        if let model = entry.model, experts[id] === entry { ledger.noteLoaded(model) }
+        return expert
+      } catch {
+        // The next request tries again: the file may have been mended.
+        forget(entry, id)
+        throw error
+      }
     }
+    return entry
+  }
+
+  private func make(_ manifest: ExpertManifest) async throws -> any Expert {
+    if let endpoint = manifest.endpoint { return try remote.expert(manifest, endpoint) }
+    await makeRoom(for: manifest.modelFolder)
+    return try await load(manifest)
+  }
+
+  private func forget(_ entry: Entry, _ id: String) {
+    guard experts[id] === entry else { return }
+    experts[id] = nil
+    if let model = entry.model, !experts.values.contains(where: { $0.model == model }) {
+      ledger.remove(model)
+    }
+  }
+
+  private func endUse(_ entry: Entry) {
+    entry.uses -= 1
+    if let model = entry.model { ledger.noteUse(model, now: .now) }
+    guard entry.uses == 0 else { return }
+    let waiters = entry.waiters
+    entry.waiters = []
+    for waiter in waiters { waiter.resume() }
   }
 
   /// Ids of the experts that are loaded or being loaded.
   package var resident: Set<String> { Set(experts.keys) }
 
+  /// Whether somebody begins with an expert just now.
+  package func isInUse(_ id: String) -> Bool { experts[id].map { $0.uses > 0 } ?? false }
+
+  /// Bytes that the model takes that an expert is on, by the expert's id: of those that are loaded in this process.
+  package var residentBytes: [String: Int] {
+    experts.filter { $0.value.model != nil }.compactMapValues(\.expert?.residentBytes)
+  }
+
+  // MARK: - Letting go
+
+  /// What a model is expected to take: what its files do.
+  private func expectedBytes(of manifest: ExpertManifest) -> Int {
+    let base = manifest.addition.flatMap { addition in
+      manifests.first { $0.card.id == addition.base }
+    }
+    return (base ?? manifest).weightFileBytes
+  }
+
+  private func residentBytes(ofModel folder: String) -> Int {
+    experts.values.lazy.filter { $0.model == folder }.compactMap(\.expert?.residentBytes).first ?? 0
+  }
+
+  private func isWorking(_ folder: String) -> Bool {
+    experts.values.contains {
+      $0.model == folder && ($0.uses > 0 || $0.expert?.isWorking ?? false)
+    }
+  }
+
+  /// Lets models go until there is room for this one, or nothing is left that could go.
+  private func makeRoom(for folder: String) async {
+    while !isShutDown {
+      let step = ledger.step(
+        for: folder, leavingBytes: leaving.values.reduce(0) { $0 + $1.bytes },
+        bytes: residentBytes(ofModel:), isWorking: isWorking)
+      switch step {
+      case .load: return
+      case .unload(let victim):
+        await letGo(victim, "to make room for \(URL(filePath: folder).lastPathComponent)")?.value
+      case .waitForLeaving:
+        guard let task = leaving.values.first?.task else { return }
+        await task.value
+      case .waitForLoading(let other):
+        let entry = experts.values.first { $0.model == other && $0.expert == nil }
+        // Whether it could be loaded or not: the world is another then.
+        guard let task = entry?.task else { return }
+        _ = await task.result
+      }
+    }
+  }
+
+  /// Takes a model from those that can be asked, and ends it when it has answered.
+  /// - Returns: What ends it; nil where it isn't loaded.
+  @discardableResult
+  private func letGo(_ folder: String, _ why: String) -> Task<Void, Never>? {
+    guard ledger.isLoaded(folder) else { return nil }
+    let bytes = residentBytes(ofModel: folder)
+    let gone = experts.filter { $0.value.model == folder }
+    for id in gone.keys { experts[id] = nil }
+    ledger.remove(folder)
+    departures += 1
+    let number = departures
+    let name = URL(filePath: folder).lastPathComponent
+    unloads[name, default: 0] += 1
+    residency.report("\(name) is let go \(why)")
+    leaving[number] = Departure(bytes: bytes, entries: Array(gone.values))
+    let task = Task {
+      await end(number)
+      SystemMemory.giveBack()
+    }
+    leaving[number]?.task = task
+    return task
+  }
+
+  private func end(_ departure: Int) async {
+    for entry in leaving[departure]?.entries ?? [] {
+      if entry.uses > 0 { await withCheckedContinuation { entry.waiters.append($0) } }
+      if let expert = try? await value(of: entry) { await expert.shutDown(finishing: true) }
+    }
+    leaving[departure] = nil
+  }
+
+  /// Lets the model go that an expert is on, with all experts on it; they are loaded again when they are asked.
+  /// Doesn't wait for the answers that it finishes first.
+  package func unload(_ id: String) throws {
+    _ = try manifest(id)
+    if let folder = experts[id]?.model { letGo(folder, "as was asked for") }
+  }
+
+  /// Lets models go that nobody has asked for as long as the options say.
+  package func unloadUnused(now: ContinuousClock.Instant = .now) {
+    guard let limit = residency.unloadAfter else { return }
+    for folder in ledger.unused(since: now - limit) where !isWorking(folder) {
+      letGo(folder, "since nobody asked for it for \(limit.components.seconds) s")
+    }
+  }
+
   /// Ends all experts; none is loaded any more.
   package func shutDown(finishing: Bool) async {
     isShutDown = true
-    for task in experts.values {
-      if let expert = try? await task.value { await expert.shutDown(finishing: finishing) }
+    for entry in experts.values {
+      if let expert = try? await value(of: entry) { await expert.shutDown(finishing: finishing) }
     }
+    for departure in leaving.values { await departure.task?.value }
     remote.shutDown()
   }
 }

@@ -35,8 +35,14 @@ struct OllamaRoutes: Sendable {
   ) async throws -> HTTPResponse {
     let model = service.aliases.tagged(body.model)
     guard let input else {
-      // Ollama's command line asks so for a model to be loaded, or let go, which is this server's own affair.
-      if model != "auto", !body.unloads { _ = try await service.library.expert(model) }
+      // Ollama's command line asks so for a model to be loaded, or let go.
+      if model != "auto" {
+        if body.unloads {
+          try await service.library.unload(model)
+        } else {
+          _ = try await service.library.expert(model)
+        }
+      }
       return .json(
         OllamaReply.nothing(model: model, form, reason: body.unloads ? "unload" : "load"))
     }
@@ -111,14 +117,15 @@ struct OllamaRoutes: Sendable {
   /// Those that are loaded.
   func running(_ request: HTTPRequest) async throws -> HTTPResponse {
     let resident = await service.library.resident
+    let bytes = await service.library.residentBytes
     return Self.json([
       (
         "models",
         .array(
           resident.sorted().map {
-            // None is let go by the clock, and all are in the machine's memory.
+            // When one is let go isn't known beforehand, and all are in the machine's memory.
             model(
-              $0,
+              $0, size: bytes[$0] ?? 0,
               with: [
                 ("expires_at", .string("2100-01-01T00:00:00Z")), ("size_vram", .int(0)),
               ])
@@ -164,11 +171,11 @@ struct OllamaRoutes: Sendable {
   }
 
   private func model(
-    _ name: String, with more: [(key: String, value: JSONValue)] = []
+    _ name: String, size: Int? = nil, with more: [(key: String, value: JSONValue)] = []
   ) -> JSONValue {
     let manifest = try? service.library.manifest(service.aliases.model(name))
     let size =
-      manifest.flatMap {
+      size ?? manifest.flatMap {
         try? FileManager.default.attributesOfItem(atPath: $0.modelPath)[.size] as? Int
       } ?? 0
     let released = manifest?.card.released.map { "\($0)T00:00:00Z" } ?? "1970-01-01T00:00:00Z"

@@ -11,16 +11,20 @@ struct LibraryRoutes: Sendable {
     let card: ExpertCard
     let state: String
     let obstacle: String?
+    let memory_bytes: Int?
     let measured: ExpertStatistics
     let feedback: FeedbackReply?
 
-    private enum CodingKeys: String, CodingKey { case state, obstacle, measured, feedback }
+    private enum CodingKeys: String, CodingKey {
+      case state, obstacle, memory_bytes, measured, feedback
+    }
 
     func encode(to encoder: any Encoder) throws {
       try card.encode(to: encoder)
       var values = encoder.container(keyedBy: CodingKeys.self)
       try values.encode(state, forKey: .state)
       try values.encodeIfPresent(obstacle, forKey: .obstacle)
+      try values.encodeIfPresent(memory_bytes, forKey: .memory_bytes)
       try values.encode(measured, forKey: .measured)
       try values.encodeIfPresent(feedback, forKey: .feedback)
     }
@@ -42,7 +46,7 @@ struct LibraryRoutes: Sendable {
     return await service.experts().map { expert in
       ExpertReply(
         card: expert.card, state: expert.state.rawValue, obstacle: expert.obstacle,
-        measured: expert.statistics,
+        memory_bytes: expert.residentBytes, measured: expert.statistics,
         feedback: tallies[expert.card.id].map {
           FeedbackReply(answers: $0.answers, mean_score: $0.meanScore)
         })

@@ -114,6 +114,16 @@ struct MetricsRoute: Sendable {
     for id in service.library.ids {
       page.sample("thalamus_expert_resident", [("expert", id)], resident.contains(id) ? 1 : 0)
     }
+    page.family(
+      "thalamus_expert_memory_bytes", "gauge",
+      "Memory of the model that an expert is on, caches included; experts on one model share it.")
+    for (id, bytes) in await service.library.residentBytes.sorted(by: { $0.key < $1.key }) {
+      page.sample("thalamus_expert_memory_bytes", [("expert", id)], Double(bytes))
+    }
+    page.family("thalamus_model_unloads_total", "counter", "Models that were let go.")
+    for (id, count) in await service.library.unloads.sorted(by: { $0.key < $1.key }) {
+      page.sample("thalamus_model_unloads_total", [("expert", id)], Double(count))
+    }
     page.family("thalamus_expert_available", "gauge", "0 where an expert can't be asked now.")
     for expert in await service.experts() {
       page.sample(

@@ -27,6 +27,10 @@ package struct Configuration: Sendable, Equatable {
     package var preload: [String] = []
     /// `name=model` each.
     package var aliases: [String] = []
+    /// Bytes for all loaded models together; 0 is four fifths of what there is.
+    package var memoryBytes = 0
+    /// Seconds that a model stays that nobody asks for; 0 is for ever.
+    package var unloadAfterSeconds = 0
     package var kvCacheBytes = 512 << 20
     package var maxWaitingRequests = 256
     package var maxRunningRequests = 16

@@ -33,6 +33,8 @@ package struct ConfigurationKey: Sendable {
     integer("models.threads", \.models.threads, 0...1024),
     list("models.preload", \.models.preload),
     list("models.aliases", \.models.aliases),
+    integer("models.memory_bytes", \.models.memoryBytes, 0...(1 << 50)),
+    integer("models.unload_after_seconds", \.models.unloadAfterSeconds, 0...100_000_000),
     integer("models.kv_cache_bytes", \.models.kvCacheBytes, (1 << 20)...(1 << 50)),
     integer("models.max_waiting_requests", \.models.maxWaitingRequests, 1...1_000_000),
     integer("models.max_running_requests", \.models.maxRunningRequests, 1...256),

@@ -51,19 +51,20 @@ extension ThalamusService {
   ) async throws -> Answer {
     record(decision, answering: true)
     do {
-      let expert = try await library.expert(decision.expert)
-      let input = ExpertInput(decision.prompt.expertInput)
-      let scores =
-        scoresPrompt
-        ? try await expert.scorePrompt(input, alternatives: parameters.logprobs ?? 0) : nil
-      let start = ContinuousClock.now
-      let stream = try await expert.answer(input, parameters: parameters)
-      let recorder = AnswerRecorder(start: start) { [self] outcome in
-        recordOutcome(outcome, of: decision)
+      return try await library.use(decision.expert) { expert in
+        let input = ExpertInput(decision.prompt.expertInput)
+        let scores =
+          scoresPrompt
+          ? try await expert.scorePrompt(input, alternatives: parameters.logprobs ?? 0) : nil
+        let start = ContinuousClock.now
+        let stream = try await expert.answer(input, parameters: parameters)
+        let recorder = AnswerRecorder(start: start) { [self] outcome in
+          recordOutcome(outcome, of: decision)
+        }
+        return Answer(
+          decision: decision, events: AnswerEvents(base: stream, recorder: recorder),
+          expert: expert, promptScores: scores)
       }
-      return Answer(
-        decision: decision, events: AnswerEvents(base: stream, recorder: recorder),
-        expert: expert, promptScores: scores)
     } catch {
       recordOutcome(
         .init(

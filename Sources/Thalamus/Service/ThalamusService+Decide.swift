@@ -24,8 +24,9 @@ extension ThalamusService {
       let decision = try await makeDecision(request)
       (id, prompt) = (decision.expert, decision.prompt)
     }
-    return try await library.expert(id).promptTokenCount(
-      ExpertInput(prompt.expertInput), parameters: parameters)
+    return try await library.use(id) {
+      try $0.promptTokenCount(ExpertInput(prompt.expertInput), parameters: parameters)
+    }
   }
 
   /// The decision alone; nothing is logged.

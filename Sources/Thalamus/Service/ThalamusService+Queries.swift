@@ -16,6 +16,8 @@ package struct ExpertState: Sendable {
   package let state: State
   /// Why it cannot answer.
   package let obstacle: String?
+  /// Bytes that its model takes in this process; nil where it isn't loaded, or runs elsewhere.
+  package let residentBytes: Int?
   package let statistics: ExpertStatistics
 }
 
@@ -34,13 +36,14 @@ extension ThalamusService {
 
   package func experts() async -> [ExpertState] {
     let resident = await library.resident
+    let bytes = await library.residentBytes
     return library.manifests.map { manifest in
       let id = manifest.card.id
       let obstacle = library.obstacle(to: manifest)
       return ExpertState(
         card: manifest.card,
         state: resident.contains(id) ? .resident : obstacle == nil ? .available : .unavailable,
-        obstacle: obstacle, statistics: statistics.of(id))
+        obstacle: obstacle, residentBytes: bytes[id], statistics: statistics.of(id))
     }
   }
 

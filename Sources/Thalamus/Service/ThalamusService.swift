@@ -23,6 +23,8 @@ package final class ThalamusService: Sendable {
   let feedback: FeedbackStore?
   /// Reads earlier feedback again for another encoder.
   let recalling = Mutex<Task<Void, Never>?>(nil)
+  /// Lets models go that nobody asks for.
+  private let watching = Mutex<Task<Void, Never>?>(nil)
   package let metrics = ServiceMetrics()
   /// Nil where the configuration keeps no log.
   let log: DecisionLog?
@@ -47,8 +49,10 @@ package final class ThalamusService: Sendable {
       id.isEmpty
       ? nil
       : GateFeature(expert: id) {
-        guard let expert = try await library.expert(id) as? LocalExpert else { return nil }
-        return { try await expert.meanActiveExperts(of: $0) }
+        guard try await library.expert(id) is LocalExpert else { return nil }
+        return { text in
+          try await library.use(id) { try await ($0 as? LocalExpert)?.meanActiveExperts(of: text) }
+        }
       } report: {
         logger.warning("router.gate_feature: \(id): \($0)")
       }
@@ -68,8 +72,11 @@ package final class ThalamusService: Sendable {
     let manifests = try ExpertLibrary.manifests(in: models.directory)
     let loader = try LocalExpertLoader(ComputeOptions(configuration))
     logger.info("\(loader.computeDescription)")
-    let library = ExpertLibrary(manifests: manifests, trust: .seconds(1)) {
-      manifest throws(LibraryError) in
+    var residency = ResidencyOptions(configuration, ids: manifests.map(\.card.id))
+    residency.report = { logger.info("\($0)") }
+    let library = ExpertLibrary(
+      manifests: manifests, trust: .seconds(1), residency: residency
+    ) { manifest throws(LibraryError) in
       logger.info("loading \(manifest.card.id)")
       let expert = try await loader.load(manifest)
       for warning in expert.decoder.warnings { logger.warning("\(manifest.card.id): \(warning)") }
@@ -116,6 +123,7 @@ package final class ThalamusService: Sendable {
       statistics: await storedStatistics(log), log: log, logger: logger)
     await service.recallFeedback()
     try await service.preload(models.preload)
+    service.watchResidency(residency)
     return service
   }
 
@@ -152,6 +160,21 @@ package final class ThalamusService: Sendable {
     for id in ids == ["all"] ? library.ids : ids { _ = try await library.expert(id) }
   }
 
+  /// Looks now and then for models that nobody has asked for in a long time.
+  private func watchResidency(_ options: ResidencyOptions) {
+    guard let limit = options.unloadAfter else { return }
+    let library = library
+    let pause = min(.seconds(30), limit / 4)
+    watching.withLock {
+      $0 = Task {
+        while !Task.isCancelled {
+          try? await Task.sleep(for: pause)
+          await library.unloadUnused()
+        }
+      }
+    }
+  }
+
   /// The trained router of a strategy.
   func router(for strategy: RoutingStrategy) throws -> LoadedRouter {
     guard let router = routers[strategy] else {
@@ -163,6 +186,7 @@ package final class ThalamusService: Sendable {
   /// Ends the experts and writes what the log still holds.
   package func shutDown() async {
     recalling.withLock { $0?.cancel() }
+    watching.withLock { $0?.cancel() }
     await library.shutDown(finishing: true)
     await closeLog()
   }

@@ -61,7 +61,7 @@ package final class Decoder: @unchecked Sendable {
   ) throws(ModelError) {
     let family = try DecoderRegistry.family(architecture: architecture)
     let placement = ExpertPlacement(
-      tensors, options: options, availableBytes: ExpertPlacement.availableMemory())
+      tensors, options: options, availableBytes: SystemMemory.current.available)
     warnings = placement.warnings
     let loader = WeightLoader(
       source: tensors, precision: options.precision, pool: pool,

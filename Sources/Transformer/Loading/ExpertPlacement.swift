@@ -1,4 +1,3 @@
-import Foundation
 import Kernels
 import ModelFiles
 
@@ -30,18 +29,5 @@ package struct ExpertPlacement {
       "the model's weights take \(bytes) bytes, and \(availableBytes) bytes of memory are "
         + "available: its experts are kept in a file under \(options.spillFolder), and tokens "
         + "wait for the disk")
-  }
-
-  /// Memory that could be had without pressing others out, as the system says.
-  static func availableMemory() -> Int? {
-    guard let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8) else {
-      return nil
-    }
-    for line in text.split(separator: "\n") where line.hasPrefix("MemAvailable:") {
-      let words = line.split(separator: " ")
-      guard words.count >= 2, let kibibytes = Int(words[1]) else { return nil }
-      return kibibytes.multipliedReportingOverflow(by: 1024).partialValue
-    }
-    return nil
   }
 }
