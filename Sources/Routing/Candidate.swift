@@ -4,14 +4,17 @@ package struct Candidate: Equatable, Sendable {
   package var statistics: ExpertStatistics
   /// Nil where the expert can run; otherwise why not (a missing file, an endpoint that is down).
   package var unavailable: String?
+  /// How long its model has to be loaded first; 0 where it is.
+  package var loadMilliseconds: Double
 
   package init(
     card: ExpertCard, statistics: ExpertStatistics = ExpertStatistics(),
-    unavailable: String? = nil
+    unavailable: String? = nil, loadMilliseconds: Double = 0
   ) {
     self.card = card
     self.statistics = statistics
     self.unavailable = unavailable
+    self.loadMilliseconds = loadMilliseconds
   }
 
   /// Tokens this expert is expected to answer with, measured or from the card, cut at the limit.

@@ -38,7 +38,7 @@ extension Goal {
         let each = measured.perTokenMilliseconds ?? card.perTokenMilliseconds
       else { return nil }
       let tokens = candidate.expectedOutputTokens(limit: context.maximumOutputTokens)
-      return first + each * max(0, tokens - 1)
+      return candidate.loadMilliseconds + first + each * max(0, tokens - 1)
     case .cost:
       return candidate.expectedCostUSD(in: context)
     case .verbosity:

@@ -3,9 +3,14 @@ import Testing
 
 /// The official `openai`, `ollama` and `anthropic` Python packages against the server: what people's programs use.
 @Suite struct OpenAIClientTests {
-  @Test(arguments: ["openai_client.py", "formats.py", "responses.py", "ollama_client.py"])
+  @Test(arguments: ["openai_client.py", "formats.py", "responses.py"])
   func officialClientIsServed(script name: String) async throws {
     try await run(name, [try await SharedServer.get()])
+  }
+
+  /// On a server of its own, since it lets a model go.
+  @Test func ollamasClientIsServed() async throws {
+    try await run("ollama_client.py", [try await RunningServer()])
   }
 
   @Test func anthropicsClientIsServed() async throws {

@@ -177,6 +177,23 @@ import Testing
     #expect(try await (b as? FakeExpert)?.shutDowns == [true])
   }
 
+  @Test func loadingTakesTimeUntilItIsDone() async throws {
+    let folder = try TemporaryFolder()
+    let library = try library(["a", "x-on-a", "b"], in: folder, memory: Self.size)
+    for id in ["a", "x-on-a", "b"] {
+      #expect(library.loadMilliseconds(of: id) == Double(Self.size) / 500_000)
+    }
+    _ = try await library.expert("x-on-a")
+    #expect(library.loadMilliseconds(of: "a") == 0)
+    #expect(library.loadMilliseconds(of: "x-on-a") == 0)
+    #expect(library.loadMilliseconds(of: "unknown") == 0)
+    _ = try await library.expert("b")
+    // As it was measured.
+    let measured = library.loadMilliseconds(of: "a")
+    #expect(measured > 0 && measured != Double(Self.size) / 500_000)
+    #expect(library.loadMilliseconds(of: "b") == 0)
+  }
+
   /// What can't be loaded leaves no room taken.
   @Test func aFailedLoadTakesNoRoom() async throws {
     let folder = try TemporaryFolder()

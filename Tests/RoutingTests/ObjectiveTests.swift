@@ -297,6 +297,11 @@ import Testing
     // Waiting for others does not grow with the prompt.
     let busy = try #require(read(10, 4, 120))
     #expect(abs(busy - 160) < 1e-9)
+    // Nor does loading, of an expert that isn't there yet.
+    var absent = candidate("x", parameters: 100, first: 20, prompt: 50, waiting: 0)
+    absent.loadMilliseconds = 3000
+    let loaded = try #require(Goal.latency.rawCost(of: absent, in: context))
+    #expect(abs(loaded - 3040) < 1e-9)
   }
 }
 

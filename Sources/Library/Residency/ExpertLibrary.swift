@@ -15,6 +15,8 @@ package actor ExpertLibrary {
   /// When all of an expert's files were last seen.
   private nonisolated let seen = Mutex<[String: ContinuousClock.Instant]>([:])
   private nonisolated let trust: Duration
+  /// How long models take to load, by the folder of their card.
+  private nonisolated let loadTimes: LoadTimes
   private nonisolated let remote: RemoteExperts
   private let load: @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   private let residency: ResidencyOptions
@@ -64,6 +66,7 @@ package actor ExpertLibrary {
     neededFiles = Self.neededFiles(of: manifests)
     remote = RemoteExperts(manifests)
     self.trust = trust
+    loadTimes = LoadTimes(self.manifests)
     self.residency = residency
     ledger = ModelLedger(limit: residency.memoryBytes)
     self.load = load
@@ -148,6 +151,11 @@ package actor ExpertLibrary {
     return try await task.value
   }
 
+  /// How long an answer of an expert would wait for its model to be loaded, as far as is known: 0 where it is.
+  package nonisolated func loadMilliseconds(of id: String) -> Double {
+    loadTimes.milliseconds(of: id)
+  }
+
   /// What is loaded or being loaded of an expert; begins to load it where that is nothing.
   private func entry(_ id: String) throws -> Entry {
     let manifest = try manifest(id)
@@ -188,7 +196,10 @@ package actor ExpertLibrary {
   private func make(_ manifest: ExpertManifest) async throws -> any Expert {
     if let endpoint = manifest.endpoint { return try remote.expert(manifest, endpoint) }
     await makeRoom(for: manifest.modelFolder)
-    return try await load(manifest)
+    let start = ContinuousClock.now
+    let expert = try await load(manifest)
+    loadTimes.noteLoaded(manifest.modelFolder, in: start.duration(to: .now))
+    return expert
   }
 
   private func forget(_ entry: Entry, _ id: String) {
@@ -270,6 +281,7 @@ package actor ExpertLibrary {
     let gone = experts.filter { $0.value.model == folder }
     for id in gone.keys { experts[id] = nil }
     ledger.remove(folder)
+    loadTimes.noteLetGo(folder)
     departures += 1
     let number = departures
     let name = URL(filePath: folder).lastPathComponent

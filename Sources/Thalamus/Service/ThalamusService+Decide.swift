@@ -129,7 +129,8 @@ extension ThalamusService {
           card: manifest.card, statistics: statistics.of(id),
           unavailable: library.obstacle(to: manifest)
             ?? (request.needsLogprobs && request.expert == nil && manifest.endpoint != nil
-              ? RemoteExpert.passesNoLogprobs : nil)))
+              ? RemoteExpert.passesNoLogprobs : nil),
+          loadMilliseconds: library.loadMilliseconds(of: id)))
     }
   }
 }

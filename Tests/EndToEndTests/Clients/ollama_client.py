@@ -70,6 +70,13 @@ vectors = client.embed(model="minilm-l6-v2", input=["one", "two"]).embeddings
 assert [len(vector) for vector in vectors] == [384, 384]
 assert len(client.embeddings(model="minilm-l6-v2", prompt="one").embedding) == 384
 
+# As `ollama stop` does. It is loaded again when it is asked.
+assert [model.size > 50_000_000 for model in client.ps().models if model.model == "smollm2-135m"] == [True]
+client.generate(model="smollm2-135m", keep_alive=0)
+assert not [model for model in client.ps().models if model.model.startswith("smollm2-135m")]
+again = client.chat(model="smollm2-135m", messages=QUESTION, options=GREEDY)
+assert again.message.content == whole.message.content, again
+
 for call, status in [(lambda: client.chat(model="none", messages=QUESTION), 404),
                      (lambda: client.chat(model="smollm2-135m", messages=QUESTION, format={"not": {}}), 400),
                      (lambda: client.chat(model="auto", messages=QUESTION, options={"local_only": True}), 400),
