@@ -17,6 +17,14 @@ package func dequantize(
   }
 }
 
+/// The same of `count` numbers, a whole number of blocks, from `source` on; it need not be aligned.
+package func dequantize(
+  _ elementType: ElementType, _ source: UnsafeRawPointer, count: Int,
+  into destination: UnsafeMutablePointer<Float>
+) {
+  _ = tk_dequantize(elementType.rawValue, source, Int64(count), destination)
+}
+
 /// Bytes of a tensor of `rows` rows, each a whole number of blocks.
 func tensorByteCount(
   _ elementType: ElementType, rows: Int, inputs: Int

@@ -6,12 +6,17 @@ extension DecoderConfiguration {
   static let shortFactorsName = "rope_factors_short.weight"
   static let longFactorsName = "rope_factors_long.weight"
 
+  /// What GGUF files have for the factor of pairs that are not rotated at all (Gemma 4).
+  static let unrotated: Float = 1e30
+
   /// Numbers of a head that are rotated.
   var rotaryWidth: Int { rotatedDim ?? headDim }
 
   /// What each pair's frequency is divided by in layers of that rotation. // (rotaryWidth / 2)
   func frequencyFactors(_ rotary: Rotary) -> [Double] {
-    guard rotary.isStretched else { return Array(repeating: 1, count: rotaryWidth / 2) }
+    guard rotary.isStretched else {
+      return Array(repeating: 1, count: (rotary.headDim ?? rotaryWidth) / 2)
+    }
     if let rotaryFactors { return rotaryFactors.map { $0 * rotaryScale } }
     return yarn?.frequencyFactors(rotatedDim: rotaryWidth, base: rotary.base)
       ?? llama3Scaling?.frequencyFactors(rotatedDim: rotaryWidth, base: rotary.base)
@@ -41,12 +46,12 @@ extension DecoderConfiguration {
       return self
     }
     // One list can't say what holds for several rotations, nor what it means beside other scaling.
-    guard rotaries.count == 1, yarn == nil, llama3Scaling == nil else {
+    guard rotaries.count(where: \.isStretched) == 1, yarn == nil, llama3Scaling == nil else {
       throw .unsupported(key: name, value: "present beside other rotary scaling")
     }
     let factors = try loader.floats(name, shape: [rotaryWidth / 2])
     for (index, factor) in factors.enumerated()
-    where !(factor.isFinite && factor > 0 && factor <= 1e6) {
+    where !(factor > 0 && factor <= 1e6 || factor == Self.unrotated) {
       throw .unreadableTensor(
         name, reason: "element \(index) is \(factor); expected above 0, at most 1000000")
     }

@@ -92,7 +92,15 @@ extension DecoderConfiguration {
       throw invalid(problem.key, problem.value, problem.expected)
     }
     if let mixture { try check(mixture) }
-    for layer in layers {
+    if let layerEmbeddingWidth {
+      try check("embedding_length_per_layer_input", layerEmbeddingWidth, in: 8...Limit.width)
+      guard layerEmbeddingWidth.isMultiple(of: 8) else {
+        throw invalid(
+          "embedding_length_per_layer_input", "\(layerEmbeddingWidth)", "a multiple of 8")
+      }
+    }
+    for (index, layer) in layers.enumerated() {
+      try check(layer, index)
       guard layer.rotary.base.isFinite, layer.rotary.base > 1, layer.rotary.base <= 1e12 else {
         throw invalid("rope.freq_base", "\(layer.rotary.base)", "above 1, at most 1e12")
       }
@@ -101,6 +109,38 @@ extension DecoderConfiguration {
       }
     }
     return self
+  }
+
+  /// Checks what a layer has otherwise than the model.
+  private func check(_ layer: Layer, _ index: Int) throws(ModelError) {
+    if let headDim = layer.headDim {
+      try check("attention.key_length_swa", headDim, in: 8...Limit.headDim)
+      guard headDim.isMultiple(of: 8) else {
+        throw invalid("attention.key_length_swa", "\(headDim)", "a multiple of 8")
+      }
+    }
+    if let count = layer.keyValueHeadCount {
+      try check("attention.head_count_kv", count, in: 1...headCount)
+      guard headCount.isMultiple(of: count) else {
+        throw invalid(
+          "attention.head_count_kv", "\(count)", "a divisor of head_count \(headCount)")
+      }
+    }
+    if let width = layer.feedForwardWidth {
+      try check("feed_forward_length", width, in: 1...Limit.feedForwardWidth)
+      guard width.isMultiple(of: 8) else {
+        throw invalid("feed_forward_length", "\(width)", "a multiple of 8")
+      }
+    }
+    if let source = layer.keyValueSource {
+      guard layers.indices.contains(source), source < index, layers[source].keyValueSource == nil,
+        heads(layer: source) == heads(layer: index)
+      else {
+        throw invalid(
+          "attention.shared_kv_layers", "layer \(index) reading layer \(source)",
+          "a layer before it with the same heads")
+      }
+    }
   }
 
   private func check(_ mixture: Mixture) throws(ModelError) {

@@ -23,6 +23,14 @@ package struct DecoderConfiguration: Sendable, Equatable {
     package var rotary: Rotary
     /// Positions a row attends to, itself included; nil for all before it.
     package var slidingWindow: Int?
+    /// Key and value heads, and the width of a head's queries, keys and values, where they are not the
+    /// model's (Gemma 4).
+    package var keyValueHeadCount: Int?
+    package var headDim: Int?
+    /// The layer before whose keys and values are read here; nil where the layer makes its own.
+    package var keyValueSource: Int?
+    /// Width between the feed-forward block's two halves, where it is not the model's.
+    package var feedForwardWidth: Int?
 
     package init(rotaryBase: Double, slidingWindow: Int? = nil) {
       rotary = Rotary(base: rotaryBase)
@@ -34,6 +42,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package struct Rotary: Sendable, Equatable {
     /// Base of the frequencies.
     package var base: Double
+    /// Width of the heads that are rotated, where it is not the model's: all of it is.
+    package var headDim: Int?
     /// Whether the stretching of the context (linear, YaRN, …) holds here: not in layers that see a
     /// window that needs none (Gemma 3, OLMo 3).
     package var isStretched = true
@@ -143,6 +153,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var logitSoftcap: Float?
   /// The experts of the feed-forward blocks; nil for dense ones.
   package var mixture: Mixture?
+  /// Width of what each token means to each layer by itself (Gemma 4); nil where it means nothing more.
+  package var layerEmbeddingWidth: Int?
   package var layers: [Layer]
 
   package init(

@@ -44,7 +44,7 @@ import Transformer
   }
 
   /// Text, log-probabilities, how the answer ended and what was counted.
-  @Test(arguments: ["tiny-llama", "tiny-gemma3"], 0..<7)
+  @Test(arguments: ["tiny-llama", "tiny-gemma3", "tiny-gemma4-small"], 0..<7)
   func draftsChangeNoAnswer(name: String, kind: Int) async throws {
     let plain = Fixture.scheduler(try Fixture.decoder(name)) { $0.draftTokens = 0 }
     let drafting = Fixture.scheduler(try Fixture.decoder(name))

@@ -7,9 +7,9 @@ import Transformer
 
   private func pool(blocks: Int, spare: Int = 0) throws -> PagePool {
     let layout = try KVLayout(keyValueHeads: 2, headDim: 8, elementType: .f32)
-    let probe = PagePool(layout: layout, layerCount: 3, limitBytes: 0)
+    let probe = PagePool(layout: BlockLayout(layout, layerCount: 3), limitBytes: 0)
     return PagePool(
-      layout: layout, layerCount: 3, limitBytes: blocks * probe.bytesPerBlock + spare)
+      layout: BlockLayout(layout, layerCount: 3), limitBytes: blocks * probe.bytesPerBlock + spare)
   }
 
   @Test func growsBlockByBlockAndStopsAtTheLimit() throws {
@@ -52,8 +52,11 @@ import Transformer
     #expect(pool.usedBytes == 0 && pool.availableBlocks == 3)
   }
 
+  /// With one whose layers read others' keys and values.
+  static let models = TinyModelTests.names + ["tiny-gemma4-small"]
+
   /// Forgetting positions and going on gives what a fresh cache gives.
-  @Test(arguments: TinyModelTests.names, [0, 1, 30, 64, 70])
+  @Test(arguments: models, [0, 1, 30, 64, 70])
   func truncationEqualsAFreshStart(name: String, kept: Int) throws {
     let tokens = try Fixture.json(name, as: Fixture.Decoding.self).tokens
     let decoder = try Fixture.decoder(Fixture.path("\(name).gguf"))
@@ -70,7 +73,7 @@ import Transformer
     }
   }
 
-  @Test(arguments: TinyModelTests.names) func sharedPrefixEqualsItsOwn(name: String) throws {
+  @Test(arguments: models) func sharedPrefixEqualsItsOwn(name: String) throws {
     let tokens = try Fixture.json(name, as: Fixture.Decoding.self).tokens
     let decoder = try Fixture.decoder(Fixture.path("\(name).gguf"))
     let expected = try decoder.allLogits(tokens, chunk: 512)

@@ -10,7 +10,7 @@ import Transformer
   static let names = [
     "tiny-qwen2", "tiny-qwen2-yarn", "tiny-qwen3", "tiny-granite", "tiny-smollm3", "tiny-phi3",
     "tiny-phi3-long", "tiny-glm4", "tiny-gemma2", "tiny-gemma3-stretched", "tiny-olmo2",
-    "tiny-olmo3", "tiny-mistral3",
+    "tiny-olmo3", "tiny-mistral3", "tiny-gemma4-small", "tiny-gemma4", "tiny-gemma4-moe",
   ]
 
   enum Source: CaseIterable { case gguf, checkpoint }
@@ -168,6 +168,17 @@ import Transformer
     ("tiny-gemma2", "attention.sliding_window_pattern", .unsigned(0), "sliding_window_pattern"),
     ("tiny-olmo3", "attention.sliding_window", .signed(-1), "olmo2.attention.sliding_window"),
     ("tiny-mistral3", "attention.temperature_scale", .float(-1), "attention.temperature_scale"),
+    ("tiny-gemma4-small", "attention.shared_kv_layers", .unsigned(7), "shared_kv_layers"),
+    ("tiny-gemma4-small", "attention.shared_kv_layers", .unsigned(8), "shared_kv_layers"),
+    ("tiny-gemma4-small", "attention.shared_kv_layers", .unsigned(2), "blk.4.attn_k.weight"),
+    (
+      "tiny-gemma4-small", "embedding_length_per_layer_input", .unsigned(24), "per_layer_token_embd"
+    ),
+    ("tiny-gemma4", "attention.key_length_swa", .unsigned(24), "attention.value_length_swa"),
+    ("tiny-gemma4", "feed_forward_length", .unsigned(40), "blk.0.ffn_gate.weight"),
+    ("tiny-gemma4", "rope.dimension_count", .unsigned(16), "gemma4.rope.dimension_count"),
+    ("tiny-gemma4-moe", "expert_count", .unsigned(5), "blk.0.ffn_down_exps.scale"),
+    ("tiny-gemma4-moe", "expert_feed_forward_length", .unsigned(8), "blk.0.ffn_gate_up_exps"),
   ])
   func errorsNameTheCulprit(
     name: String, key: String, value: GGUFValue, culprit: String
@@ -180,6 +191,10 @@ import Transformer
     ("tiny-olmo2", "blk.1.post_attention_norm.weight"), ("tiny-glm4", "blk.0.post_ffw_norm.weight"),
     ("tiny-qwen3", "blk.0.attn_q_norm.weight"), ("tiny-phi3", "blk.0.ffn_up.weight"),
     ("tiny-phi3-long", "rope_factors_short.weight"), ("tiny-granite", "blk.1.ffn_norm.weight"),
+    ("tiny-gemma4-small", "per_layer_token_embd.weight"),
+    ("tiny-gemma4-small", "blk.7.proj.weight"),
+    ("tiny-gemma4", "blk.4.attn_k.weight"), ("tiny-gemma4-moe", "blk.1.ffn_gate_inp.scale"),
+    ("tiny-gemma4-moe", "blk.2.pre_ffw_norm_2.weight"),
   ])
   func missingTensorsAreNamed(name: String, tensor: String) throws {
     let file = try GGUFFile(path: Fixture.path("\(name).gguf"))

@@ -19,6 +19,7 @@ import Transformer
     func string(_ key: String) -> String? { value(key)?.string }
     func bool(_ key: String) -> Bool? { value(key)?.bool }
     func bools(_ key: String) -> [Bool]? { value(key)?.array?.bools }
+    func ints(_ key: String) -> [Int]? { value(key)?.array?.ints }
     func contains(_ key: String) -> Bool { value(key) != nil }
   }
 

@@ -7,8 +7,8 @@ import Transformer
 
   private func pool(blocks: Int) throws -> PagePool {
     let layout = try KVLayout(keyValueHeads: 1, headDim: 8, elementType: .f32)
-    let one = PagePool(layout: layout, layerCount: 1, limitBytes: 0).bytesPerBlock
-    return PagePool(layout: layout, layerCount: 1, limitBytes: blocks * one)
+    let one = PagePool(layout: BlockLayout(layout, layerCount: 1), limitBytes: 0).bytesPerBlock
+    return PagePool(layout: BlockLayout(layout, layerCount: 1), limitBytes: blocks * one)
   }
 
   private func tokens(_ blocks: [Int32]) -> [Int32] {

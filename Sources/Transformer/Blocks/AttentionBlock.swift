@@ -4,50 +4,52 @@ import Kernels
 package struct AttentionBlock: SelfAttention {
   private let layer: Int
   private let query: Projection
-  private let key: Projection
-  private let value: Projection
+  /// nil where keys and values are those of an earlier layer.
+  private let key: Projection?
+  /// nil there too, and where a position's values are its keys, as they are before norm and rotation.
+  private let value: Projection?
   private let output: Projection
-  private let configuration: AttentionShape
+  private let heads: HeadShape
+  private let epsilon: Float
+  private let queryGrowth: QueryGrowth?
   /// Norm weights of queries and keys; nil where the family has none. Of the width of a head, each
   /// head is normalised by itself; of the width of all heads, these together.
   var queryNorm: FloatBuffer?
   var keyNorm: FloatBuffer?
+  /// The same of values. // (valueDim)
+  var valueNorm: FloatBuffer?
   /// Scores of a position without a value that every row sees; nil where the family has none.
   /// // (heads)
   var sinks: FloatBuffer?
 
-  /// The sizes that the inner loop needs.
-  private struct AttentionShape {
-    let heads: Int
-    let keyValueHeads: Int
-    let headDim: Int
-    let epsilon: Float
-    let queryGrowth: QueryGrowth?
-    var queryWidth: Int { heads * headDim }
-    var keyValueWidth: Int { keyValueHeads * headDim }
-  }
-
+  /// - Parameter valuesMayBeKeys: Whether the family has layers without values of their own.
   init(
-    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader,
+    valuesMayBeKeys: Bool = false
   ) throws(ModelError) {
     self.layer = layer
-    self.configuration = AttentionShape(
-      heads: configuration.headCount, keyValueHeads: configuration.keyValueHeadCount,
-      headDim: configuration.headDim, epsilon: configuration.normEpsilon,
-      queryGrowth: configuration.queryGrowth)
+    let heads = configuration.heads(layer: layer)
+    self.heads = heads
+    epsilon = configuration.normEpsilon
+    queryGrowth = configuration.queryGrowth
     let width = configuration.width
-    let queryWidth = configuration.queryWidth
-    let keyValueWidth = configuration.keyValueWidth
-    if loader.contains(prefix + "attn_qkv.weight") {
+    if configuration.layers[layer].keyValueSource != nil {
+      query = try loader.projection(prefix + "attn_q", outputs: heads.queryWidth, inputs: width)
+      (key, value) = (nil, nil)
+    } else if loader.contains(prefix + "attn_qkv.weight") {
       let parts = try loader.projections(
-        prefix + "attn_qkv", outputs: [queryWidth, keyValueWidth, keyValueWidth], inputs: width)
+        prefix + "attn_qkv", outputs: [heads.queryWidth, heads.keyWidth, heads.valueWidth],
+        inputs: width)
       (query, key, value) = (parts[0], parts[1], parts[2])
     } else {
-      query = try loader.projection(prefix + "attn_q", outputs: queryWidth, inputs: width)
-      key = try loader.projection(prefix + "attn_k", outputs: keyValueWidth, inputs: width)
-      value = try loader.projection(prefix + "attn_v", outputs: keyValueWidth, inputs: width)
+      query = try loader.projection(prefix + "attn_q", outputs: heads.queryWidth, inputs: width)
+      key = try loader.projection(prefix + "attn_k", outputs: heads.keyWidth, inputs: width)
+      value =
+        valuesMayBeKeys && !loader.contains(prefix + "attn_v.weight")
+        ? nil : try loader.projection(prefix + "attn_v", outputs: heads.valueWidth, inputs: width)
     }
-    output = try loader.projection(prefix + "attn_output", outputs: width, inputs: queryWidth)
+    output = try loader.projection(
+      prefix + "attn_output", outputs: width, inputs: heads.attendedWidth)
   }
 
   /// A block with a norm on each head's query and key.
@@ -56,7 +58,7 @@ package struct AttentionBlock: SelfAttention {
   ) throws(ModelError) -> AttentionBlock {
     var block = try AttentionBlock(layer, prefix: prefix, configuration, loader)
     try block.loadNorms(
-      prefix: prefix, queryCount: configuration.headDim, keyCount: configuration.headDim, loader)
+      prefix: prefix, queryCount: block.heads.headDim, keyCount: block.heads.headDim, loader)
     return block
   }
 
@@ -70,7 +72,7 @@ package struct AttentionBlock: SelfAttention {
 
   /// Bytes that the block's matrices take.
   package var byteCount: Int {
-    query.matrix.byteCount + key.matrix.byteCount + value.matrix.byteCount
+    query.matrix.byteCount + (key?.matrix.byteCount ?? 0) + (value?.matrix.byteCount ?? 0)
       + output.matrix.byteCount
   }
 
@@ -89,20 +91,21 @@ package struct AttentionBlock: SelfAttention {
     worker: Worker
   ) {
     let rows = pass.rowCount
-    let shape = configuration
     query.apply(
-      pass.normed, rows: rows, into: pass.query.pointer, stride: shape.queryWidth, worker: worker)
-    key.apply(
-      pass.normed, rows: rows, into: pass.key.pointer, stride: shape.keyValueWidth, worker: worker)
-    value.apply(
-      pass.normed, rows: rows, into: pass.value.pointer, stride: shape.keyValueWidth,
-      worker: worker)
+      pass.normed, rows: rows, into: pass.query.pointer, stride: heads.queryWidth, worker: worker)
+    key?.apply(
+      pass.normed, rows: rows, into: pass.key.pointer, stride: heads.keyWidth, worker: worker)
+    value?.apply(
+      pass.normed, rows: rows, into: pass.value.pointer, stride: heads.valueWidth, worker: worker)
     if let adapters = pass.adapters {
       adapters.add(.attention, layer: layer, pass, pass.normed, worker: worker) { module in
-        switch module {
-        case .key: .init(key, pass.key.pointer, stride: shape.keyValueWidth, worker)
-        case .value: .init(value, pass.value.pointer, stride: shape.keyValueWidth, worker)
-        default: .init(query, pass.query.pointer, stride: shape.queryWidth, worker)
+        // Only maps that are here are asked for.
+        if module == .key, let key {
+          .init(key, pass.key.pointer, stride: heads.keyWidth, worker)
+        } else if module == .value, let value {
+          .init(value, pass.value.pointer, stride: heads.valueWidth, worker)
+        } else {
+          .init(query, pass.query.pointer, stride: heads.queryWidth, worker)
         }
       }
     }
@@ -110,18 +113,19 @@ package struct AttentionBlock: SelfAttention {
     rotateAndStore(pass, worker: worker)
     worker.barrier()
     let attention = pass.attention(layer: layer)
+    let attended = pass.attended(layer: layer)
     attention.run(
-      queries: pass.query.pointer, stride: shape.queryWidth, spans: pass.spans(layer: layer),
-      sinks: sinks.map { UnsafePointer($0.pointer) }, into: pass.attended, worker: worker)
+      queries: pass.query.pointer, stride: heads.queryWidth, spans: pass.spans(layer: layer),
+      sinks: sinks.map { UnsafePointer($0.pointer) }, into: attended, worker: worker)
     worker.barrier()
     if !attention.fillsQuantized {
-      pass.attended.quantize(rows: 0..<rows, worker: worker)
+      attended.quantize(rows: 0..<rows, worker: worker)
       worker.barrier()
     }
     output.apply(
-      pass.attended, rows: rows, into: destination, stride: output.matrix.outputs,
+      attended, rows: rows, into: destination, stride: output.matrix.outputs,
       accumulate: accumulate, worker: worker)
-    pass.adapters?.add(.attended, layer: layer, pass, pass.attended, worker: worker) { _ in
+    pass.adapters?.add(.attended, layer: layer, pass, attended, worker: worker) { _ in
       .init(output, destination, stride: output.matrix.outputs, worker)
     }
   }
@@ -129,34 +133,46 @@ package struct AttentionBlock: SelfAttention {
   /// Normalises and rotates queries and keys, and puts keys and values into the pages. Units are
   /// a row's query heads, and a row's keys with its values.
   private func rotateAndStore(_ pass: DecoderPass, worker: Worker) {
-    let shape = configuration
-    let rotary = pass.rotary(layer: layer)
-    let units = worker.range(of: 2 * pass.rowCount)
-    for unit in units {
-      let row = unit / 2
-      let place = pass.place(row: row, layer: layer)
+    guard key != nil else {
+      for row in worker.range(of: pass.rowCount) { finishQueries(pass, row: row) }
+      return
+    }
+    for unit in worker.range(of: 2 * pass.rowCount) {
       if unit.isMultiple(of: 2) {
-        let queries = pass.query.pointer + row * shape.queryWidth
-        normalise(queries, heads: shape.heads, weight: queryNorm)
-        rotary?.rotate(queries, heads: shape.heads, position: place.position)
-        if let factor = shape.queryGrowth?.factor(position: place.position), factor != 1 {
-          VectorOperations.scale(queries, by: factor, count: shape.queryWidth)
-        }
+        finishQueries(pass, row: unit / 2)
       } else {
-        let keys = pass.key.pointer + row * shape.keyValueWidth
-        normalise(keys, heads: shape.keyValueHeads, weight: keyNorm)
-        rotary?.rotate(keys, heads: shape.keyValueHeads, position: place.position)
-        pass.layout.store(
-          keys: keys, values: pass.value.pointer + row * shape.keyValueWidth, page: place.page,
-          slot: place.slot)
+        storeKeysAndValues(pass, row: unit / 2)
       }
     }
   }
 
-  private func normalise(_ x: UnsafeMutablePointer<Float>, heads: Int, weight: FloatBuffer?) {
+  private func finishQueries(_ pass: DecoderPass, row: Int) {
+    let queries = pass.query.pointer + row * heads.queryWidth
+    let position = pass.position(row: row)
+    normalise(queries, width: heads.queryWidth, weight: queryNorm)
+    pass.rotary(layer: layer)?.rotate(queries, heads: heads.count, position: position)
+    if let factor = queryGrowth?.factor(position: position), factor != 1 {
+      VectorOperations.scale(queries, by: factor, count: heads.queryWidth)
+    }
+  }
+
+  private func storeKeysAndValues(_ pass: DecoderPass, row: Int) {
+    let keys = pass.key.pointer + row * heads.keyWidth
+    let values = pass.value.pointer + row * heads.valueWidth
+    let place = pass.place(row: row, layer: layer)
+    if value == nil { values.update(from: keys, count: heads.valueWidth) }
+    normalise(keys, width: heads.keyWidth, weight: keyNorm)
+    pass.rotary(layer: layer)?.rotate(
+      keys, heads: heads.keyValueCount, position: place.position)
+    normalise(values, width: heads.valueWidth, weight: valueNorm)
+    pass.attention(layer: layer).layout.store(
+      keys: keys, values: values, page: place.page, slot: place.slot)
+  }
+
+  private func normalise(_ x: UnsafeMutablePointer<Float>, width: Int, weight: FloatBuffer?) {
     guard let weight else { return }
     VectorOperations.rmsNorm(
-      x, weight: weight.pointer, epsilon: configuration.epsilon, into: x,
-      rows: heads * configuration.headDim / weight.count, width: weight.count, worker: .alone)
+      x, weight: weight.pointer, epsilon: epsilon, into: x, rows: width / weight.count,
+      width: weight.count, worker: .alone)
   }
 }

@@ -11,6 +11,11 @@ package struct DecoderLayer: Sendable {
   let feedForwardNorm: FloatBuffer?
   let feedForward: any FeedForward
   let postFeedForwardNorm: FloatBuffer?
+  /// What tokens mean to this layer by themselves; nil where the family has no such embeddings. A layer with
+  /// one has norms behind its blocks too.
+  var embedding: LayerEmbedding?
+  /// Factor on the residual stream behind the layer.
+  var outputScale: Float = 1
 
   init(
     attentionNorm: FloatBuffer?, attention: any SelfAttention,
@@ -27,7 +32,7 @@ package struct DecoderLayer: Sendable {
   }
 
   /// Bytes that the layer's matrices take.
-  var byteCount: Int { attention.byteCount + feedForward.byteCount }
+  var byteCount: Int { attention.byteCount + feedForward.byteCount + (embedding?.byteCount ?? 0) }
 }
 
 extension DecoderLayer {
@@ -46,19 +51,24 @@ extension DecoderLayer {
       feedForward: feedForward)
   }
 
-  /// A dense layer with a norm before each block and another behind it, which Gemma, and GLM since 4, have.
+  /// A layer with a norm before each block and another behind it, which Gemma, and GLM since 4, have.
+  /// - Parameter feedForward: nil for the dense one.
   init(
     sandwiching attention: any SelfAttention, _ index: Int, _ configuration: DecoderConfiguration,
-    _ loader: WeightLoader
+    _ loader: WeightLoader, feedForward: (any FeedForward)? = nil
   ) throws(ModelError) {
     let prefix = "blk.\(index)."
     let width = configuration.width
+    let block: any FeedForward =
+      if let feedForward { feedForward } else {
+        try DenseFeedForward(index, prefix: prefix, configuration, loader)
+      }
     self.init(
       attentionNorm: try loader.vector(prefix + "attn_norm.weight", count: width),
       attention: attention,
       postAttentionNorm: try loader.vector(prefix + "post_attention_norm.weight", count: width),
       feedForwardNorm: try loader.vector(prefix + "ffn_norm.weight", count: width),
-      feedForward: try DenseFeedForward(index, prefix: prefix, configuration, loader),
+      feedForward: block,
       postFeedForwardNorm: try loader.vector(prefix + "post_ffw_norm.weight", count: width))
   }
 }

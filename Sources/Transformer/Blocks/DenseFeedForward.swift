@@ -13,7 +13,7 @@ package struct DenseFeedForward: FeedForward {
   ) throws(ModelError) {
     self.layer = layer
     let width = configuration.width
-    let inner = configuration.feedForwardWidth
+    let inner = configuration.feedForwardWidth(layer: layer)
     if loader.contains(prefix + "ffn_gate.weight") {
       gate = try loader.projection(prefix + "ffn_gate", outputs: inner, inputs: width)
       up = try loader.projection(prefix + "ffn_up", outputs: inner, inputs: width)
@@ -56,14 +56,15 @@ package struct DenseFeedForward: FeedForward {
           : .init(up, pass.up.pointer, stride: stride, worker)
       }
     }
-    pass.gated.gated(
+    let gated = pass.gated(layer: layer)
+    gated.gated(
       pass.gate.pointer, pass.up.pointer, stride: stride, function: function, rows: 0..<rows,
       after: gate.matrix, worker: worker)
     worker.barrier()
     down.apply(
-      pass.gated, rows: rows, into: output, stride: down.matrix.outputs, accumulate: accumulate,
+      gated, rows: rows, into: output, stride: down.matrix.outputs, accumulate: accumulate,
       worker: worker)
-    pass.adapters?.add(.gated, layer: layer, pass, pass.gated, worker: worker) { _ in
+    pass.adapters?.add(.gated, layer: layer, pass, gated, worker: worker) { _ in
       .init(down, output, stride: down.matrix.outputs, worker)
     }
   }

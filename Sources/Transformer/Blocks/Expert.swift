@@ -6,6 +6,8 @@ struct Expert: Sendable {
   let gate: Projection
   let up: Projection
   let down: Projection
+  /// Factor on the weight that the gate gives it.
+  var scale: Float = 1
 
   /// Width of the residual stream.
   var width: Int { down.matrix.outputs }

@@ -11,6 +11,9 @@ package protocol FeedForward: Sendable {
   /// What the block needs of a pass, if it is a mixture of experts.
   var mixtureShape: MixtureShape? { get }
 
+  /// What chooses among its experts, if it has any.
+  var expertGate: Gate? { get }
+
   /// Whether the block reads `pass.normed.floats`, which the fused norm leaves out otherwise.
   var readsFloats: Bool { get }
 
@@ -32,6 +35,7 @@ package protocol FeedForward: Sendable {
 extension FeedForward {
   package func projection(_ module: AdaptedModule) -> Projection? { nil }
   package var mixtureShape: MixtureShape? { nil }
+  package var expertGate: Gate? { nil }
   package var readsFloats: Bool { false }
   package func prepare(_ pass: DecoderPass, rows: Range<Int>) {}
   package func settle(_ pass: DecoderPass, rows: Range<Int>, worker: Worker) {}

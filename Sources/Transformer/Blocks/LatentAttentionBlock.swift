@@ -127,16 +127,17 @@ package struct LatentAttentionBlock: SelfAttention {
     rotateAndStore(pass, buffers, queryWidth: queryWidth, worker: worker)
     worker.barrier()
     let attention = pass.attention(layer: layer)
+    let attended = pass.attended(layer: layer)
     attention.run(
       queries: pass.query.pointer, stride: queryWidth, spans: pass.spans(layer: layer),
-      into: pass.attended, worker: worker)
+      into: attended, worker: worker)
     worker.barrier()
     if !attention.fillsQuantized {
-      pass.attended.quantize(rows: 0..<rows, worker: worker)
+      attended.quantize(rows: 0..<rows, worker: worker)
       worker.barrier()
     }
     output.apply(
-      pass.attended, rows: rows, into: destination, stride: output.matrix.outputs,
+      attended, rows: rows, into: destination, stride: output.matrix.outputs,
       accumulate: accumulate, worker: worker)
   }
 
@@ -146,6 +147,7 @@ package struct LatentAttentionBlock: SelfAttention {
     _ pass: DecoderPass, _ buffers: LatentBuffers, queryWidth: Int, worker: Worker
   ) {
     let rotary = pass.rotary(layer: layer)
+    let layout = pass.attention(layer: layer).layout
     let (plain, rotated) = (shape.plainDim, shape.rotatedDim)
     for unit in worker.range(of: 2 * pass.rowCount) {
       let row = unit / 2
@@ -166,7 +168,7 @@ package struct LatentAttentionBlock: SelfAttention {
         (key + plain).update(from: rotatedKey, count: rotated)
         (values + head * valueDim).update(from: source + plain, count: valueDim)
       }
-      pass.layout.store(keys: keys, values: values, page: place.page, slot: place.slot)
+      layout.store(keys: keys, values: values, page: place.page, slot: place.slot)
     }
   }
 }

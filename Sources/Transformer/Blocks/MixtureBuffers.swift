@@ -11,6 +11,8 @@ package struct MixtureShape: Sendable, Equatable {
   package var maximumActive: Int
   /// The same of the expert that every row passes through; 0 where there is none.
   package var sharedWidth: Int
+  /// Whether a layer has a dense block too, whose result stands beside the experts'.
+  package var isBesideDense = false
 
   /// Throws if layers differ in what must be alike, or else makes room for both.
   func union(_ other: MixtureShape?) throws(ModelError) -> MixtureShape {
@@ -25,7 +27,8 @@ package struct MixtureShape: Sendable, Equatable {
     return MixtureShape(
       width: width, expertWidth: expertWidth, expertCount: max(expertCount, other.expertCount),
       maximumActive: max(maximumActive, other.maximumActive),
-      sharedWidth: max(sharedWidth, other.sharedWidth))
+      sharedWidth: max(sharedWidth, other.sharedWidth),
+      isBesideDense: isBesideDense || other.isBesideDense)
   }
 }
 
@@ -57,6 +60,9 @@ final class MixtureBuffers: @unchecked Sendable {
   /// Weights of the shared expert. // (rows)
   let sharedFactors: UnsafeMutablePointer<Float>
 
+  /// What the experts give where a layer's dense block gives something else; nil elsewhere. // (rows, width)
+  let beside: FloatBuffer?
+
   /// Slots that are worked on at a time, at most: 16 rows an expert for 128 experts.
   private static let slotLimit = 2040
 
@@ -87,6 +93,8 @@ final class MixtureBuffers: @unchecked Sendable {
           maxRows: maximumRows, width: shape.sharedWidth, precision: precision),
         result: try FloatBuffer(rows: maximumRows, width: shape.width))
       : nil
+    beside =
+      shape.isBesideDense ? try FloatBuffer(rows: maximumRows, width: shape.width) : nil
     sharedFactors = .allocate(capacity: maximumRows)
     sharedFactors.initialize(repeating: 0, count: maximumRows)
   }

@@ -4,20 +4,29 @@ extension MixtureFeedForward {
   /// The mixture of a layer of today's families: a linear gate in `ffn_gate_inp`, softmax over all
   /// experts or what the configuration says, the best few of them, and a shared expert where the
   /// configuration has one.
+  /// - Parameters:
+  ///   - gateScale: Factors on what the gate looks at; nil is 1. // (width)
+  ///   - expertScales: A factor on the weight of each expert; nil is 1.
   init(
-    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader,
+    gateScale: FloatBuffer? = nil, expertScales: [Float]? = nil
   ) throws(ModelError) {
     guard let mixture = configuration.mixture else {
       throw .missingKey("\(configuration.architecture).expert_count")
     }
     let width = configuration.width
-    let gate = try Self.gate(layer, prefix: prefix, mixture, width: width, loader)
+    let gate = try Self.gate(
+      layer, prefix: prefix, mixture, width: width, inputScale: gateScale, loader)
     let inner = mixture.expertWidth
+    var experts =
+      mixture.areSlices
+      ? try loader.slices(prefix: prefix, count: mixture.expertCount, width: width, inner: inner)
+      : try loader.experts(prefix: prefix, count: mixture.expertCount, width: width, inner: inner)
+    for (index, scale) in (expertScales ?? []).enumerated() where index < experts.count {
+      experts[index].scale = scale
+    }
     try self.init(
-      layer: layer, gate: gate,
-      experts: mixture.areSlices
-        ? loader.slices(prefix: prefix, count: mixture.expertCount, width: width, inner: inner)
-        : loader.experts(prefix: prefix, count: mixture.expertCount, width: width, inner: inner),
+      layer: layer, gate: gate, experts: experts,
       shared: mixture.sharedWidth > 0
         ? loader.sharedExpert(prefix: prefix, width: width, inner: mixture.sharedWidth) : nil,
       function: configuration.activation.function)
@@ -25,7 +34,7 @@ extension MixtureFeedForward {
 
   private static func gate(
     _ layer: Int, prefix: String, _ mixture: DecoderConfiguration.Mixture, width: Int,
-    _ loader: WeightLoader
+    inputScale: FloatBuffer?, _ loader: WeightLoader
   ) throws(ModelError) -> Gate {
     let routed = mixture.expertCount - (mixture.gate?.unroutedExperts ?? 0)
     guard routed > 0 else {
@@ -39,6 +48,11 @@ extension MixtureFeedForward {
     // Kept as floats: a choice that rounding turns is an error of the whole row.
     let scores = try loader.floatMatrix(
       prefix + "ffn_gate_inp.weight", rows: mixture.expertCount, width: width)
+    if let inputScale {
+      for index in 0..<scores.count {
+        scores.pointer[index] *= inputScale.pointer[index % width]
+      }
+    }
     if let gate = mixture.gate {
       // A file has a row for each expert; shared ones and the bypass are the last.
       let matrix = try scores.prefix(rows: routed)

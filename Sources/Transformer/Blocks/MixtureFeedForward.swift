@@ -44,6 +44,8 @@ package struct MixtureFeedForward: FeedForward {
 
   package let mixtureShape: MixtureShape?
 
+  package var expertGate: Gate? { gate }
+
   package var byteCount: Int {
     experts.reduce(0) { $0 + $1.byteCount } + (shared?.byteCount ?? 0)
   }
@@ -52,11 +54,15 @@ package struct MixtureFeedForward: FeedForward {
 
   /// Lets the gate choose for rows that this worker has just normalised.
   package func prepare(_ pass: DecoderPass, rows: Range<Int>) {
+    prepare(pass, rows: rows, input: pass.normed.floats)
+  }
+
+  /// The same with other numbers than the experts get.
+  func prepare(_ pass: DecoderPass, rows: Range<Int>, input: FloatBuffer) {
     guard let mixture = pass.mixture, !rows.isEmpty else { return }
-    let floats = pass.normed.floats
     pass.choose(
-      gate, at: .mixture, layer: layer, input: floats, rows: rows, into: mixture.choices)
-    shared?.prepare(floats, rows: rows, factors: mixture.sharedFactors)
+      gate, at: .mixture, layer: layer, input: input, rows: rows, into: mixture.choices)
+    shared?.prepare(input, rows: rows, factors: mixture.sharedFactors)
   }
 
   package func settle(_ pass: DecoderPass, rows: Range<Int>, worker: Worker) {
@@ -127,6 +133,7 @@ package struct MixtureFeedForward: FeedForward {
     _ output: UnsafeMutablePointer<Float>, _ worker: Worker
   ) {
     let down = experts[run.expert].down
+    let scale = experts[run.expert].scale
     let width = down.matrix.outputs
     let result = mixture.result.row(run.slots.lowerBound)
     down.apply(
@@ -134,7 +141,7 @@ package struct MixtureFeedForward: FeedForward {
     let mine = down.matrix.outputShare(worker)
     for (index, slot) in run.slots.enumerated() {
       VectorOperations.add(
-        result + index * width + mine.lowerBound, times: weights[slot],
+        result + index * width + mine.lowerBound, times: weights[slot] * scale,
         to: output + Int(rows[slot]) * width + mine.lowerBound, count: mine.count)
     }
   }

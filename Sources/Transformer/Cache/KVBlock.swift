@@ -1,6 +1,6 @@
 import Kernels
 
-/// The key-value pages of all layers for the same `KVLayout.positions` positions.
+/// The key-value pages of all layers (`BlockLayout`) for the same `KVLayout.positions` positions.
 ///
 /// Its references are its users: a block that several sequences hold is shared, and the last to
 /// let go gives its memory back to the pool.

@@ -14,6 +14,7 @@ package final class KVCache {
   private var blocks: [KVBlock] = []
   /// Page pointers, a row a layer: `table[layer * capacity + block]`.
   private var table: UnsafeMutablePointer<UnsafeMutableRawPointer>
+  private var layerCount: Int { pool.layout.layers.count }
   /// Blocks that a row of the table has room for.
   private var capacity: Int
 
@@ -22,7 +23,7 @@ package final class KVCache {
     self.pool = pool
     self.historyBytesPerBlock = historyBytesPerBlock
     capacity = 8
-    table = .allocate(capacity: capacity * pool.layerCount)
+    table = .allocate(capacity: capacity * pool.layout.layers.count)
   }
 
   /// A cache that begins with full blocks of another sequence.
@@ -51,8 +52,8 @@ package final class KVCache {
       let copy = try pool.allocate()
       copy.base.copyMemory(from: blocks[first].base, byteCount: pool.bytesPerBlock)
       blocks[first] = copy
-      for layer in 0..<pool.layerCount {
-        table[layer * capacity + first] = copy.base + layer * pool.pageStride
+      for layer in 0..<layerCount {
+        table[layer * capacity + first] = copy.base + pool.layout.offsets[layer]
       }
     }
     while reservedPositions < positions {
@@ -110,8 +111,8 @@ package final class KVCache {
 
   private func append(_ block: KVBlock) {
     if blocks.count == capacity { grow() }
-    for layer in 0..<pool.layerCount {
-      let page = block.base + layer * pool.pageStride
+    for layer in 0..<layerCount {
+      let page = block.base + pool.layout.offsets[layer]
       (table + layer * capacity + blocks.count).initialize(to: page)
     }
     blocks.append(block)
@@ -119,8 +120,8 @@ package final class KVCache {
 
   private func grow() {
     let grown = UnsafeMutablePointer<UnsafeMutableRawPointer>.allocate(
-      capacity: 2 * capacity * pool.layerCount)
-    for layer in 0..<pool.layerCount {
+      capacity: 2 * capacity * layerCount)
+    for layer in 0..<layerCount {
       (grown + layer * 2 * capacity).initialize(from: table + layer * capacity, count: blocks.count)
     }
     table.deallocate()

@@ -11,29 +11,23 @@ package final class PagePool: Sendable {
     var chargedBytes = 0
   }
 
-  /// The inside of a page.
-  package let layout: KVLayout
-  /// How many layers a block has pages for.
-  package let layerCount: Int
-  /// Size of one layer's page, rounded up so that every page starts at a cache line.
-  package let pageStride: Int
+  /// What a block consists of.
+  package let layout: BlockLayout
   /// Bytes that all blocks in use may take together, with what their sequences keep beside them.
   package let limitBytes: Int
   private let state = Mutex(State())
 
-  package init(layout: KVLayout, layerCount: Int, limitBytes: Int) {
+  package init(layout: BlockLayout, limitBytes: Int) {
     self.layout = layout
-    self.layerCount = layerCount
     self.limitBytes = limitBytes
-    pageStride = (layout.bytesPerPage + 63) / 64 * 64
   }
 
   deinit {
     state.withLock { state in state.idle.forEach { free($0) } }
   }
 
-  /// Size of a block: one page a layer.
-  package var bytesPerBlock: Int { pageStride * layerCount }
+  /// Size of a block.
+  package var bytesPerBlock: Int { layout.byteCount }
   /// How many blocks the limit allows.
   package var blockLimit: Int { limitBytes / bytesPerBlock }
   /// Blocks that sequences hold now.

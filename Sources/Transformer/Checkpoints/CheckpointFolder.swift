@@ -21,6 +21,7 @@ package struct CheckpointFolder: Sendable {
     GPTOSSCheckpoint.self,
     Gemma2Checkpoint.self,
     Gemma3Checkpoint.self,
+    Gemma4Checkpoint.self,
     GraniteCheckpoint.self,
     GraniteMoECheckpoint.self,
     LlamaCheckpoint.self,

@@ -18,6 +18,9 @@ package struct CheckpointMetadata: ModelMetadata, Sendable {
   mutating func set(_ key: String, _ value: [Bool]?) {
     values[key] = value.map { .array($0.map { .bool($0) }) }
   }
+  mutating func set(_ key: String, _ value: [Int]?) {
+    values[key] = value.map { .array($0.map { .int($0) }) }
+  }
   mutating func set(_ key: String, _ value: String?) { values[key] = value.map { .string($0) } }
 
   private func value(_ key: String) -> ConfigurationValue? {
@@ -48,6 +51,12 @@ package struct CheckpointMetadata: ModelMetadata, Sendable {
     guard case .array(let items)? = value(key) else { return nil }
     let bools = items.compactMap { if case .bool(let value) = $0 { value } else { nil } }
     return bools.count == items.count ? bools : nil
+  }
+
+  package func ints(_ key: String) -> [Int]? {
+    guard case .array(let items)? = value(key) else { return nil }
+    let ints = items.compactMap { if case .int(let value) = $0 { value } else { nil } }
+    return ints.count == items.count ? ints : nil
   }
 
   package func contains(_ key: String) -> Bool { value(key) != nil }

@@ -30,6 +30,17 @@ package struct BatchSegment {
   }
 }
 
+extension BatchSegment {
+  /// Rows that need logits: the last ones.
+  var logitCount: Int {
+    switch logits {
+    case .none: 0
+    case .last: 1
+    case .all: tokens.count
+    }
+  }
+}
+
 /// The logits that follow one token.
 package struct LogitRow {
   /// Index of the segment in the batch.

@@ -94,8 +94,8 @@ package final class Decoder: @unchecked Sendable {
     }
     self.layers = layers
     historyBytesPerBlock = layers.reduce(0) { sum, layer in
-      guard let mixture = layer.feedForward as? MixtureFeedForward else { return sum }
-      return sum + GateHistory.bytesPerBlock(mixture.gate)
+      guard let gate = layer.feedForward.expertGate else { return sum }
+      return sum + GateHistory.bytesPerBlock(gate)
     }
     smoothsGates = historyBytesPerBlock > 0
     adapterTarget = AdapterTarget(
@@ -121,13 +121,9 @@ package final class Decoder: @unchecked Sendable {
         $0.postAttentionNorm != nil || $0.postFeedForwardNorm != nil
       }
     do {
-      let layout = try KVLayout(
-        keyValueHeads: configuration.keyValueHeadCount, headDim: configuration.headDim,
-        valueDim: configuration.valueDim,
-        elementType: options.precision == .float ? .f32 : .f16)
-      pagePool = PagePool(
-        layout: layout, layerCount: configuration.layers.count,
-        limitBytes: max(0, options.keyValueLimitBytes))
+      let layout = try Self.blockLayout(
+        configuration, elementType: options.precision == .float ? .f32 : .f16)
+      pagePool = PagePool(layout: layout, limitBytes: max(0, options.keyValueLimitBytes))
       var mixture: MixtureBuffers?
       if let mixtureShape {
         mixture = try MixtureBuffers(
@@ -136,9 +132,8 @@ package final class Decoder: @unchecked Sendable {
       }
       pass = try DecoderPass(
         configuration: configuration, precision: options.precision, maximumRows: maximumRows,
-        layout: layout,
         attentions: try Self.attentions(
-          configuration, layout: layout, workers: pool.threadCount),
+          configuration, layouts: layout.layers, workers: pool.threadCount),
         rotary: rotary, needsBranch: needsBranch,
         workers: pool.threadCount, mixture: mixture, markedTokens: options.markedTokens ?? [])
       head = try OutputHead(
@@ -152,21 +147,41 @@ package final class Decoder: @unchecked Sendable {
     }
   }
 
-  /// One attention for each different window, shared by the layers that have it.
+  private static func blockLayout(
+    _ configuration: DecoderConfiguration, elementType: KVLayout.ElementType
+  ) throws(KernelError) -> BlockLayout {
+    var layouts: [KVLayout] = []
+    for layer in configuration.layers.indices {
+      let heads = configuration.heads(layer: layer)
+      layouts.append(
+        try KVLayout(
+          keyValueHeads: heads.keyValueCount, headDim: heads.headDim, valueDim: heads.valueDim,
+          elementType: elementType))
+    }
+    return BlockLayout(layouts, sources: configuration.layers.map(\.keyValueSource))
+  }
+
+  /// One attention for each different window and heads, shared by the layers that have them.
   private static func attentions(
-    _ configuration: DecoderConfiguration, layout: KVLayout, workers: Int
+    _ configuration: DecoderConfiguration, layouts: [KVLayout], workers: Int
   ) throws(KernelError) -> [Attention] {
-    var known: [Int?: Attention] = [:]
+    struct Kind: Hashable {
+      let slidingWindow: Int?
+      let heads: HeadShape
+    }
+    var known: [Kind: Attention] = [:]
     var attentions: [Attention] = []
-    for layer in configuration.layers {
+    for (index, layer) in configuration.layers.enumerated() {
+      let kind = Kind(
+        slidingWindow: layer.slidingWindow, heads: configuration.heads(layer: index))
       let attention =
-        if let existing = known[layer.slidingWindow] { existing } else {
+        if let existing = known[kind] { existing } else {
           try Attention(
-            layout: layout, heads: configuration.headCount, scale: configuration.attentionScale,
-            slidingWindow: layer.slidingWindow, softcap: configuration.attentionSoftcap,
-            workers: workers)
+            layout: layouts[index], heads: configuration.headCount,
+            scale: configuration.attentionScale, slidingWindow: layer.slidingWindow,
+            softcap: configuration.attentionSoftcap, workers: workers)
         }
-      known[layer.slidingWindow] = attention
+      known[kind] = attention
       attentions.append(attention)
     }
     return attentions
@@ -216,7 +231,10 @@ package final class Decoder: @unchecked Sendable {
     try pass.begin(batch, histories: histories)
     pool.run { worker in
       embed(worker)
-      for index in layers.indices { apply(index, worker) }
+      for index in layers.indices {
+        if index == pass.tail { pass.dropRows(worker) }
+        if pass.rowCount > 0 { apply(index, worker) }
+      }
       head.apply(pass, receive: receive, worker: worker)
     }
     for segment in batch { segment.cache.advance(by: segment.tokens.count) }
@@ -248,7 +266,7 @@ package final class Decoder: @unchecked Sendable {
         adapter: adapter?.identity, layerCount: layers.count
       ) { place, layer in
         switch place {
-        case .mixture: (layers[layer].feedForward as? MixtureFeedForward)?.gate
+        case .mixture: layers[layer].feedForward.expertGate
         case .adapterAttention: adapter?.gates?.gate(.attention, layer: layer)
         case .adapterFeedForward: adapter?.gates?.gate(.feedForward, layer: layer)
         }
@@ -266,7 +284,7 @@ package final class Decoder: @unchecked Sendable {
 
   /// The gates of the layers that are mixtures of experts.
   package var gates: [Gate] {
-    layers.compactMap { ($0.feedForward as? MixtureFeedForward)?.gate }
+    layers.compactMap { $0.feedForward.expertGate }
   }
 
   /// What gates chose for a segment's tokens in the last pass; nil where neither the model nor the
@@ -313,6 +331,8 @@ package final class Decoder: @unchecked Sendable {
         VectorOperations.scale(
           destination, by: configuration.embeddingScale, count: configuration.width)
       }
+      pass.layerEmbeddings?.embedded.take(
+        destination, stride: configuration.width, rows: row..<row + 1, worker: .alone)
     }
     worker.barrier()
   }
@@ -348,6 +368,18 @@ package final class Decoder: @unchecked Sendable {
       pass, output: fed.pointer, accumulate: fed === pass.residual, worker: worker)
     worker.barrier()
     addBranch(layer.postFeedForwardNorm, worker)
+    if let embedding = layer.embedding, let branch = pass.branch {
+      normalise(nil, worker)
+      worker.barrier()
+      embedding.apply(pass, output: branch.pointer, worker: worker)
+      worker.barrier()
+      addBranch(embedding.postNorm, worker)
+    }
+    guard layer.outputScale != 1 else { return }
+    for row in rows {
+      VectorOperations.scale(
+        pass.residual.row(row), by: layer.outputScale, count: configuration.width)
+    }
   }
 
   /// `normed` becomes the norm of the residual stream, or the stream itself without one. Split by rows, as `addBranch` is, so that

@@ -14,8 +14,13 @@ package final class DecoderPass: @unchecked Sendable {
     let slot: Int
   }
 
-  let layout: KVLayout
   private let layerCount: Int
+  /// The first of the last layers, all of which read earlier ones' keys and values. Nothing of what a row is
+  /// there is kept for others, so that only rows with logits go through them; `layerCount` where there are none.
+  let tail: Int
+  /// Whether rows without logits end before the tail. Not where somebody else keeps account of rows.
+  private var dropsRows = false
+  private var tailSpanCount = 0
   private(set) var rowCount = 0
   private(set) var segmentCount = 0
 
@@ -27,12 +32,14 @@ package final class DecoderPass: @unchecked Sendable {
   let query: FloatBuffer
   let key: FloatBuffer
   let value: FloatBuffer
-  let attended: Activations
+  private let attended: [Activations]  // a layer
   /// What only latent attention needs; nil elsewhere.
   let latent: LatentBuffers?
   let gate: FloatBuffer
   let up: FloatBuffer
-  let gated: Activations
+  private let gated: [Activations]  // a layer
+  /// What only embeddings of layers need; nil elsewhere.
+  let layerEmbeddings: LayerEmbeddingBuffers?
   /// The buffers of mixtures of experts; only models with such have them.
   let mixture: MixtureBuffers?
   /// What gates chose in this pass, a segment: nil where neither the model nor the segment's adapter
@@ -66,14 +73,13 @@ package final class DecoderPass: @unchecked Sendable {
 
   init(
     configuration: DecoderConfiguration, precision: WeightMatrix.Precision, maximumRows: Int,
-    layout: KVLayout, attentions: [Attention], rotary: RotaryTables,
+    attentions: [Attention], rotary: RotaryTables,
     needsBranch: Bool, workers: Int, mixture: MixtureBuffers? = nil,
     markedTokens: Set<Int32> = []
   ) throws(KernelError) {
     marks =
       markedTokens.isEmpty
       ? [] : (0..<configuration.vocabularySize).map { markedTokens.contains(Int32($0)) }
-    self.layout = layout
     self.mixture = mixture
     self.attentions = attentions
     self.rotary = rotary
@@ -81,28 +87,50 @@ package final class DecoderPass: @unchecked Sendable {
     attentionWeights = AttentionWeights(workers: workers)
     adapterPass = AdapterPass(workers: workers, maximumRows: maximumRows)
     layerCount = configuration.layers.count
+    tail = (configuration.layers.lastIndex { $0.keyValueSource == nil } ?? -1) + 1
     let rows = maximumRows
     let width = configuration.width
-    let inner = configuration.feedForwardWidth
+    let inner = configuration.widest { configuration.feedForwardWidth(layer: $0) }
     residual = try FloatBuffer(rows: rows, width: width)
     branch = needsBranch ? try FloatBuffer(rows: rows, width: width) : nil
     normed = try Activations(maxRows: rows, width: width, precision: precision)
-    query = try FloatBuffer(rows: rows, width: configuration.queryWidth)
-    key = try FloatBuffer(rows: rows, width: configuration.keyValueWidth)
-    value = try FloatBuffer(rows: rows, width: configuration.valueWidth)
-    attended = try Activations(
-      maxRows: rows, width: configuration.attendedWidth, precision: precision)
+    query = try FloatBuffer(
+      rows: rows, width: configuration.widest { configuration.heads(layer: $0).queryWidth })
+    key = try FloatBuffer(
+      rows: rows, width: configuration.widest { configuration.heads(layer: $0).keyWidth })
+    value = try FloatBuffer(
+      rows: rows, width: configuration.widest { configuration.heads(layer: $0).valueWidth })
+    attended = try Self.activations(
+      widths: configuration.layers.indices.map { configuration.heads(layer: $0).attendedWidth },
+      rows: rows, precision: precision)
     latent = try configuration.latent.map { shape throws(KernelError) in
       try LatentBuffers(shape, configuration, precision: precision, rows: rows)
     }
     gate = try FloatBuffer(rows: rows, width: inner)
     up = try FloatBuffer(rows: rows, width: inner)
-    gated = try Activations(maxRows: rows, width: inner, precision: precision)
+    gated = try Self.activations(
+      widths: configuration.layers.indices.map { configuration.feedForwardWidth(layer: $0) },
+      rows: rows, precision: precision)
+    layerEmbeddings = try configuration.layerEmbeddingWidth.map { width throws(KernelError) in
+      try LayerEmbeddingBuffers(
+        width: width, configuration, precision: precision, rows: rows, workers: workers)
+    }
     tokens = .allocate(capacity: rows)
     positions = .allocate(capacity: rows)
     segments = .allocate(capacity: rows)
     // A segment has at least one row.
     spanStorage = .allocate(capacity: rows * layerCount)
+  }
+
+  /// Activations of these widths, one for all that are alike: one layer works at a time.
+  private static func activations(
+    widths: [Int], rows: Int, precision: WeightMatrix.Precision
+  ) throws(KernelError) -> [Activations] {
+    var known: [Int: Activations] = [:]
+    for width in widths where known[width] == nil {
+      known[width] = try Activations(maxRows: rows, width: width, precision: precision)
+    }
+    return widths.compactMap { known[$0] }
   }
 
   deinit {
@@ -121,7 +149,8 @@ package final class DecoderPass: @unchecked Sendable {
     self.histories = histories
     for (segment, history) in zip(batch, histories) where history?.readsAttention ?? false {
       try attentionWeights.reserve(
-        positions: segment.cache.count + segment.tokens.count, layout: layout)
+        positions: segment.cache.count + segment.tokens.count,
+        layouts: segment.cache.pool.layout.layers)
     }
     adapters = try adapterPass.begin(batch) ? adapterPass : nil
     var row = 0
@@ -131,29 +160,61 @@ package final class DecoderPass: @unchecked Sendable {
     gateRequests = hasGates ? batch.map(\.gating) : []
     gateStatistics = hasGates ? batch.map { statistics(for: $0) } : []
     segmentStarts.removeAll(keepingCapacity: true)
+    dropsRows = tail < layerCount && adapters == nil && !hasGates && histories.isEmpty
+    tailSpanCount = 0
     for (index, segment) in batch.enumerated() {
       let start = segment.cache.count
       if hasGates { segmentStarts.append(row) }
-      for layer in 0..<layerCount {
+      let count = segment.tokens.count
+      for layer in 0..<tail {
         (spanStorage + layer * maximumRows + index).initialize(
           to: AttentionSpan(
-            firstRow: row, rowCount: segment.tokens.count, firstPosition: start,
+            firstRow: row, rowCount: count, firstPosition: start,
             pages: segment.cache.pages(layer: layer)))
+      }
+      let kept = dropsRows ? segment.logitCount : count
+      if kept > 0 {
+        for layer in tail..<layerCount {
+          (spanStorage + layer * maximumRows + tailSpanCount).initialize(
+            to: AttentionSpan(
+              firstRow: dropsRows ? logitRows.count : row, rowCount: kept,
+              firstPosition: start + count - kept, pages: segment.cache.pages(layer: layer)))
+        }
+        tailSpanCount += 1
       }
       for (offset, token) in segment.tokens.enumerated() {
         tokens[row + offset] = token
         positions[row + offset] = Int32(truncatingIfNeeded: start + offset)
         segments[row + offset] = Int32(truncatingIfNeeded: index)
       }
-      switch segment.logits {
-      case .none: break
-      case .last: logitRows.append(row + segment.tokens.count - 1)
-      case .all: logitRows.append(contentsOf: row..<row + segment.tokens.count)
-      }
-      row += segment.tokens.count
+      logitRows.append(contentsOf: row + count - segment.logitCount..<row + count)
+      row += count
     }
     rowCount = row
     if hasGates { segmentStarts.append(row) }
+  }
+
+  /// Leaves the rows that go through the tail, in their order. Called by every worker before it.
+  func dropRows(_ worker: Worker) {
+    guard dropsRows, logitRows.count < rowCount else { return }
+    worker.barrier()
+    if worker.index == 0 {
+      // A row's new place is never behind its old one.
+      for (index, row) in logitRows.enumerated() where index != row {
+        residual.row(index).update(from: residual.row(row), count: residual.width)
+        tokens[index] = tokens[row]
+        positions[index] = positions[row]
+        segments[index] = segments[row]
+      }
+      if let embedded = layerEmbeddings?.embedded {
+        logitRows.map { Int32(truncatingIfNeeded: $0) }.withUnsafeBufferPointer {
+          embedded.gather(embedded, rows: $0, into: 0, worker: .alone)
+        }
+      }
+      rowCount = logitRows.count
+      logitRows = Array(0..<rowCount)
+    }
+    worker.barrier()
   }
 
   /// Room for what the gates of a segment choose, and for no other segment's experts.
@@ -166,10 +227,15 @@ package final class DecoderPass: @unchecked Sendable {
   func position(row: Int) -> Int { Int(positions[row]) }
   func segment(row: Int) -> Int { Int(segments[row]) }
   func attention(layer: Int) -> Attention { attentions[layer] }
+  /// What a layer's heads gathered. // (rows, heads * valueDim)
+  func attended(layer: Int) -> Activations { attended[layer] }
+  /// The gated inner rows of a layer's feed-forward block. // (rows, inner)
+  func gated(layer: Int) -> Activations { gated[layer] }
   func rotary(layer: Int) -> RotaryEmbedding? { rotary.embedding(layer: layer) }
 
   func spans(layer: Int) -> UnsafeBufferPointer<AttentionSpan> {
-    UnsafeBufferPointer(start: spanStorage + layer * maximumRows, count: segmentCount)
+    UnsafeBufferPointer(
+      start: spanStorage + layer * maximumRows, count: layer < tail ? segmentCount : tailSpanCount)
   }
 
   func place(row: Int, layer: Int) -> Place {

@@ -37,7 +37,8 @@ final class RotaryTables {
         made.append(
           try RotaryEmbedding(
             style: configuration.rotaryStyle == .interleaved ? .interleaved : .halves,
-            headDim: configuration.headDim, rotatedDim: configuration.rotaryWidth,
+            headDim: rotary.headDim ?? configuration.headDim,
+            rotatedDim: rotary.headDim ?? configuration.rotaryWidth,
             base: rotary.base,
             positions: positions,
             frequencyFactors: configuration.frequencyFactors(rotary),

@@ -8,6 +8,7 @@ package enum DecoderRegistry {
       GPTOSS.self,
       Gemma2.self,
       Gemma3.self,
+      Gemma4.self,
       Granite.self,
       GraniteMoE.self,
       Llama.self,

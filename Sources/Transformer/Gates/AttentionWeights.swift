@@ -15,10 +15,11 @@ final class AttentionWeights: @unchecked Sendable {
   init(workers: Int) { self.workers = workers }
 
   /// Room for rows that see so many positions.
-  func reserve(positions: Int, layout: KVLayout) throws(ModelError) {
+  func reserve(positions: Int, layouts: [KVLayout]) throws(ModelError) {
     guard positions > capacity else { return }
     let room = (max(positions, 2 * capacity) + 63) / 64 * 64
-    let width = room + (layout.attentionScratchCount(positions: room) + 15) / 16 * 16
+    let scratch = layouts.reduce(0) { max($0, $1.attentionScratchCount(positions: room)) }
+    let width = room + (scratch + 15) / 16 * 16
     do {
       buffer = try FloatBuffer(rows: workers, width: width)
       capacity = room
@@ -37,7 +38,8 @@ final class AttentionWeights: @unchecked Sendable {
     let position = pass.position(row: row)
     let first = attention.slidingWindow.map { max(0, position + 1 - $0) } ?? 0
     attention.layout.averageAttention(
-      query: pass.query.row(row), heads: attention.heads, scale: attention.scale,
+      query: pass.query.pointer + row * attention.heads * attention.layout.headDim,
+      heads: attention.heads, scale: attention.scale,
       positions: first..<position + 1,
       pages: pass.spans(layer: layer)[pass.segment(row: row)].pages,
       scratch: weights + capacity, into: weights)

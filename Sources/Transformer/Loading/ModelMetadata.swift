@@ -9,6 +9,8 @@ package protocol ModelMetadata {
   func bool(_ key: String) -> Bool?
   /// An array of truth values.
   func bools(_ key: String) -> [Bool]?
+  /// An array of integers.
+  func ints(_ key: String) -> [Int]?
   func contains(_ key: String) -> Bool
 }
 
@@ -66,6 +68,18 @@ package struct ArchitectureMetadata {
     guard metadata.contains(full(key)) else { return nil }
     guard let value = metadata.bool(full(key)) else { throw wrongType(key, "true or false") }
     return value
+  }
+
+  /// The integer of each of `count` layers under `architecture.key`: one for all, or a list.
+  package func ints(_ key: String, layers count: Int) throws(ModelError) -> [Int] {
+    guard let list = metadata.ints(full(key)) else {
+      return Array(repeating: try int(key), count: count)
+    }
+    guard list.count >= count else {
+      throw .invalidValue(
+        key: full(key), value: "\(list.count) layers", expected: "\(count), one a layer")
+    }
+    return Array(list.prefix(count))
   }
 
   /// Which of `count` layers see a window only, nil if the file doesn't say. A number n stands for a model

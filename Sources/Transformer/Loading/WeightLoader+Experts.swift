@@ -2,13 +2,25 @@ import Kernels
 
 extension WeightLoader {
   /// The routed experts of a layer, from the names that GGUF files have for them: one tensor for
-  /// all experts (`ffn_gate_exps`), or one an expert in older files (`ffn_gate.3`); with biases,
-  /// where there are any.
+  /// all experts (`ffn_gate_exps`), one for gate and up (`ffn_gate_up_exps`), or one an expert in older
+  /// files (`ffn_gate.3`); with biases, where there are any.
   func experts(
     prefix: String, count: Int, width: Int, inner: Int
   ) throws(ModelError) -> [Expert] {
-    let gates = try expertMaps(prefix + "ffn_gate", count: count, outputs: inner, inputs: width)
-    let ups = try expertMaps(prefix + "ffn_up", count: count, outputs: inner, inputs: width)
+    let both = prefix + "ffn_gate_up_exps.weight"
+    let gates: [Projection]
+    let ups: [Projection]
+    if contains(both) {
+      func part(_ rows: Range<Int>) throws(ModelError) -> [Projection] {
+        try matrices(both, count: count, outputs: 2 * inner, inputs: width, rows: rows).map {
+          Projection(matrix: $0, bias: nil)
+        }
+      }
+      (gates, ups) = (try part(0..<inner), try part(inner..<2 * inner))
+    } else {
+      gates = try expertMaps(prefix + "ffn_gate", count: count, outputs: inner, inputs: width)
+      ups = try expertMaps(prefix + "ffn_up", count: count, outputs: inner, inputs: width)
+    }
     let downs = try expertMaps(prefix + "ffn_down", count: count, outputs: width, inputs: inner)
     return (0..<count).map { Expert(gate: gates[$0], up: ups[$0], down: downs[$0]) }
   }

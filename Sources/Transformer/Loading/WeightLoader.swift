@@ -44,23 +44,27 @@ package struct WeightLoader: Sendable {
   }
 
   /// The matrices of `count` experts that one tensor holds. // (count, outputs, inputs)
+  /// - Parameter rows: A part of each matrix; nil for all of it.
   package func matrices(
-    _ name: String, count: Int, outputs: Int, inputs: Int
+    _ name: String, count: Int, outputs: Int, inputs: Int, rows: Range<Int>? = nil
   ) throws(ModelError) -> [WeightMatrix] {
     let view = try view(name, shape: [count, outputs, inputs])
     let bytes = view.bytes
-    guard count > 0, bytes.count.isMultiple(of: count) else {
+    guard count > 0, outputs > 0, bytes.count.isMultiple(of: count * outputs) else {
       throw .unreadableTensor(name, reason: "\(bytes.count) bytes for \(count) experts")
     }
-    let size = bytes.count / count
+    let rowBytes = bytes.count / count / outputs
+    let rows = rows ?? 0..<outputs
     var matrices: [WeightMatrix] = []
     for index in 0..<count {
-      let slice = UnsafeRawBufferPointer(rebasing: bytes[index * size..<(index + 1) * size])
+      let start = (index * outputs + rows.lowerBound) * rowBytes
+      let slice = UnsafeRawBufferPointer(
+        rebasing: bytes[start..<start + rows.count * rowBytes])
       matrices.append(
         try pack(
-          view, bytes: slice, name: "\(name) (expert \(index))", outputs: outputs, inputs: inputs,
-          storage: expertStorage
-        ) { view.dropPages(index * size + $0.lowerBound..<index * size + $0.upperBound) })
+          view, bytes: slice, name: "\(name) (expert \(index))", outputs: rows.count,
+          inputs: inputs, storage: expertStorage
+        ) { view.dropPages(start + $0.lowerBound..<start + $0.upperBound) })
     }
     return matrices
   }
@@ -83,6 +87,17 @@ package struct WeightLoader: Sendable {
   /// A vector, as floats. // (count)
   package func vector(_ name: String, count: Int) throws(ModelError) -> FloatBuffer {
     try floats(name, shape: [count], rows: 1, width: count)
+  }
+
+  /// The weights of a norm that has none. // (count)
+  func ones(count: Int) throws(ModelError) -> FloatBuffer {
+    do {
+      let buffer = try FloatBuffer(rows: 1, width: count)
+      buffer.pointer.update(repeating: 1, count: count)
+      return buffer
+    } catch {
+      throw .outOfMemory(bytes: 4 * count)
+    }
   }
 
   /// A matrix as floats, for what is not multiplied by the fast kernels. // (rows, width)
@@ -164,31 +179,37 @@ package struct WeightLoader: Sendable {
   func projections(
     _ prefix: String, outputs: [Int], inputs: Int
   ) throws(ModelError) -> [Projection] {
-    let name = prefix + ".weight"
     let total = outputs.reduce(0, +)
+    var projections: [Projection] = []
+    var first = 0
+    for count in outputs {
+      projections.append(
+        try projection(prefix, rows: first..<first + count, of: total, inputs: inputs))
+      first += count
+    }
+    return projections
+  }
+
+  /// One of the linear maps that `prefix.weight` holds, with its part of `prefix.bias` if the file has it:
+  /// these rows of so many.
+  func projection(
+    _ prefix: String, rows: Range<Int>, of total: Int, inputs: Int
+  ) throws(ModelError) -> Projection {
+    let name = prefix + ".weight"
     let view = try view(name, shape: [total, inputs])
     let bytes = view.bytes
     guard total > 0, bytes.count.isMultiple(of: total) else {
       throw .unreadableTensor(name, reason: "\(bytes.count) bytes for \(total) outputs")
     }
     let rowBytes = bytes.count / total
-    let biases =
-      contains(prefix + ".bias") ? try floats(prefix + ".bias", shape: [total]) : nil
-    var projections: [Projection] = []
-    var first = 0
-    for count in outputs {
-      let start = first * rowBytes
-      let part = UnsafeRawBufferPointer(rebasing: bytes[start..<start + count * rowBytes])
-      let matrix = try pack(view, bytes: part, name: name, outputs: count, inputs: inputs) {
-        view.dropPages(start + $0.lowerBound..<start + $0.upperBound)
-      }
-      let bias = try biases.map { biases throws(ModelError) in
-        try buffer(prefix + ".bias", biases[first..<first + count])
-      }
-      projections.append(Projection(matrix: matrix, bias: bias))
-      first += count
+    let start = rows.lowerBound * rowBytes
+    let part = UnsafeRawBufferPointer(rebasing: bytes[start..<rows.upperBound * rowBytes])
+    let matrix = try pack(view, bytes: part, name: name, outputs: rows.count, inputs: inputs) {
+      view.dropPages(start + $0.lowerBound..<start + $0.upperBound)
     }
-    return projections
+    guard contains(prefix + ".bias") else { return Projection(matrix: matrix, bias: nil) }
+    let biases = try floats(prefix + ".bias", shape: [total])
+    return Projection(matrix: matrix, bias: try buffer(prefix + ".bias", biases[rows]))
   }
 
   private func buffer(
@@ -236,9 +257,11 @@ package struct WeightLoader: Sendable {
     }
   }
 
-  /// A table whose rows are looked up. // (rows, width)
-  func embeddings(_ name: String, rows: Int, width: Int) throws(ModelError) -> EmbeddingTable {
-    try EmbeddingTable(try view(name), name: name, rows: rows, width: width)
+  /// A table whose rows are looked up, whole or in parts of so many columns. // (rows, width)
+  func embeddings(
+    _ name: String, rows: Int, width: Int, part: Int? = nil
+  ) throws(ModelError) -> EmbeddingTable {
+    try EmbeddingTable(try view(name), name: name, rows: rows, width: width, part: part)
   }
 
   func view(_ name: String, shape: [Int]? = nil) throws(ModelError) -> TensorView {
