@@ -74,7 +74,7 @@ package struct ByteLevelBPETokenizer: Tokenizer {
     ignoresMerges = published.ignoresMerges
     normalizer = .none
     byteIds = (0..<256).map { tokens.find([UInt8($0)]) }
-    merges = try Self.readMerges(file, tokens: tokens)
+    merges = try MergeTable(file: file, tokens: tokens, decode: ByteLevelAlphabet.decode)
     self.tokens = tokens
     addedTokens = AddedTokenSplitter(control: special, userDefined: userDefined)
     specials = names
@@ -132,45 +132,6 @@ package struct ByteLevelBPETokenizer: Tokenizer {
     guard normalizer == .nfc, text.contains(where: { $0 >= 0x80 }) else { return text }
     return Array(
       String(decoding: text, as: UTF8.self).precomposedStringWithCanonicalMapping.utf8)
-  }
-
-  private static func readMerges(
-    _ file: GGUFFile, tokens: ByteStringTable
-  ) throws(TokenizerError) -> MergeTable {
-    let key = "tokenizer.ggml.merges"
-    guard let strings = file.array(key), strings.elementType == .string else {
-      throw TokenizerError(field: key, problem: "is missing")
-    }
-    guard strings.count <= Vocabulary.maximumCount else {
-      throw TokenizerError(
-        field: "\(key).count",
-        problem: "is \(strings.count), expected at most \(Vocabulary.maximumCount)")
-    }
-    var table = MergeTable(capacity: strings.count)
-    var left: [UInt8] = []
-    var right: [UInt8] = []
-    try strings.forEachBytes { (index, text) throws(TokenizerError) in
-      func fail(_ problem: String) -> TokenizerError {
-        TokenizerError(
-          field: "\(key)[\(index)]",
-          problem: "\"\(String(decoding: text.prefix(100), as: UTF8.self))\" \(problem)")
-      }
-      // Neither half is empty, so the space that parts them is not the first byte.
-      guard let space = text.dropFirst().firstIndex(of: 0x20), space + 1 < text.count,
-        ByteLevelAlphabet.decode(UnsafeRawBufferPointer(rebasing: text[..<space]), into: &left),
-        ByteLevelAlphabet.decode(
-          UnsafeRawBufferPointer(rebasing: text[(space + 1)...]), into: &right)
-      else { throw fail("is not two tokens with a space between") }
-      let leftId = tokens.find(left)
-      let rightId = tokens.find(right)
-      left.append(contentsOf: right)
-      let merged = tokens.find(left)
-      guard leftId >= 0, rightId >= 0, merged >= 0 else {
-        throw fail("has a part or a result that is no token")
-      }
-      table.insert(leftId, rightId, .init(rank: Int32(index), merged: merged))
-    }
-    return table
   }
 
   package func encode(_ text: String, addSpecial: Bool, parseSpecial: Bool) -> [Int32] {

@@ -1,7 +1,8 @@
 import ModelFiles
 
 /// SentencePiece's byte-pair model (`tokenizer.ggml.model` = `llama`): neighbours whose text is a
-/// token are joined, the highest score first; characters that are no token become bytes.
+/// token are joined, the highest score first; characters that are no token become bytes. Gemma 4's
+/// (`gemma4`) lists what is joined instead, the first first.
 ///
 /// Spaces are written as U+2581 in the vocabulary. Llama 2 puts one before the text, Gemma does
 /// not. User-defined tokens (runs of spaces, HTML tags) are cut out before anything is joined.
@@ -13,6 +14,9 @@ package struct SentencePieceTokenizer: Tokenizer {
     /// Those of the first rank, as in Hugging Face's tokenizers.
     case ranks(MergeTable, ignoringThemForWholeWords: Bool)
   }
+
+  /// How a GGUF file says what is joined.
+  enum FileMerging { case scores, ranks }
 
   private let vocabulary: Vocabulary
   /// The tokens as they stand in the file; control tokens are not found by content.
@@ -34,17 +38,14 @@ package struct SentencePieceTokenizer: Tokenizer {
   package var beginningOfText: Int32? { vocabulary.beginningOfText }
   package var endOfText: Int32? { vocabulary.endOfText }
 
-  package init(file: GGUFFile) throws(TokenizerError) {
+  init(file: GGUFFile, merging: FileMerging) throws(TokenizerError) {
     guard let strings = file.array("tokenizer.ggml.tokens"), strings.elementType == .string
     else { throw TokenizerError(field: "tokenizer.ggml.tokens", problem: "is missing") }
-    let vocabulary = try Vocabulary(file: file, tokens: strings, addsBeginningByDefault: true)
-    guard let scores = file.floats("tokenizer.ggml.scores"), scores.count == strings.count else {
-      throw TokenizerError(
-        field: "tokenizer.ggml.scores", problem: "expected \(strings.count) floats, one a token")
-    }
-    if let index = scores.firstIndex(where: { !$0.isFinite }) {
-      throw TokenizerError(
-        field: "tokenizer.ggml.scores[\(index)]", problem: "is \(scores[index])")
+    var vocabulary = try Vocabulary(file: file, tokens: strings, addsBeginningByDefault: true)
+    if merging == .ranks {
+      // Gemma 4's. Its converter calls some marks a user's own, so that its reader sees them in answers;
+      // and it once wrote that no text begins with the beginning's token, without which the model babbles.
+      vocabulary = vocabulary.withControlTokens(try Self.marks(strings))
     }
     var pieces = ByteStringTable(
       capacity: strings.count, byteCapacity: strings.stringByteCount)
@@ -81,7 +82,15 @@ package struct SentencePieceTokenizer: Tokenizer {
     }
     self.vocabulary = vocabulary
     self.pieces = pieces
-    merging = .scores(scores)
+    switch merging {
+    case .scores: self.merging = .scores(try Self.scores(file, count: strings.count))
+    case .ranks:
+      let table = try MergeTable(file: file, tokens: pieces) { bytes, token in
+        token = Array(bytes)
+        return true
+      }
+      self.merging = .ranks(table, ignoringThemForWholeWords: false)
+    }
     self.byteIds = byteIds
     self.byteValues = byteValues
     fusesUnknown = false
@@ -93,6 +102,29 @@ package struct SentencePieceTokenizer: Tokenizer {
     addsSpacePrefix = file.bool("tokenizer.ggml.add_space_prefix") ?? true
     layout = PieceLayout(normalizerEscapes: true, wordPrefix: addsSpacePrefix ? .always : .none)
     endTokens = vocabulary.endTokens(file: file) { names[$0] }
+  }
+
+  private static func scores(_ file: GGUFFile, count: Int) throws(TokenizerError) -> [Float] {
+    let key = "tokenizer.ggml.scores"
+    guard let scores = file.floats(key), scores.count == count else {
+      throw TokenizerError(field: key, problem: "expected \(count) floats, one a token")
+    }
+    if let index = scores.firstIndex(where: { !$0.isFinite }) {
+      throw TokenizerError(field: "\(key)[\(index)]", problem: "is \(scores[index])")
+    }
+    return scores
+  }
+
+  /// Tokens like `<|channel>` and `<channel|>`.
+  private static func marks(_ tokens: GGUFArray) throws(TokenizerError) -> Set<Int32> {
+    var marks: Set<Int32> = []
+    try tokens.forEachBytes { (index, text) throws(TokenizerError) in
+      guard text.count > 3, text.first == UInt8(ascii: "<"), text.last == UInt8(ascii: ">"),
+        text[1] == UInt8(ascii: "|") || text[text.count - 2] == UInt8(ascii: "|")
+      else { return }
+      marks.insert(Int32(clamping: index))
+    }
+    return marks
   }
 
   /// Of a checkpoint's `tokenizer.json`.

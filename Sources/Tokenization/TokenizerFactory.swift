@@ -8,7 +8,8 @@ package func makeTokenizer(from file: GGUFFile) throws(TokenizerError) -> any To
   }
   switch model {
   case "gpt2": return try ByteLevelBPETokenizer(file: file)
-  case "llama": return try SentencePieceTokenizer(file: file)
+  case "llama": return try SentencePieceTokenizer(file: file, merging: .scores)
+  case "gemma4": return try SentencePieceTokenizer(file: file, merging: .ranks)
   default:
     throw TokenizerError(field: key, problem: "tokenizer \"\(model)\" is not supported")
   }

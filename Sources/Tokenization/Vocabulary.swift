@@ -56,6 +56,15 @@ struct Vocabulary: Sendable {
     addsEnd = file.bool("tokenizer.ggml.add_eos_token") ?? false
   }
 
+  /// The same with these tokens as control tokens, where text could give them, and with a beginning.
+  func withControlTokens(_ ids: Set<Int32>) -> Vocabulary {
+    var kinds = kinds
+    for id in ids where kind(id) == .userDefined { kinds[Int(id)] = .control }
+    return Vocabulary(
+      kinds: kinds, beginningOfText: beginningOfText, endOfText: endOfText, unknown: unknown,
+      addsBeginning: true, addsEnd: addsEnd)
+  }
+
   func kind(_ id: Int32) -> TokenKind? {
     id >= 0 && Int(id) < count ? kinds[Int(id)] : nil
   }
@@ -70,7 +79,7 @@ struct Vocabulary: Sendable {
     "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|endoftext|>",
     "<|end_of_text|>", "<|eot|>", "<EOT>", "_<EOT>",
     "<\u{FF5C}end\u{2581}of\u{2581}sentence\u{FF5C}>",
-    "<|return|>", "<|call|>", "<turn|>",
+    "<|return|>", "<|call|>", "<turn|>", "<|tool_response>",
   ]
 
   /// The tokens at which generation stops, from the metadata and from the well-known names.

@@ -8,6 +8,7 @@ import Tokenization
 @Suite struct CheckpointTokenizerTests {
   static let kinds = [
     "neox", "smollm", "llama3", "qwen2", "llama2", "mistral", "metaspace", "fused", "gemma",
+    "gemma4",
   ]
 
   private static func tokenizer(_ kind: String) throws -> any Tokenizer {

@@ -45,6 +45,25 @@ import Tokenization
     }
   }
 
+  /// The same ids as of the `tokenizer.json` that the file was made from, on a part of the lines.
+  @Test func gemma4Style() throws {
+    let tokenizer = try makeTokenizer(
+      from: GGUFFile(path: Fixtures.path("checkpoints/gemma4.gguf")))
+    let rest = stride(from: 230, to: Fixtures.lines.count, by: 7).map { Fixtures.lines[$0] }
+    try compare("checkpoints/gemma4.ids", Fixtures.lines.prefix(230) + rest) {
+      tokenizer.encode($0, addSpecial: false, parseSpecial: false)
+    }
+    // What the converter calls a user's own are control tokens all the same: no text gives them.
+    for mark in ["<|channel>", "<channel|>", "<|turn>", "<|tool_response>"] {
+      let id = try #require(tokenizer.id(ofToken: mark))
+      #expect(tokenizer.isSpecial(id))
+      #expect(!tokenizer.encode(mark, addSpecial: false, parseSpecial: false).contains(id))
+      #expect(tokenizer.encode(mark, addSpecial: true, parseSpecial: true) == [1, id])
+    }
+    let ends = ["</s>", "<turn|>", "<|tool_response>"].compactMap { tokenizer.id(ofToken: $0) }
+    #expect(tokenizer.endTokens == Set(ends))
+  }
+
   @Test func miniLM() throws {
     let tokenizer = try WordPieceTokenizer(
       vocabularyPath: ModelFolder.minilm + "/vocab.txt", maximumTokens: 10_000)
