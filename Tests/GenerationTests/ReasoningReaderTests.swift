@@ -85,6 +85,40 @@ import Tokenization
     }
   }
 
+  /// Gemma 4's marks, with a word behind the first.
+  @Test func channelsOfThoughts() {
+    let cases: [(text: String, start: ReasoningReader.Start, reasoning: String, answer: String)] = [
+      (
+        "<|channel>thought\nHm, é.\n\nSo.\n<channel|>It is 4.\n", .undecided, "Hm, é.\n\nSo.",
+        "It is 4.\n"
+      ),
+      ("<|channel>thought\n<channel|>x", .undecided, "", "x"),
+      ("<|channel><channel|>x", .undecided, "", "x"),
+      ("<|channel>I thought so<channel|>x", .undecided, "I thought so", "x"),
+      ("Hm.<channel|>x", .reasoning, "Hm.", "x"),
+      ("thought of it<channel|>x", .reasoning, "thought of it", "x"),
+      ("<|channel>thought\nHm.<channel|>x", .reasoning, "Hm.", "x"),
+      ("<|channel>thought\nHm \n", .undecided, "Hm", ""),
+      ("<|channel>thou", .undecided, "thou", ""),
+      ("It is <channel|>.", .undecided, "", "It is <channel|>."), ("\nx", .closed, "", "x"),
+    ]
+    for (text, start, reasoning, answer) in cases {
+      for pieces in ways(of: text) {
+        var reader = ReasoningReader(.thought, start: start)
+        var read = Read()
+        for piece in pieces { read.add(reader.take(piece)) }
+        read.add(reader.finish())
+        #expect(
+          read == Read(reasoning: reasoning, answer: answer),
+          "\(text.debugDescription) as \(pieces)")
+      }
+    }
+    var reader = ReasoningReader(.thought, start: .undecided)
+    #expect(reader.take(mark: "<|channel>") == [] && reader.phase == .reasoning)
+    #expect(reader.take("thought\n") == [] && reader.take("Let") == [.reasoning("Let")])
+    #expect(reader.take(mark: "<channel|>") == [] && reader.phase == .answer)
+  }
+
   /// Texts made of what marks are made of, against what the whole text gives.
   @Test func cutsDoNotMatter() {
     var generator = SeededGenerator(seed: 5)

@@ -55,6 +55,7 @@ import Tokenization
       ReasoningLayout(templateSource: try Self.template(name))?.style
     }
     #expect(try style("qwen3") == .think && style("deepseek") == .think)
+    #expect(try style("gemma4") == .thought)
     #expect(try style("qwen2.5") == nil && style("llama3.1") == nil && style("smollm2") == nil)
     #expect(
       ReasoningLayout(templateSource: "{{ '<|channel|>analysis<|message|>' }}")?.style == .channels)
@@ -66,7 +67,7 @@ import Tokenization
     #expect(try await expert(nil).layout.reasoning == nil)
     #expect(try await expert(nil, card: "reasoning: channels").layout.reasoning?.style == .channels)
     for (card, problem) in [
-      ("reasoning: much", "unknown reasoning 'much'; known: think, channels, none"),
+      ("reasoning: much", "unknown reasoning 'much'; known: think, thought, channels, none"),
       (
         "chat_template: ../x.jinja",
         "chat_template '../x.jinja' must be a path inside the expert's folder"
@@ -159,6 +160,16 @@ import Tokenization
       let found = layout.opened(text, begun: begun, isOff: false)
       #expect(found.text == expected && found.start == start, "\(found)")
     }
+    let thought = ReasoningLayout(.thought)
+    let off = thought.opened("A:<|channel>thought\n<channel|>", begun: nil, isOff: true)
+    #expect(off.start == .closed && off.text == "A:<|channel>thought\n<channel|>")
+    let cut = thought.opened(
+      "A:\n", begun: ChatMessage(role: "assistant", content: "", reasoning: "Hm"), isOff: false)
+    #expect(cut.start == .reasoning && cut.text == "A:\n<|channel>thought\nHm")
+    #expect(
+      thought.opened(
+        "A:\n", begun: ChatMessage(role: "assistant", content: "So", reasoning: "Hm"), isOff: false
+      ).text == "A:\n<|channel>thought\nHm\n<channel|>So")
     let channels = ReasoningLayout(.channels)
     let begun = ChatMessage(role: "assistant", content: "So", reasoning: "Hm")
     #expect(

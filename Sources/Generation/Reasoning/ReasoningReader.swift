@@ -43,9 +43,9 @@ package struct ReasoningReader: Sendable {
   package init(
     _ style: ReasoningStyle, start: Start, calls: ToolCallStyle? = nil, hidesPreambles: Bool = false
   ) {
-    switch style {
-    case .think: reader = .think(ThinkReader(start))
-    case .channels:
+    if let bounds = style.bounds {
+      reader = .think(ThinkReader(bounds, header: style.header, start))
+    } else {
       reader = .channels(ChannelReader(start, calls: calls, hidesPreambles: hidesPreambles))
     }
   }

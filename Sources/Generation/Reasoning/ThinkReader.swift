@@ -1,4 +1,4 @@
-/// Reads `<think>…</think>` in front of an answer. White space around the thinking, and between it and the answer, is
+/// Reads `<think>…</think>` in front of an answer, or what a style has in its place. White space around the thinking, and between it and the answer, is
 /// neither's.
 struct ThinkReader: Sendable {
   typealias Piece = ReasoningReader.Piece
@@ -10,10 +10,17 @@ struct ThinkReader: Sendable {
   /// Whether white space that comes next is dropped.
   private(set) var skipsSpace: Bool
 
-  private static let open = Array(ReasoningStyle.open.utf8)
-  private static let close = Array(ReasoningStyle.close.utf8)
+  private let open: [UInt8]
+  private let close: [UInt8]
+  /// What a model writes behind the opening mark; a prompt that has opened the thinking has it already.
+  private let header: [UInt8]
+  /// Whether that may come next.
+  private var isHeaderDue = false
 
-  init(_ start: ReasoningReader.Start) {
+  init(_ bounds: (open: String, close: String), header: String, _ start: ReasoningReader.Start) {
+    open = Array(bounds.open.utf8)
+    close = Array(bounds.close.utf8)
+    self.header = Array(header.utf8)
     skipsSpace = start == .closed
     phase =
       switch start {
@@ -50,12 +57,14 @@ struct ThinkReader: Sendable {
     case .undecided,
       .reasoning where !hasReasoned:
       // A model may open once more what the prompt has opened.
-      if text.starts(with: Self.open) {
-        held = Array(text.dropFirst(Self.open.count))
+      if text.starts(with: open) {
+        held = Array(text.dropFirst(open.count))
         phase = .reasoning
+        isHeaderDue = !header.isEmpty
         return true
       }
-      if Self.open.starts(with: text) { return false }
+      if open.starts(with: text) { return false }
+      if phase == .reasoning, isHeaderDue { return dropHeader(text) }
       if phase == .reasoning { return reason(&found) }
       phase = .answer
       return true
@@ -72,9 +81,17 @@ struct ThinkReader: Sendable {
     }
   }
 
+  /// Drops what stands behind the opening mark; false where it may still come.
+  private mutating func dropHeader(_ text: ArraySlice<UInt8>) -> Bool {
+    if text.count < header.count, header.starts(with: text) { return false }
+    if text.starts(with: header) { held = Array(text.dropFirst(header.count)) }
+    isHeaderDue = false
+    return true
+  }
+
   /// Reads up to the closing mark, or what can't be a part of one; true where it has come.
   private mutating func reason(_ found: inout [Piece]) -> Bool {
-    if let mark = held.firstRange(of: Self.close) {
+    if let mark = held.firstRange(of: close) {
       if let piece = reasoning(upTo: mark.lowerBound) { found.append(piece) }
       held.removeFirst(mark.count)
       (phase, skipsSpace) = (.answer, true)
@@ -88,8 +105,8 @@ struct ThinkReader: Sendable {
 
   /// Bytes at the end of what is held that may be the beginning of the closing mark.
   private func partialMark() -> Int {
-    stride(from: min(Self.close.count - 1, held.count), to: 0, by: -1).first {
-      held.suffix($0).elementsEqual(Self.close.prefix($0))
+    stride(from: min(close.count - 1, held.count), to: 0, by: -1).first {
+      held.suffix($0).elementsEqual(close.prefix($0))
     } ?? 0
   }
 

@@ -12,8 +12,10 @@ package struct ReasoningLayout: Sendable, Equatable {
   package init?(templateSource source: String) {
     if source.contains("<|channel|>analysis") {
       style = .channels
-    } else if source.contains(ReasoningStyle.open) || source.contains(ReasoningStyle.close) {
-      style = .think
+    } else if let style = [ReasoningStyle.thought, .think].first(where: { style in
+      source.contains(style.opening) || style.bounds.map { source.contains($0.close) } ?? false
+    }) {
+      self.style = style
     } else {
       return nil
     }
@@ -21,13 +23,14 @@ package struct ReasoningLayout: Sendable, Equatable {
 
   /// A card's word for how an expert thinks.
   package enum Name: String, Sendable, CaseIterable {
-    case think, channels
+    case think, thought, channels
     /// It does not, whatever its template says.
     case none
 
     var layout: ReasoningLayout? {
       switch self {
       case .think: ReasoningLayout(.think)
+      case .thought: ReasoningLayout(.thought)
       case .channels: ReasoningLayout(.channels)
       case .none: nil
       }
@@ -43,16 +46,17 @@ package struct ReasoningLayout: Sendable, Equatable {
   package func opened(
     _ text: String, begun: ChatMessage?, isOff: Bool
   ) -> (text: String, start: ReasoningReader.Start) {
-    switch style {
-    case .think: openedThink(text, begun: begun, isOff: isOff)
-    case .channels: openedChannels(text, begun: begun)
+    if let bounds = style.bounds {
+      openedThink(text, close: bounds.close, begun: begun, isOff: isOff)
+    } else {
+      openedChannels(text, begun: begun)
     }
   }
 
   private func openedThink(
-    _ text: String, begun: ChatMessage?, isOff: Bool
+    _ text: String, close: String, begun: ChatMessage?, isOff: Bool
   ) -> (text: String, start: ReasoningReader.Start) {
-    let open = ReasoningStyle.open, close = ReasoningStyle.close
+    let open = style.opening
     let end = text[...].trimmingSuffix { $0.isWhitespace }
     let isOpen = end.hasSuffix(open)
     let thought = begun?.reasoning ?? ""
@@ -62,7 +66,7 @@ package struct ReasoningLayout: Sendable, Equatable {
       let isOpenStill =
         said.ranges(of: open).last.map { said[$0.upperBound...].contains(close) } == false
       let more = isOpen && said.hasPrefix(open) ? String(said.dropFirst(open.count)) : said
-      return (text + more, isOpenStill ? .reasoning : Self.start(behind: said))
+      return (text + more, isOpenStill ? .reasoning : Self.start(behind: said, close))
     }
     let opening = isOpen ? "" : "\(open)\n"
     if !said.isEmpty {
@@ -76,8 +80,8 @@ package struct ReasoningLayout: Sendable, Equatable {
   }
 
   /// Behind a mark that ended the thinking, what white space follows is not the answer's.
-  private static func start(behind said: String) -> ReasoningReader.Start {
-    said[...].trimmingSuffix { $0.isWhitespace }.hasSuffix(ReasoningStyle.close)
+  private static func start(behind said: String, _ close: String) -> ReasoningReader.Start {
+    said[...].trimmingSuffix { $0.isWhitespace }.hasSuffix(close)
       ? .closed : .answer
   }
 
