@@ -61,7 +61,8 @@ package struct ModelFacts: Sendable, Encodable, Equatable {
           && tensor.name.contains(".ffn_")
       count.add(
         elements: tensor.elementCount, bytes: tensor.byteCount,
-        type: "\(tensor.elementType)".uppercased(), isOfExpert: isOfExpert)
+        type: "\(tensor.elementType)".uppercased(), isOfExpert: isOfExpert,
+        isLookedUp: tensor.name == "per_layer_token_embd.weight")
     }
     totalParameters = Int(count.total)
     activeParameters = Int(count.active.rounded())
@@ -93,7 +94,8 @@ package struct ModelFacts: Sendable, Encodable, Equatable {
       for tensor in file.tensors.values {
         count.add(
           elements: tensor.elementCount, bytes: tensor.byteCount,
-          type: "\(tensor.elementType)".uppercased(), isOfExpert: Self.isOfExpert(tensor.name))
+          type: "\(tensor.elementType)".uppercased(), isOfExpert: Self.isOfExpert(tensor.name),
+          isLookedUp: tensor.name.hasSuffix(".embed_tokens_per_layer.weight"))
       }
       for (name, tensor) in file.rawTensors {
         let bytes = file.bytes(of: tensor).count
@@ -124,9 +126,12 @@ package struct ModelFacts: Sendable, Encodable, Equatable {
 
     init(activeShare: Double) { self.activeShare = activeShare }
 
-    mutating func add(elements: Int, bytes: Int, type: String, isOfExpert: Bool) {
+    /// - Parameter isLookedUp: Of the tensor a token reads one row, and multiplies nothing with it.
+    mutating func add(
+      elements: Int, bytes: Int, type: String, isOfExpert: Bool, isLookedUp: Bool = false
+    ) {
       total += Double(elements)
-      active += Double(elements) * (isOfExpert ? activeShare : 1)
+      active += isLookedUp ? 0 : Double(elements) * (isOfExpert ? activeShare : 1)
       types[type, default: (0, 0)].tensors += 1
       types[type, default: (0, 0)].bytes += bytes
     }
