@@ -80,4 +80,14 @@ import Testing
     #expect(facts.experts == nil && facts.hasChatTemplate)
     #expect(facts.types.reduce(0) { $0 + $1.tensors } == 272)
   }
+
+  /// A token reads one row of Gemma 4's table of what tokens mean to layers.
+  @Test func whatIsLookedUpIsNotActive() throws {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent(
+        "TransformerTests/Fixtures/tiny-gemma4-small.gguf"
+      ).path
+    let facts = ModelFacts(try GGUFFile(path: path))
+    #expect(facts.totalParameters - facts.activeParameters == 96 * 8 * 16)
+  }
 }

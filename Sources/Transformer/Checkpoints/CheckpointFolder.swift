@@ -19,6 +19,7 @@ package struct CheckpointFolder: Sendable {
     DeepSeekCheckpoint.self,
     GLM4Checkpoint.self,
     GPTOSSCheckpoint.self,
+    GemmaCheckpoint.self,
     Gemma2Checkpoint.self,
     Gemma3Checkpoint.self,
     Gemma4Checkpoint.self,

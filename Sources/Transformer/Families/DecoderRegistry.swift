@@ -6,6 +6,7 @@ package enum DecoderRegistry {
       DeepSeek2.self,
       GLM4.self,
       GPTOSS.self,
+      Gemma.self,
       Gemma2.self,
       Gemma3.self,
       Gemma4.self,
