@@ -26,7 +26,7 @@ struct GGUFTensorTable {
     var names: Set<String> = []
     for index in 0..<count {
       let name = try cursor.name(
-        "tensors[\(index)].name", maximumBytes: GGUFFile.maximumTensorNameBytes)
+        "tensors[\(index)].name", maximumBytes: GGUFPart.maximumTensorNameBytes)
       let field = "tensor \(name)"
       guard names.insert(name).inserted else { throw cursor.error(field, .duplicate) }
       let dimensionCount = try cursor.integer(UInt32.self, "\(field).dimensionCount")

@@ -32,9 +32,9 @@ struct SafetensorsHeaderParser {
       repeat {
         let name = try string("header key")
         guard names.insert(name).inserted else { throw error("tensor \(name)", .duplicate) }
-        guard names.count <= GGUFFile.maximumTensorCount else {
+        guard names.count <= GGUFPart.maximumTensorCount else {
           throw invalid(
-            "header", "\(names.count) tensors", "at most \(GGUFFile.maximumTensorCount)")
+            "header", "\(names.count) tensors", "at most \(GGUFPart.maximumTensorCount)")
         }
         try expect(":", "tensor \(name)")
         if name == "__metadata__" { try readMetadata() } else { try readEntry(name) }

@@ -42,6 +42,37 @@ import Testing
     }
   }
 
+  /// A GGUF model in several files, which gguf's own writer cut: the first brings the others.
+  @Test func aModelInPartsIsAddedAndAnswers() async throws {
+    let models = try ModelsFolder()
+    let folder = Binary.packageRoot.appending(
+      path: "Tests/ModelFilesTests/Fixtures/tiny-llama-parts"
+    ).path
+    let wrong = try await Command.thalamus(
+      "experts", "add", folder + "/tiny-llama-00002-of-00003.gguf", "--models", models.path)
+    #expect(wrong.status != 0 && wrong.errors.contains("tiny-llama-00001-of-00003.gguf"))
+    let added = try await Command.thalamus(
+      "experts", "add", folder + "/tiny-llama-00001-of-00003.gguf", "--models", models.path)
+    #expect(added.status == 0, "\(added.errors)")
+    let inspected = try await Command.thalamus(
+      "experts", "inspect", "tiny-llama", "--models", models.path)
+    #expect(inspected.status == 0 && inspected.output.contains("vocabulary        439"))
+
+    let server = try await models.serve()
+    let answer = try ModelsFolder.referenceAnswers()["tiny-llama"]
+    let body: [String: Any] = [
+      "model": "tiny-llama", "temperature": 0, "max_tokens": answer["answer"].array.count,
+      "messages": answer["messages"].value ?? [],
+    ]
+    let reply = try await server.post("/v1/chat/completions", json(body))
+    #expect(reply.status == 200, "\(reply.text)")
+    #expect(try reply.json["choices"][0]["message"]["content"].string == answer["text"].string)
+    #expect(try reply.json["usage"]["prompt_tokens"].int == answer["prompt"].array.count)
+    let size = try await server.get("/api/tags").json["models"].array
+      .first { $0["name"].string?.hasPrefix("tiny-llama") == true }
+    #expect(size?["size"].int == 99_200)
+  }
+
   /// What the gates of a mixture of experts did is in `usage` and in the metrics.
   @Test func usageSaysWhatTheGatesDid() async throws {
     let models = try ModelsFolder()

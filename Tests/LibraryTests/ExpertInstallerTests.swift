@@ -48,6 +48,49 @@ import Testing
     #expect(try GGUFFile(path: manifest.modelPath).tensorNames.count == 272)
   }
 
+  /// `scripts/fixtures/gguf_parts.py` made it.
+  private static let parts = URL(filePath: Models.directory).deletingLastPathComponent()
+    .appending(path: "Tests/ModelFilesTests/Fixtures/tiny-llama-parts").path
+
+  @Test func theFirstPartBringsTheOthers() throws {
+    let names = (1...3).map { "tiny-llama-0000\($0)-of-00003.gguf" }
+    let manifest = try installer.add(
+      Self.parts + "/" + names[0], details: .init(), transfer: .copy)
+    #expect(manifest.card.id == "tiny-llama" && manifest.file == names[0])
+    #expect(manifest.neededFiles == names.map { manifest.folder + "/" + $0 })
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: manifest.folder).sorted()
+        == ["expert.yaml"] + names)
+    let whole = ModelFacts(try GGUFFile(path: Self.parts + "/whole.gguf"))
+    #expect(manifest.card.totalParameters == whole.totalParameters)
+    let revision = try manifest.revision()
+
+    // Another part changes what it is, and one that is missing is in the way.
+    let last = manifest.folder + "/" + names[2]
+    try (Data(contentsOf: URL(filePath: last)) + [0]).write(to: URL(filePath: last))
+    #expect(try manifest.revision() != revision)
+    let library = ExpertLibrary(manifests: [manifest]) { manifest throws(LibraryError) in
+      throw .unloadable(expert: manifest.card.id, problem: "not asked for")
+    }
+    #expect(library.obstacle(to: manifest) == nil)
+    try FileManager.default.removeItem(atPath: last)
+    #expect(library.obstacle(to: manifest)?.contains(names[2]) == true)
+
+    // Another part than the first is none to begin with, in a card neither.
+    var details = ExpertInstaller.Details()
+    details.id = "second"
+    let other = details
+    let problem = #expect(throws: LibraryError.self) {
+      try installer.add(Self.parts + "/" + names[1], details: other, transfer: .link)
+    }
+    #expect(problem.map { "\($0)".contains(names[0]) } == true)
+    try models.write("id: second\nfile: \(names[1])\n", to: "second/expert.yaml")
+    let card = #expect(throws: LibraryError.self) {
+      try ExpertManifest.load(folder: models.path + "/second")
+    }
+    #expect(card.map { "\($0)".contains("names part 2 of 3; '\(names[0])'") } == true)
+  }
+
   @Test(arguments: ["../outside", "a/b", "", "auto", "."]) func hostileIDs(id: String) throws {
     var details = ExpertInstaller.Details()
     details.id = id

@@ -38,7 +38,6 @@ import Testing
     #expect(b.info.elementType == .q8_0)
     #expect(b.bytes.count == 102)
     #expect(b.bytes.first == 64)
-    #expect(file.bytes(of: b.info).first == 64)
     b.dropPages(0..<b.bytes.count)
     #expect(b.bytes.first == 64, "dropped pages are read again")
     #expect(try file.tensor(named: "missing") == nil)

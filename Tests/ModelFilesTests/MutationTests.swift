@@ -104,8 +104,8 @@ import Testing
           guard let array = value.array else { continue }
           _ = (array.strings, array.ints, array.floats, array.bools, array.arrays)
         }
-        for info in file.tensors.values {
-          _ = file.bytes(of: info).reduce(0) { $0 &+ Int($1) }
+        for name in file.tensors.keys {
+          _ = try file.requiredTensor(named: name).bytes.reduce(0) { $0 &+ Int($1) }
         }
       } catch {
         refused += 1

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import Routing
 import Transformer
 
@@ -16,7 +17,7 @@ extension ExpertManifest {
       return ["config.json", "tokenizer.json"].map { checkpointFolder + "/" + $0 } + [modelPath]
     }
     switch addition?.kind {
-    case nil: return [modelPath]
+    case nil: return modelParts
     case .adapter: return Self.adapterFiles(modelPath)
     case .mixture:
       let adapters = adapterPaths(expert: expert)
@@ -24,12 +25,15 @@ extension ExpertManifest {
     }
   }
 
+  /// The files of a model in GGUF's form: one, or all parts of it, by the name of the first.
+  package var modelParts: [String] { GGUFPartName(modelPath)?.paths ?? [modelPath] }
+
   /// Folder of the card of the model that the expert is on: its base's, or its own.
   var modelFolder: String { URL(filePath: baseFolder ?? folder).standardizedFileURL.path }
 
   /// Bytes of the files that a model's weights are in, of one that stands alone; 0 for what is not there.
   var weightFileBytes: Int {
-    var paths = [modelPath]
+    var paths = modelParts
     if let checkpointFolder, let names = try? CheckpointFiles.fileNames(in: checkpointFolder) {
       paths = names.map { checkpointFolder + "/" + $0 }
     }
@@ -55,7 +59,9 @@ extension ExpertManifest {
       return String(SHA256.hex(of: "\(endpoint.url) \(endpoint.model)").prefix(16))
     }
     if addition != nil { return try FileRevision.of(neededFiles) }
-    guard let checkpointFolder else { return try FileRevision.of(modelPath) }
+    guard let checkpointFolder else {
+      return try modelParts.count == 1 ? FileRevision.of(modelPath) : FileRevision.of(modelParts)
+    }
     let files =
       try ["config.json", "tokenizer.json"] + CheckpointFiles.fileNames(in: checkpointFolder)
     return try FileRevision.of(files.map { checkpointFolder + "/" + $0 })

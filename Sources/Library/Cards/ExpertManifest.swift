@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import Routing
 import Transformer
 import Yams
@@ -9,7 +10,7 @@ package struct ExpertManifest: Sendable, Equatable {
   /// Folder that `file` is in.
   package let folder: String
   /// Weights, relative to `folder`: of an expert on a base, its own, not the base's; of a checkpoint
-  /// in several files, their index. Empty for a remote expert.
+  /// in several files, their index; of a GGUF model in several parts, the first. Empty for a remote expert.
   package let file: String
   /// Folder of a Hugging Face checkpoint, relative to `folder`; nil where the weights are a GGUF file
   /// or added to a base.
@@ -167,6 +168,12 @@ package struct ExpertManifest: Sendable, Equatable {
     }
     guard let file = run.file else { throw ManifestProblem(message: "key 'file' is missing") }
     try checkInside(file, key: "file")
+    if let part = GGUFPartName(file), part.number > 1 {
+      throw ManifestProblem(
+        message:
+          "file names part \(part.number) of \(part.count); '\(part.path(ofPart: 1))' brings the others"
+      )
+    }
     return ExpertManifest(
       card: card, folder: folder, file: file, checkpoint: nil, addition: nil, gating: run.gating,
       chatTemplate: run.chat_template, reasoning: try reasoning(run), endpoint: nil)

@@ -25,9 +25,8 @@ extension ExpertInstaller {
       throw LibraryError.notInstallable(
         path: "\(reference)", problem: "--base is for an adapter, and this is a model of its own")
     }
-    if case .model(let file) = selection {
-      _ = try newFolder(
-        details.id ?? Self.id(from: String(file.name.dropLast(".gguf".count))), for: "\(reference)")
+    if case .model(let model) = selection {
+      _ = try newFolder(details.id ?? Self.id(ofModel: model.first.name), for: "\(reference)")
     } else {
       details.id = try details.id ?? Self.id(from: reference.name)
       _ = try newFolder(details.id ?? "", for: "\(reference)")
@@ -53,7 +52,7 @@ extension ExpertInstaller {
       }
     }
     switch selection {
-    case .model(let file): try await fetch([file])
+    case .model(let model): try await fetch(model.files)
     case .adapter(let files): try await fetch(files)
     case .checkpoint(let files):
       try await fetch(files)
@@ -84,8 +83,8 @@ extension HubClient {
   fileprivate func source(
     _ selection: HubSelection, of reference: HubReference, commit: String
   ) -> String {
-    if case .model(let file) = selection {
-      return "\(page(reference))/blob/\(commit)/\(file.path)"
+    if case .model(let model) = selection {
+      return "\(page(reference))/blob/\(commit)/\(model.first.path)"
     }
     return "\(page(reference))/tree/\(commit)"
   }

@@ -37,7 +37,7 @@ package struct ExpertInstaller: Sendable {
     case move
   }
 
-  /// Adds a GGUF file, a folder with a Hugging Face checkpoint, or one with a PEFT adapter, as an
+  /// Adds a GGUF file (of several parts, the first brings the others), a folder with a Hugging Face checkpoint, or one with a PEFT adapter, as an
   /// expert: a folder with its card and its files. Nothing is left behind where it can't be used.
   package func add(
     _ path: String, details: Details, transfer: Transfer
@@ -50,8 +50,10 @@ package struct ExpertInstaller: Sendable {
     let kind: Kind =
       !isFolder.boolValue
       ? .file : Self.isCheckpoint(source) && details.base == nil ? .checkpoint : .adapter
-    let fileName = (kind == .file ? source.deletingPathExtension() : source).lastPathComponent
-    let id = if let id = details.id { id } else { try Self.id(from: fileName) }
+    let id =
+      if let id = details.id { id } else {
+        try kind == .file ? Self.id(ofModel: source.path) : Self.id(from: source.lastPathComponent)
+      }
     let folder = try newFolder(id, for: path)
     let card: [(String, Node)]
     let files: [String]
@@ -63,12 +65,14 @@ package struct ExpertInstaller: Sendable {
       card = try checkpointCard(id, folder: source, details)
       files = try Self.checkpointFiles(source)
     case .file:
-      files = [source.lastPathComponent]
       card = try modelCard(id, path: source.path, details)
+      let parts = GGUFPartName(source.path)?.paths ?? [source.path]
+      files = parts.map { URL(filePath: $0).lastPathComponent }
     }
+    let origin = kind == .file ? source.deletingLastPathComponent() : source
     return try install(card, in: folder, for: path) {
       for file in files {
-        let from = kind == .file ? source : source.appending(path: file)
+        let from = origin.appending(path: file)
         let to = URL(filePath: folder + "/" + file)
         switch transfer {
         case .copy:
@@ -263,6 +267,14 @@ package struct ExpertInstaller: Sendable {
       card.append(("domains", Node(details.domains.map { Node($0) })))
     }
     return card
+  }
+
+  /// A model's id by its file's name, without what tells that there are several.
+  static func id(ofModel path: String) throws(LibraryError) -> String {
+    let name = URL(filePath: path).lastPathComponent
+    return try id(
+      from: GGUFPartName(name)?.base
+        ?? URL(filePath: name).deletingPathExtension().lastPathComponent)
   }
 
   /// A file's name as an id: lower case, other characters than an id may have become dashes.

@@ -50,7 +50,7 @@ package struct ModelFacts: Sendable, Encodable, Equatable {
     vocabulary = file.array("tokenizer.ggml.tokens")?.count
     tokenizer = file.string("tokenizer.ggml.model")
     hasChatTemplate = file.string("tokenizer.chat_template") != nil
-    fileBytes = file.map.count
+    fileBytes = file.byteCount
 
     var count = Count(activeShare: Self.share(active: activeExperts, of: experts))
     for tensor in file.tensors.values {

@@ -175,9 +175,10 @@ struct OllamaRoutes: Sendable {
   ) -> JSONValue {
     let manifest = try? service.library.manifest(service.aliases.model(name))
     let size =
-      size ?? manifest.flatMap {
-        try? FileManager.default.attributesOfItem(atPath: $0.modelPath)[.size] as? Int
-      } ?? 0
+      size
+      ?? (manifest?.modelParts ?? []).reduce(0) { sum, path in
+        sum + ((try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0)
+      }
     let released = manifest?.card.released.map { "\($0)T00:00:00Z" } ?? "1970-01-01T00:00:00Z"
     let pairs: [(key: String, value: JSONValue)] = [
       ("name", .string(name)), ("model", .string(name)), ("modified_at", .string(released)),

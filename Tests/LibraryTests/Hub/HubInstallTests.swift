@@ -1,6 +1,7 @@
 import Foundation
 import HTTP
 import Library
+import ModelFiles
 import Testing
 
 /// Experts from a hub of the test's own.
@@ -63,6 +64,43 @@ import Testing
     let other = try await add("hf:a/b", from: hub, details: details)
     #expect(other.card.license == "MIT" && other.card.released?.description == "2020-01-02")
     await hub.stop()
+  }
+
+  @Test func allPartsOfAModelAreFetched() async throws {
+    let parts = URL(filePath: Models.directory).deletingLastPathComponent()
+      .appending(path: "Tests/ModelFilesTests/Fixtures/tiny-llama-parts")
+    let names = (1...3).map { "tiny-llama-0000\($0)-of-00003.gguf" }
+    var files: [String: [UInt8]] = [:]
+    for name in names {
+      files["Q8_0/m-Q8_0" + name.dropFirst("tiny-llama".count)] = Array(
+        try Data(contentsOf: parts.appending(path: name)))
+    }
+    let hub = try FakeHub(files)
+    let manifest = try await add("hf:a/b:Q8_0", from: hub)
+    #expect(manifest.card.id == "m-q8_0" && manifest.card.name == "Tiny Llama")
+    #expect(
+      manifest.card.source
+        == "\(hub.url)/a/b/blob/\(FakeHub.commit)/Q8_0/m-Q8_0-00001-of-00003.gguf")
+    #expect(
+      try self.files(in: manifest.folder) == ["expert.yaml"]
+        + (1...3).map { "m-Q8_0-0000\($0)-of-00003.gguf" })
+    #expect(try GGUFFile(path: manifest.modelPath).tensors.count == 21)
+    #expect(try self.files(in: models.path + "/.cache/hub") == [])
+    await hub.stop()
+
+    // Parts of different models: nothing is left.
+    files["Q8_0/m-Q8_0-00003-of-00003.gguf"] = files["Q8_0/m-Q8_0-00002-of-00003.gguf"]
+    let mixed = try FakeHub(files)
+    var details = ExpertInstaller.Details()
+    details.id = "mixed"
+    await #expect {
+      _ = try await add("hf:a/b:Q8_0", from: mixed, details: details)
+    } throws: {
+      "\($0)".contains("split.no: is 1, expected 2")
+    }
+    #expect(try self.files(in: models.path) == [".cache", "m-q8_0"])
+    #expect(try self.files(in: models.path + "/.cache/hub") == [])
+    await mixed.stop()
   }
 
   @Test func whatIsNoModelLeavesNothing() async throws {

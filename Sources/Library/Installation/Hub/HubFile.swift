@@ -1,3 +1,4 @@
+import Foundation
 import JSON
 
 /// A file of a repository, as the hub lists it.
@@ -15,6 +16,14 @@ package struct HubFile: Sendable, Equatable {
 
   /// The path's last part.
   package var name: String { path.split(separator: "/").last.map(String.init) ?? path }
+
+  /// For people who choose.
+  var line: String { Self.line(path, byteCount: Double(byteCount)) }
+
+  /// A name with a size.
+  static func line(_ name: String, byteCount: Double, note: String = "") -> String {
+    "\(name) (\(String(format: "%.0f", byteCount / 1e6)) MB\(note))"
+  }
 
   /// Whether a path stays inside the folder that it is relative to, on any system.
   package static func isSafe(_ path: String) -> Bool {

@@ -3,8 +3,8 @@ import Transformer
 
 /// What is fetched of a repository.
 package enum HubSelection: Sendable, Equatable {
-  /// A model in one GGUF file.
-  case model(HubFile)
+  /// A model in GGUF's form.
+  case model(HubModel)
   /// A checkpoint: what tells of its weights. Which those are is read there.
   case checkpoint([HubFile])
   /// A PEFT adapter, all of it.
@@ -19,19 +19,18 @@ package enum HubSelection: Sendable, Equatable {
 
   /// Chooses among a repository's files.
   package init(_ reference: HubReference, among files: [HubFile]) throws(HubError) {
-    let models = files.filter { $0.name.lowercased().hasSuffix(".gguf") }
-      .sorted { $0.path < $1.path }
+    let models = HubModel.all(among: files)
     switch reference.choice {
     case .file(let path):
-      guard let file = models.first(where: { $0.path == path }) else {
+      guard let model = models.first(where: { $0.files.contains { $0.path == path } }) else {
         throw .noChoice(
           "\(reference)", problem: "the repository has no such file; it has",
-          files: Self.list(models))
+          files: Self.list(models.map(\.line)))
       }
-      if let obstacle = Self.obstacle(to: file) {
+      if let obstacle = model.obstacle {
         throw .noChoice("\(reference)", problem: obstacle, files: [])
       }
-      self = .model(file)
+      self = .model(model)
     case .quantization(let name):
       self = .model(try Self.model(models, name, reference))
     case .usual:
@@ -45,48 +44,18 @@ package enum HubSelection: Sendable, Equatable {
 
   // MARK: - GGUF
 
-  /// Why a GGUF file is no model that can be read; nil where it may be one.
-  static func obstacle(to file: HubFile) -> String? {
-    let name = file.name.lowercased()
-    if name.contains("mmproj") { return "a projector of images, no model of text" }
-    if name.contains("imatrix") { return "measurements for quantising, no model" }
-    if name.firstMatch(of: /-[0-9]{5}-of-[0-9]{5}\.gguf$/) != nil {
-      return "one of several files with one model, which are not read"
-    }
-    if name.firstMatch(of: /(^|[-._])(iq|tq)[0-9]_/) != nil {
-      return "in a quantisation that is not read"
-    }
-    return nil
-  }
-
-  /// Whether a name has the quantisation as a whole part: `Q4_K` is none of `Q4_K_M`.
-  static func has(_ quantization: String, _ file: HubFile) -> Bool {
-    let name = Array(file.name.dropLast(".gguf".count).lowercased().utf8)
-    let part = Array(quantization.lowercased().utf8)
-    func isEdge(_ byte: UInt8?, _ edges: String) -> Bool {
-      byte.map { edges.utf8.contains($0) } ?? true
-    }
-    guard !part.isEmpty, part.count <= name.count else { return false }
-    return (0...(name.count - part.count)).contains { start in
-      let end = start + part.count
-      return name[start..<end].elementsEqual(part)
-        && isEdge(start > 0 ? name[start - 1] : nil, "-._ ")
-        && isEdge(end < name.count ? name[end] : nil, "-. ")
-    }
-  }
-
   private static func model(
-    _ models: [HubFile], _ quantization: String?, _ reference: HubReference
-  ) throws(HubError) -> HubFile {
-    let readable = models.filter { obstacle(to: $0) == nil }
-    let found: [HubFile]
+    _ models: [HubModel], _ quantization: String?, _ reference: HubReference
+  ) throws(HubError) -> HubModel {
+    let readable = models.filter { $0.obstacle == nil }
+    let found: [HubModel]
     if let quantization {
-      found = readable.filter { has(quantization, $0) }
+      found = readable.filter { $0.has(quantization) }
     } else if readable.count == 1 {
       found = readable
     } else {
       found =
-        usual.lazy.map { name in readable.filter { has(name, $0) } }.first { !$0.isEmpty } ?? []
+        usual.lazy.map { name in readable.filter { $0.has(name) } }.first { !$0.isEmpty } ?? []
     }
     if found.count == 1 { return found[0] }
     let problem =
@@ -101,18 +70,13 @@ package enum HubSelection: Sendable, Equatable {
         "several files have it; hf:\(reference.repository)/FILE names one of"
       }
     throw .noChoice(
-      "\(reference)", problem: problem, files: list(found.count > 1 ? found : models))
+      "\(reference)", problem: problem, files: list((found.count > 1 ? found : models).map(\.line)))
   }
 
-  /// Files for people to choose from: those that can't be read with the reason.
-  private static func list(_ files: [HubFile]) -> [String] {
+  /// What people can choose from.
+  private static func list(_ lines: [String]) -> [String] {
     let most = 60
-    var lines = files.prefix(most).map { file in
-      let size = String(format: "%.0f MB", Double(file.byteCount) / 1e6)
-      return "\(file.path) (\(size)\(obstacle(to: file).map { "; \($0)" } ?? ""))"
-    }
-    if files.count > most { lines.append("and \(files.count - most) more") }
-    return lines
+    return lines.prefix(most) + (lines.count > most ? ["and \(lines.count - most) more"] : [])
   }
 
   // MARK: - Folders
@@ -137,6 +101,6 @@ package enum HubSelection: Sendable, Equatable {
       "\(reference)",
       problem: "the repository has no GGUF file, no checkpoint (config.json, tokenizer.json, "
         + "\(CheckpointFiles.singleName)) and no PEFT adapter (adapter_config.json, "
-        + "adapter_model.safetensors); it has", files: list(files))
+        + "adapter_model.safetensors); it has", files: list(files.map(\.line)))
   }
 }
