@@ -106,12 +106,16 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
     let body = try decode(
       CompletionBody.self, #"{"model": "a", "prompt": ["Once"], "echo": true, "max_tokens": 2}"#)
     #expect(
-      body.prompts == ["Once"] && body.count == 1 && body.echoes && !body.streams
+      body.prompts == [.text("Once")] && body.count == 1 && body.echoes && !body.streams
         && !body.includesUsage)
     #expect(body.fields.maxTokens == 2)
     let several = try decode(
       CompletionBody.self, #"{"prompt": ["a", "b"], "n": 64, "best_of": 64}"#)
-    #expect(several.prompts == ["a", "b"] && several.count == 64)
+    #expect(several.prompts == [.text("a"), .text("b")] && several.count == 64)
+    let ids = try decode(CompletionBody.self, #"{"model": "a", "prompt": [1, 2]}"#)
+    #expect(ids.prompts == [.tokens([1, 2])])
+    let lists = try decode(CompletionBody.self, #"{"model": "a", "prompt": [[1, 2], [3]]}"#)
+    #expect(lists.prompts == [.tokens([1, 2]), .tokens([3])])
   }
 
   @Test(
@@ -125,7 +129,10 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
         "{\"prompt\": [\(Array(repeating: #""a""#, count: 129).joined(separator: ","))]}",
         "invalid_value", "prompt"
       ),
-      (#"{"model": "a", "prompt": [1, 2]}"#, "invalid_type", "prompt"),
+      (#"{"model": "a", "prompt": [1, "a"]}"#, "invalid_type", "prompt"),
+      (#"{"model": "a", "prompt": [[1], 2]}"#, "invalid_type", "prompt"),
+      (#"{"model": "a", "prompt": [1.5]}"#, "invalid_type", "prompt"),
+      (#"{"model": "a", "prompt": [[1], []]}"#, "invalid_value", "prompt"),
       (#"{"model": "a", "prompt": "a", "n": 0}"#, "invalid_value", "n"),
       (#"{"model": "a", "prompt": "a", "best_of": 4}"#, "unsupported_parameter", "best_of"),
       (#"{"model": "a", "prompt": "a", "suffix": "b"}"#, "unsupported_parameter", "suffix"),

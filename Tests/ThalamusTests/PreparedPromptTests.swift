@@ -6,7 +6,7 @@ import Tokenization
 @Suite struct PreparedPromptTests {
   private func text(_ input: PromptInput) -> String? {
     switch input {
-    case .prompt(let text), .continuation(let text): text
+    case .prompt(let text), .continuation(let text), .tokens(_, let text): text
     case .messages: nil
     }
   }

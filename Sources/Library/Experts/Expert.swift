@@ -29,7 +29,7 @@ package protocol Expert: AnyObject, Sendable {
   /// The bytes of a token's text, for whoever asked for log-probabilities; nil where they are not known here.
   func bytes(of token: Int32) -> [UInt8]?
 
-  /// What the expert makes of the input's own tokens, without the one that begins every text.
+  /// What the expert makes of the input's own tokens, without the one that is added to begin a text.
   ///
   /// - Parameter alternatives: How many of the most probable tokens at each place are told too.
   func scorePrompt(_ input: ExpertInput, alternatives: Int) async throws -> PromptScores

@@ -6,4 +6,6 @@ package enum ExpertInput: Sendable {
   case messages([ChatMessage])
   /// A text to continue as it stands.
   case continuation(String)
+  /// The same in the expert's own tokens, of which the text is what they stand for.
+  case tokens([Int32], text: String)
 }

@@ -120,7 +120,9 @@ package final class LocalExpert: Expert {
     let tokens = try promptTokens(input)
     guard !isShutDown.load(ordering: .relaxed) else { throw GenerationError.shutDown }
     let scores = try await scheduler.score(tokens, adapter: adapter, alternatives: alternatives)
-    let first = tokens.first == tokenizer.beginningOfText ? 1 : 0
+    // Whoever sent the tokens counts all of them.
+    let isAdded = if case .tokens = input { false } else { true }
+    let first = isAdded && tokens.first == tokenizer.beginningOfText ? 1 : 0
     return PromptScores(
       tokens: Array(tokens[first...]), logprobs: Array(scores.logprobs[first...]),
       alternatives: Array(scores.alternatives[first...]))
@@ -184,6 +186,7 @@ package final class LocalExpert: Expert {
     switch input {
     case .continuation(let text):
       return (tokenizer.encode(text, addSpecial: true, parseSpecial: false), nil)
+    case .tokens(let tokens, _): return (tokens, nil)
     case .messages(let messages):
       var clean = try messages.map { try controlTokens.clean($0) }
       let fields = try tools.map { try controlTokens.clean($0.requestField) }

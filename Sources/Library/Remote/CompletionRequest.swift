@@ -9,7 +9,7 @@ package enum CompletionRequest {
   package static func path(of input: ExpertInput) -> String {
     switch input {
     case .messages: "/chat/completions"
-    case .continuation: "/completions"
+    case .continuation, .tokens: "/completions"
     }
   }
 
@@ -49,7 +49,7 @@ package enum CompletionRequest {
           }
         }
       }
-    case .continuation(let text): add("prompt") { $0.string(text) }
+    case .continuation(let text), .tokens(_, let text): add("prompt") { $0.string(text) }
     }
     add("stream") { $0.bool(true) }
     add("stream_options") { $0.raw(#"{"include_usage":true}"#.utf8) }

@@ -44,6 +44,10 @@ package final class RemoteExpert: Expert {
     _ input: ExpertInput, parameters: SamplingParameters
   ) async throws -> GenerationStream {
     guard parameters.logprobs == nil else { throw noLogprobs }
+    if case .tokens = input {
+      throw RemoteError.unsupported(
+        expert: card.id, problem: "it is remote, and its tokens are not known here")
+    }
     guard !running.withLock({ $0.isShutDown }) else { throw GenerationError.shutDown }
     if let problem = health.obstacle {
       throw RemoteError.resting(expert: card.id, problem: problem)
@@ -98,7 +102,7 @@ package final class RemoteExpert: Expert {
     var bytes =
       switch input {
       case .messages(let messages): messages.reduce(0) { $0 + $1.byteCount + 16 }
-      case .continuation(let text): text.utf8.count
+      case .continuation(let text), .tokens(_, let text): text.utf8.count
       }
     for tool in parameters.tools?.tools ?? [] { bytes += tool.requestField.json.count }
     return bytes / 4 + 1

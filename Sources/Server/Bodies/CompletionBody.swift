@@ -1,10 +1,24 @@
 import Thalamus
 
-/// The body of `POST /v1/completions`: texts to continue as they stand.
+/// The body of `POST /v1/completions`: prompts to continue as they stand.
 package struct CompletionBody: Decodable, Sendable {
   package let model: String
+  /// A prompt as it was sent.
+  package enum Prompt: Equatable, Sendable {
+    case text(String)
+    /// Ids of the named expert's tokens.
+    case tokens([Int])
+
+    var isEmpty: Bool {
+      switch self {
+      case .text(let text): text.isEmpty
+      case .tokens(let tokens): tokens.isEmpty
+      }
+    }
+  }
+
   /// Never empty, and none of them is.
-  package let prompts: [String]
+  package let prompts: [Prompt]
   /// How many answers to each are asked for.
   package let count: Int
   package let streams: Bool
@@ -30,25 +44,28 @@ package struct CompletionBody: Decodable, Sendable {
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     model = try values.decodeIfPresent(String.self, forKey: .model) ?? "auto"
-    if let one = try? values.decode(String.self, forKey: .prompt) {
-      prompts = [one]
+    guard values.contains(.prompt) else {
+      throw APIError.badRequest("'prompt' is missing", code: "missing_field", param: "prompt")
+    }
+    if let text = try? values.decode(String.self, forKey: .prompt) {
+      prompts = [.text(text)]
+    } else if let texts = try? values.decode([String].self, forKey: .prompt) {
+      prompts = texts.map(Prompt.text)
+    } else if let tokens = try? values.decode([Int].self, forKey: .prompt) {
+      prompts = [.tokens(tokens)]
+    } else if let lists = try? values.decode([[Int]].self, forKey: .prompt) {
+      prompts = lists.map(Prompt.tokens)
     } else {
-      guard values.contains(.prompt) else {
-        throw APIError.badRequest("'prompt' is missing", code: "missing_field", param: "prompt")
-      }
-      guard let several = try? values.decode([String].self, forKey: .prompt) else {
-        throw APIError.badRequest(
-          "'prompt' must be a text or a list of texts; tokens are not understood",
-          code: "invalid_type", param: "prompt")
-      }
-      prompts = several
+      throw APIError.badRequest(
+        "'prompt' must be a text, a list of texts, a list of token ids, or a list of such lists",
+        code: "invalid_type", param: "prompt")
     }
     guard !prompts.isEmpty, !prompts.contains(where: \.isEmpty) else {
       throw APIError.badRequest("'prompt' is empty", param: "prompt")
     }
     guard prompts.count <= ChoiceCount.limit else {
       throw APIError.badRequest(
-        "'prompt' has \(prompts.count) texts; at most \(ChoiceCount.limit)", param: "prompt")
+        "'prompt' has \(prompts.count) prompts; at most \(ChoiceCount.limit)", param: "prompt")
     }
     let count = try ChoiceCount.decode(from: values, forKey: .n, prompts: prompts.count)
     self.count = count

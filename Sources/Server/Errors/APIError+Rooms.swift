@@ -150,7 +150,7 @@ extension APIError {
       self.init(status: .serviceUnavailable, message: message, code: "decision_log_failed")
     case .untrained:
       self.init(status: .serviceUnavailable, message: message, code: "router_untrained")
-    case .makesNoText:
+    case .makesNoText, .noTokenizer:
       self = .badRequest(message, code: "unsupported_model", param: "model")
     case .encoder:
       self.init(status: .serviceUnavailable, message: message, code: "encoder_failed")

@@ -8,9 +8,9 @@ struct CompletionsRoute: Sendable {
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
     let body = try JSONCoding.decode(CompletionBody.self, from: request)
-    let requests = body.prompts.map { prompt in
+    let requests = try await inputs(of: body).map { input in
       var (routing, parameters) = service.request(
-        model: body.model, input: .continuation(prompt), body.routing, body.fields)
+        model: body.model, input: input, body.routing, body.fields)
       parameters.logprobs = body.logprobs
       routing.needsLogprobs = body.logprobs != nil
       // An expert always makes one token, which is left out then.
@@ -36,6 +36,30 @@ struct CompletionsRoute: Sendable {
       by: decision,
       JSONCoding.response(
         CompletionReply(decision, choices: choices, usage: several.usage(usages))))
+  }
+
+  /// The prompts as the service knows them.
+  private func inputs(of body: CompletionBody) async throws -> [PromptInput] {
+    var tokenizer: ThalamusService.ExpertTokenizer?
+    var inputs: [PromptInput] = []
+    for prompt in body.prompts {
+      switch prompt {
+      case .text(let text): inputs.append(.continuation(text))
+      case .tokens(let ids):
+        let model = service.aliases.model(body.model)
+        guard model != "auto" else {
+          throw APIError.badRequest(
+            "'model' must name an expert for a prompt of token ids: each has tokens of its own",
+            code: "missing_field", param: "model")
+        }
+        let known = if let tokenizer { tokenizer } else { try await service.tokenizer(of: model) }
+        tokenizer = known
+        let tokens = try known.tokens(ids)
+        inputs.append(
+          .tokens(tokens, text: String(decoding: known.bytes(of: tokens), as: UTF8.self)))
+      }
+    }
+    return inputs
   }
 
   private static func stream(
@@ -72,14 +96,22 @@ private struct CompletionFormat: Sendable {
     self.body = body
     let answer = several.answers[index]
     writer = body.logprobs.map { _ in CompletionLogprobsWriter(answer.bytes) }
-    if let writer, let scores = answer.promptScores,
-      case .continuation(let read) = answer.decision.prompt.expertInput
-    {
+    let read =
+      switch answer.decision.prompt.expertInput {
+      case .continuation(let text), .tokens(_, let text): text
+      case .prompt, .messages: ""
+      }
+    if let writer, let scores = answer.promptScores {
       echo = read
       echoed = writer.next(scores, of: read)
     } else {
-      echo = body.echoes ? body.prompts[index / body.count] : ""
       echoed = nil
+      echo =
+        switch body.prompts[index / body.count] {
+        case _ where !body.echoes: ""
+        case .text(let text): text
+        case .tokens: read
+        }
     }
   }
 

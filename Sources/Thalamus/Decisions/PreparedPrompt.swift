@@ -9,6 +9,8 @@ package enum PromptInput: Sendable {
   case messages([ChatMessage])
   /// A text to continue as it stands: `/v1/completions`.
   case continuation(String)
+  /// The same in a named expert's own tokens: they stay as they are, flags in their text too.
+  case tokens([Int32], text: String)
 }
 
 /// A prompt with its flags taken out: what the router looks at and what the expert reads.
@@ -41,6 +43,10 @@ package struct PreparedPrompt: Sendable {
       self.init(
         flags: flags, expertInput: .continuation(flags.expertText), routingText: flags.expertText,
         expertByteCount: flags.expertText.utf8.count, loggedText: text)
+    case .tokens(_, let text):
+      self.init(
+        flags: PromptFlags(strippedText: text), expertInput: input, routingText: text,
+        expertByteCount: text.utf8.count, loggedText: text)
     case .messages(let messages):
       // Flags are the user's and the operator's to set: an answer that quotes one asks for nothing, nor
       // does what a tool found.

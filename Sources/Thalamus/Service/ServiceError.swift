@@ -12,6 +12,8 @@ package enum ServiceError: Error, Sendable, CustomStringConvertible {
   case untrained(strategy: String, path: String)
   /// An answer was asked for of the model that only makes embeddings.
   case makesNoText(model: String)
+  /// The tokens of an expert are asked about that runs elsewhere.
+  case noTokenizer(expert: String)
   /// The sentence encoder failed.
   case encoder(problem: String)
   /// A parameter of a query cannot be understood.
@@ -27,6 +29,8 @@ package enum ServiceError: Error, Sendable, CustomStringConvertible {
       "there is no trained router for strategy '\(strategy)' in \(path); `thalamus router train` makes one"
     case .makesNoText(let model):
       "'\(model)' makes embeddings (/v1/embeddings) and no text; 'auto' or an expert's id does"
+    case .noTokenizer(let expert):
+      "expert \(expert) is remote: its tokenizer is not here, and its tokens are not known"
     case .encoder(let problem): "the sentence encoder failed: \(problem)"
     case .invalidQuery(let name, let problem): "'\(name)': \(problem)"
     }

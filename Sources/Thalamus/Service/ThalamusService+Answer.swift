@@ -82,6 +82,7 @@ extension ExpertInput {
     case .prompt(let text): self = .messages([.init(role: "user", content: text)])
     case .messages(let messages): self = .messages(messages)
     case .continuation(let text): self = .continuation(text)
+    case .tokens(let tokens, let text): self = .tokens(tokens, text: text)
     }
   }
 }

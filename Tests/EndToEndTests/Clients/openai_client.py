@@ -78,6 +78,25 @@ paris = logprobs.tokens.index(" Paris")
 assert logprobs.text_offset[paris] == len("The capital of France is"), logprobs
 assert logprobs.token_logprobs[paris] > -4, logprobs
 
+# Prompts by token ids, as those who measure models send them.
+def post(path, **body):
+    return client.post(f"{sys.argv[1]}/{path}", body=body, cast_to=object)
+
+
+ids = post("tokenize", model="gemma3-270m", content="The capital of France is Paris.")["tokens"]
+assert len(ids) == len(logprobs.tokens), ids
+by_ids = client.completions.create(
+    model="gemma3-270m", prompt=[[2] + ids], max_tokens=0, echo=True, logprobs=1).choices[0].logprobs
+assert by_ids.tokens[1:] == logprobs.tokens and by_ids.token_logprobs[0] is None, by_ids
+assert by_ids.token_logprobs[1:] == logprobs.token_logprobs, (by_ids, logprobs)
+assert post("detokenize", model="gemma3-270m", tokens=ids)["content"] == "The capital of France is Paris."
+for prompt in ([10**9], [[-1]]):
+    try:
+        client.completions.create(model="gemma3-270m", prompt=prompt)
+        raise AssertionError("taken")
+    except openai.BadRequestError as error:
+        assert error.param == "prompt", error
+
 # Several answers to one prompt, each its own decision; the prompt counts once.
 asked = {"model": "smollm2-135m", "messages": question, "temperature": 1.2, "seed": 7, "max_tokens": 12}
 one = client.chat.completions.create(**asked)
