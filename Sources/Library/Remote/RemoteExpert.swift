@@ -230,8 +230,8 @@ package final class RemoteExpert: Expert {
     // Endpoints quote the key that they refuse, and not only where the status says so.
     let text = PeerMessage.without(secret, said.text)
     let code = said.code.map { PeerMessage.without(secret, $0) }
-    let retryAfter = response.headers["retry-after"].flatMap { Int($0) }.flatMap {
-      (0...86_400).contains($0) ? max(1, $0) : nil
+    let retryAfter = response.retryAfterSeconds.flatMap {
+      $0 <= 86_400 ? max(1, $0) : nil
     }
     switch status {
     case 401, 403:

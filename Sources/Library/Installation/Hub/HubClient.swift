@@ -115,7 +115,7 @@ package struct HubClient: Sendable {
       throw .refused(
         page: page(reference), hasToken: settings.token(for: settings.endpoint) != nil)
     case 404: throw .notFound(what)
-    case 429: throw .busy(host: host, seconds: response.headers["retry-after"].flatMap { Int($0) })
+    case 429: throw .busy(host: host, seconds: response.retryAfterSeconds)
     default: throw .failed(host: host, status: response.status)
     }
   }
