@@ -14,6 +14,7 @@ package enum ServerApplication {
     let routes = APIRoutes(service: service)
     var http = httpConfiguration(configuration.server)
     http.refuseHead = routes.refuseHead
+    http.errorRenderer = APIRoutes.errorRenderer
     let server = HTTPServer(configuration: http, handler: routes.handler, logger: logger)
     let grace = Duration.seconds(configuration.server.shutdownGraceSeconds)
     // Before clients can come: a crowd of them may take all file descriptors, and libdispatch traps where it

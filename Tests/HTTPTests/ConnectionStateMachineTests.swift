@@ -9,13 +9,14 @@ private struct Peer {
 
   init(
     _ change: (inout HTTPLimits, inout HTTPTimeouts) -> Void = { _, _ in },
-    refusing refuseHead: HTTPHeadCheck? = nil
+    refusing refuseHead: HTTPHeadCheck? = nil,
+    renderError: @escaping HTTPErrorRenderer = HTTPErrorDescription.jsonRenderer
   ) {
     var limits = HTTPLimits()
     var timeouts = HTTPTimeouts()
     change(&limits, &timeouts)
     machine = ConnectionStateMachine(
-      limits: limits, timeouts: timeouts, renderError: HTTPErrorDescription.jsonRenderer,
+      limits: limits, timeouts: timeouts, renderError: renderError,
       refuseHead: refuseHead, now: now)
   }
 
@@ -219,6 +220,23 @@ private struct Peer {
     #expect(lost.actions() == ["cancel", "close"])
     #expect(lost.respond() == ["close"])
     #expect(lost.machine.output.isEmpty)
+  }
+
+  /// Whoever words an error knows what it was for, where that much was read.
+  @Test(arguments: [
+    ("POST /a/b?c HTTP/1.1\r\nHost: h\r\nContent-Length: 1073741824\r\n\r\n", "/a/b"),
+    ("POST /a HTTP/1.1\r\nHost: h\r\nbroken\r\n\r\n", "/a"), ("broken\r\n", "none"),
+    ("GET / HTTP/1.1\r\nHost: h\r\n\r\nbroken\r\n", "none"),
+  ])
+  func errorsAreWordedByTheirRequest(text: String, path: String) {
+    var peer = Peer(renderError: { error, request in
+      .text(request?.rawPath ?? "none", status: error.status)
+    })
+    if peer.send(text) == ["dispatch /"] {
+      _ = peer.taken()
+      _ = peer.respond(.text(""))
+    }
+    #expect(peer.taken().hasSuffix("\r\n\r\n" + path))
   }
 
   @Test func refusesAndLingers() {

@@ -30,7 +30,7 @@ import Testing
   @Test func errorsAreJSON() {
     let error = HTTPErrorDescription(
       status: .badRequest, message: "a \"quote\" \\ \n", code: "some_code")
-    guard case .bytes(let bytes) = HTTPErrorDescription.jsonRenderer(error).body else {
+    guard case .bytes(let bytes) = HTTPErrorDescription.jsonRenderer(error, nil).body else {
       Issue.record("not bytes")
       return
     }

@@ -370,7 +370,7 @@ package struct ConnectionStateMachine {
   private mutating func fail(
     _ error: HTTPErrorDescription, now: MonotonicInstant, date: [UInt8]
   ) {
-    end(with: renderError(error), date: date)
+    end(with: renderError(error, parser.partialHead), date: date)
   }
 
   /// Answers what was not read to its end, and closes.

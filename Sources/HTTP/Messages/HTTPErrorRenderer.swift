@@ -17,11 +17,14 @@ package struct HTTPErrorDescription: Sendable, Equatable {
 }
 
 /// Makes the response for such an error.
-package typealias HTTPErrorRenderer = @Sendable (HTTPErrorDescription) -> HTTPResponse
+///
+/// `request` is what was read of the head, without a body; nil where not even the request line was.
+package typealias HTTPErrorRenderer =
+  @Sendable (_ error: HTTPErrorDescription, _ request: HTTPRequest?) -> HTTPResponse
 
 extension HTTPErrorDescription {
   /// `{"error": {"message", "type", "code", "param": null}}`.
-  package static let jsonRenderer: HTTPErrorRenderer = { error in
+  package static let jsonRenderer: HTTPErrorRenderer = { error, _ in
     var body = #"{"error":{"message":""#
     appendEscaped(error.message, to: &body)
     body += #"","type":""#

@@ -69,6 +69,10 @@ package struct HTTPRequestParser {
     }
   }
 
+  /// What has been read of the head of the request that is being read, or that could not be; nil before its first line
+  /// is.
+  package var partialHead: HTTPRequest? { phase == .requestLine ? nil : request(body: []) }
+
   /// Takes bytes from the socket; ``next()`` then reads them.
   package mutating func append(_ bytes: UnsafeRawBufferPointer) {
     guard failure == nil else { return }

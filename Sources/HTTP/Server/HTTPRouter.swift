@@ -66,7 +66,8 @@ package struct HTTPRouter: Sendable {
       }
       return errorRenderer(
         HTTPErrorDescription(
-          status: .notFound, message: "There is nothing at \(request.path).", code: "not_found"))
+          status: .notFound, message: "There is nothing at \(request.path).", code: "not_found"),
+        request)
     }
     if let handler = route.handler(for: request.method) { return await handler(request) }
     if request.method == .options {
@@ -76,7 +77,7 @@ package struct HTTPRouter: Sendable {
       HTTPErrorDescription(
         status: .methodNotAllowed,
         message: "\(request.path) takes \(route.allowed), not \(request.method).",
-        code: "method_not_allowed"))
+        code: "method_not_allowed"), request)
     response.headers.set("Allow", route.allowed)
     return response
   }

@@ -1,3 +1,4 @@
+import HTTP
 import Foundation
 import Generation
 import JSON
@@ -142,4 +143,9 @@ final class OllamaReply: Sendable {
       )
     ])
   }
+}
+
+extension HTTPRequest {
+  /// Whether it is for one of Ollama's routes.
+  var isOllamas: Bool { rawPath.hasPrefix("/api/") }
 }

@@ -16,7 +16,7 @@ package struct APIRoutes: Sendable {
     self.authorization = authorization
     crossOrigin = CrossOrigin(origins: service.configuration.server.corsOrigins)
     let hosts = AllowedHosts(service.configuration.server)
-    var router = HTTPRouter()
+    var router = HTTPRouter(errorRenderer: Self.errorRenderer)
 
     func open(
       _ path: String, _ handle: @escaping @Sendable (HTTPRequest) async throws -> HTTPResponse
@@ -102,6 +102,15 @@ package struct APIRoutes: Sendable {
     }
   }
 
+  /// Errors of requests that reach no route, in the words of the API that they were for.
+  package static let errorRenderer: HTTPErrorRenderer = { error, request in
+    guard let request, request.isAnthropics || request.isOllamas else {
+      return HTTPErrorDescription.jsonRenderer(error, request)
+    }
+    return refusal(
+      of: request, APIError(status: error.status, message: error.message, code: error.code))
+  }
+
   private static func answer(
     _ request: HTTPRequest, _ handle: @Sendable (HTTPRequest) async throws -> HTTPResponse
   ) async -> HTTPResponse {
@@ -117,7 +126,7 @@ package struct APIRoutes: Sendable {
     if request.isAnthropics { return error.anthropicResponse }
     var response = error.response
     // Ollama's clients show what stands under `error` as it is.
-    if request.rawPath.hasPrefix("/api/") { response.body = .bytes(OllamaReply.error(error)) }
+    if request.isOllamas { response.body = .bytes(OllamaReply.error(error)) }
     return response
   }
 }

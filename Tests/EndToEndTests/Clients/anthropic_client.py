@@ -2,6 +2,7 @@
 
 The second server asks for a key, and has the alias claude-test=smollm2-135m."""
 
+import http.client
 import json
 import sys
 
@@ -159,6 +160,19 @@ try:
     raise AssertionError("found")
 except anthropic.NotFoundError as error:
     assert error.type == "not_found_error", error
+
+try:
+    client.messages.batches.create(requests=[])
+    raise AssertionError("found")
+except anthropic.NotFoundError as error:
+    assert error.type == "not_found_error" and error.error_code == "not_found", error
+large = http.client.HTTPConnection(base.removeprefix("http://"))
+large.putrequest("POST", "/v1/messages")
+large.putheader("Content-Length", str(1 << 30))
+large.endheaders()
+refused = large.getresponse()
+said = json.loads(refused.read())
+assert refused.status == 413 and said["error"]["type"] == "request_too_large", said
 
 # Keys, by either header; another name for a model.
 for arguments in ({"api_key": key}, {"auth_token": key}):
