@@ -111,6 +111,31 @@ package enum PromptFlagMeaning: Equatable, Sendable {
     return .success(.constraint(limit))
   }
 
+  /// The beginning of the limit that a text begins with, readable or not, where it begins with one, or with other flags before it.
+  package static func limit(beginning text: String) -> String? {
+    func isLimit(_ part: String) -> Bool {
+      switch read(part) {
+      case .success(.constraint): true
+      case .success(.weight): false
+      case .failure(let problem): problem.isOfLimit
+      }
+    }
+    for piece in text.split(omittingEmptySubsequences: false, whereSeparator: { ",;".contains($0) })
+    {
+      let part = String(piece).trimmedBlanks
+      let words = part.split(whereSeparator: { " \t.".contains($0) })
+      // Where the flag should have ended is not known: of a limit without a value the name has three words at most.
+      let beginnings =
+        part.contains("=")
+        ? [part]
+        : (1...3).filter { $0 <= words.count }.map { words.prefix($0).joined(separator: " ") }
+      if beginnings.contains(where: isLimit) { return String(part.prefix(40)) }
+      // What follows no flag is none.
+      guard case .success = read(part) else { return nil }
+    }
+    return nil
+  }
+
   /// A name that is none. One that looks like a limit's is a slip of it, and a prompt that was to stay at home must not
   /// leave for a letter.
   private static func unknown(_ name: String) -> Problem {

@@ -6,7 +6,7 @@
 /// flags.weights[.size]    // 1
 /// ```
 /// A flag is `[Flag: ...]`, or several with commas between them, in any case, on one line, up to ``maximumBodyBytes`` long, without
-/// brackets inside. `\[Flag: ...]` is literal: it stays, backslash and all, in ``strippedText``,
+/// brackets inside. What only begins as one is text; but see ``mistakenLimit``. `\[Flag: ...]` is literal: it stays, backslash and all, in ``strippedText``,
 /// so that stripping twice equals stripping once; ``expertText`` is the same text without those
 /// backslashes, for the expert alone. Parsing takes one pass over the bytes.
 package struct PromptFlags: Equatable, Sendable {
@@ -29,8 +29,8 @@ package struct PromptFlags: Equatable, Sendable {
   /// Flags that were removed unread, since there were more than may be. A limit may be among them:
   /// whoever obeys flags must not go on.
   package var unreadCount: Int
-  /// The first flag that names a limit and has no value for it, which is among the ignored ones too: whoever obeys
-  /// flags must not go on as if there were no limit.
+  /// The first flag that names a limit and has no value for it, which is among the ignored ones too, or that is not
+  /// closed and begins with a limit, and stays in the text: whoever obeys flags must not go on as if there were no limit.
   package var mistakenLimit: Ignored?
 
   package init(
@@ -151,9 +151,33 @@ private struct FlagScanner {
 
   mutating func finish() -> PromptFlags {
     if justRemoved { trimTrailingBlanks() }
+    lookForUnclosedLimits()
     return PromptFlags(
       strippedText: String(decoding: output, as: UTF8.self), understood: understood,
       ignored: ignored, unreadCount: unreadCount, mistakenLimit: mistakenLimit)
+  }
+
+  /// What the output still holds that begins as a flag was not closed as one. Where it begins with a limit, somebody
+  /// meant that.
+  private mutating func lookForUnclosedLimits() {
+    var examined = 0
+    for start in output.indices where output[start] == UInt8(ascii: "[") {
+      guard start == 0 || output[start - 1] != UInt8(ascii: "\\"),
+        let bodyStart = Self.bodyStart(in: output, openedAt: start)
+      else { continue }
+      guard understood.count + ignored.count + examined < maximumFlags else {
+        unreadCount += 1
+        continue
+      }
+      examined += 1
+      let rest = output[bodyStart...].prefix(PromptFlags.maximumBodyBytes)
+      let line = rest.prefix { !"[]\n\r".utf8.contains($0) }
+      guard mistakenLimit == nil,
+        let limit = PromptFlagMeaning.limit(
+          beginning: String(decoding: line, as: UTF8.self).trimmedBlanks)
+      else { continue }
+      mistakenLimit = .init(text: limit, reason: "has no closing bracket behind it on its line")
+    }
   }
 
   /// Of the white space around a removed flag only one side stays.

@@ -154,6 +154,40 @@ import Testing
       PromptFlags.merge([PromptFlags.parse("a"), flags]).mistakenLimit == flags.mistakenLimit)
   }
 
+  /// A limit that was meant and not closed is not sent on as text.
+  @Test(arguments: [
+    "[Flag: local only", "Hi [Flag: local only, tell me of x", "[flag:LOCAL ONLY please say x",
+    "[Flag: local only\n] Hi", "[Flag: local only [x]] Hi", "[Flag: max cost=0.01 Hi",
+    "[Flag: max parameters=300M", "[Flag: locla only Hi", "[Flag: expert=gemma",
+    "[Flag: newest [Flag: local only", "[Flag: local", "[Flag: only local. Say x",
+    "[Flag: speed, local only",
+    "[Flag: local only " + String(repeating: "x", count: 300) + "]",
+  ])
+  func unclosedLimits(text: String) {
+    let flags = PromptFlags.parse(text)
+    #expect(flags.strippedText == text, "it is told as it was written")
+    #expect(flags.mistakenLimit?.reason.contains("closing bracket") == true)
+    #expect(flags.mistakenLimit.map { text.contains($0.text) } == true)
+    #expect(flags.understood.isEmpty && flags.ignored.isEmpty)
+  }
+
+  @Test(arguments: [
+    "[Flag: smallest model", "[Flag: is a word", "[Flag:", "[Flag: newest [x]", "[Flag local only",
+    #"\[Flag: local only"#, "Flag: local only]", "[Flag: local only] Hi",
+    "[Flag: speed up, local only",
+    "[Flags: local only",
+  ])
+  func otherUnclosedFlags(text: String) {
+    #expect(PromptFlags.parse(text).mistakenLimit == nil)
+  }
+
+  /// Among more unclosed flags than are read may be a limit.
+  @Test func manyUnclosedFlagsAreBounded() {
+    let flags = PromptFlags.parse(String(repeating: "[Flag: x", count: 5000))
+    #expect(flags.unreadCount == 5000 - PromptFlags.maximumFlags)
+    #expect(PromptFlags.parse(String(repeating: "[Flag: x", count: 1000)).unreadCount == 0)
+  }
+
   @Test(arguments: [
     "gibberish", "size=much", "cheapest", "cost", "most readable", "lowest cost", "be nice",
     "max speed", "context", "after", "local only", "fast, gibberish", "\\[Flag: max cost=x]",
