@@ -17,6 +17,26 @@ package enum JSONValue: Sendable {
     return pairs.last { $0.key.utf8.elementsEqual(key.utf8) }?.value
   }
 
+  /// The path of a key that an object in it has twice, such as `constraints.local_only`; nil where none has.
+  package var repeatedKey: String? {
+    switch self {
+    case .array(let items):
+      for (index, item) in items.enumerated() {
+        if let path = item.repeatedKey {
+          return "[\(index)]" + (path.hasPrefix("[") ? "" : ".") + path
+        }
+      }
+    case .object(let pairs):
+      var seen = Set<[UInt8]>(minimumCapacity: pairs.count)
+      for (key, value) in pairs {
+        if !seen.insert(Array(key.utf8)).inserted { return key }
+        if let path = value.repeatedKey { return key + (path.hasPrefix("[") ? "" : ".") + path }
+      }
+    case .null, .bool, .int, .double, .string: break
+    }
+    return nil
+  }
+
   package var isNull: Bool {
     if case .null = self { true } else { false }
   }

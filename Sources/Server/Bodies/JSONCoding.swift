@@ -41,7 +41,15 @@ package enum JSONCoding {
     let data = Data(request.body)
     do {
       let decoder = JSONDecoder()
-      if let key = OrderedBody.key { decoder.userInfo[key] = OrderedBody(request.body) }
+      let ordered = OrderedBody(request.body)
+      // Of a limit that is there twice, one would be lost: readers differ in which. Where the body can't be read, the
+      // decoder says why.
+      if let path = try? ordered.read().repeatedKey {
+        throw APIError.badRequest(
+          "the key '\(path.prefix(100))' occurs twice", code: "repeated_key",
+          param: String(path.prefix(100)))
+      }
+      if let key = OrderedBody.key { decoder.userInfo[key] = ordered }
       return try decoder.decode(type, from: data)
     } catch let error as APIError {
       throw error
