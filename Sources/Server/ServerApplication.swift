@@ -5,7 +5,7 @@ import Thalamus
 
 /// The server from start to end: service, HTTP, signals.
 package enum ServerApplication {
-  /// Serves until SIGTERM or SIGINT, then lets what runs finish.
+  /// Serves until SIGTERM or SIGINT, then lets what runs finish. At SIGHUP the experts' cards are read again.
   package static func run(_ configuration: Configuration) async throws {
     let level = configuration.log.level
     let logger = Self.logger(level: level)
@@ -23,10 +23,12 @@ package enum ServerApplication {
       logger.info("shutting down: finishing running requests")
       await server.shutdown(graceTimeout: grace)
     }
+    let reloading = ReloadSignal { await service.reloadExperts() }
     try server.start()
     // People copy this line, and the tests wait for it.
     logger.info("listening on http://\(configuration.server.host):\(server.port ?? 0)")
     try await server.run()
+    reloading.cancel()
     await service.shutDown()
     signals.cancel()
     logger.info("ended")

@@ -100,6 +100,8 @@ package struct ExpertManifest: Sendable, Equatable {
       throw .invalidCard(path: path, problem: problem.message)
     } catch let error as DecodingError {
       throw .invalidCard(path: path, problem: error.shortDescription)
+    } catch let error as YamlError {
+      throw .invalidCard(path: path, problem: error.shortDescription)
     } catch {
       throw .invalidCard(path: path, problem: "\(error)")
     }
@@ -286,6 +288,19 @@ package struct ExpertManifest: Sendable, Equatable {
   }
 
   private struct ManifestProblem: Error { let message: String }
+}
+
+extension YamlError {
+  /// One line: where, and what is wrong. The parser would quote the card's text, which is for nobody else.
+  fileprivate var shortDescription: String {
+    switch self {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      "line \(mark.line), column \(mark.column): \(problem)"
+    case .duplicatedKeysInMapping(let names, _): "occurs twice: \(names.joined(separator: ", "))"
+    default: "cannot be read as YAML"
+    }
+  }
 }
 
 extension DecodingError {

@@ -19,6 +19,8 @@ package final class LocalExpertLoader: Sendable {
   /// Does not keep a model that no expert uses.
   private struct WeakModel {
     weak var value: ResidentModel?
+    /// What it was made by: another card is another model.
+    let manifest: ExpertManifest
   }
 
   package init(_ options: ComputeOptions) throws {
@@ -107,7 +109,11 @@ package final class LocalExpertLoader: Sendable {
   /// The model of an expert that stands alone, loaded if it is not resident.
   private func model(_ manifest: ExpertManifest) throws -> ResidentModel {
     let folder = URL(filePath: manifest.folder).standardizedFileURL.path
-    if let model = models.withLock({ $0[folder]?.value }), !model.isOver { return model }
+    if let known = models.withLock({ $0[folder] }), known.manifest == manifest,
+      let model = known.value, !model.isOver
+    {
+      return model
+    }
     let source = try ModelSource(manifest)
     let tokenizer = try source.tokenizer()
     let layout = try ChatLayout.of(manifest, source: source).thinking(as: manifest)
@@ -128,7 +134,7 @@ package final class LocalExpertLoader: Sendable {
     let model = ResidentModel(
       tokenizer: tokenizer, layout: layout, decoder: decoder,
       scheduler: Scheduler(decoder: decoder, tokenizer: tokenizer, options: schedulerOptions))
-    models.withLock { $0[folder] = WeakModel(value: model) }
+    models.withLock { $0[folder] = WeakModel(value: model, manifest: manifest) }
     return model
   }
 }

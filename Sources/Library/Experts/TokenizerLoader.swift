@@ -13,15 +13,13 @@ package enum TokenizerLoader {
       return try WordPieceTokenizer(
         vocabularyPath: encoder + "/" + manifest.vocabulary, maximumTokens: manifest.maxTokens)
     }
-    let manifests = try ExpertLibrary.manifests(in: modelsDirectory)
-    guard let found = manifests.first(where: { $0.card.id == id }) else {
-      throw LibraryError.unknownExpert(id: id, known: manifests.map(\.card.id))
-    }
+    let cards = try LibraryCards(directory: modelsDirectory)
+    let found = try cards.manifest(id)
     guard found.endpoint == nil else {
       throw LibraryError.unloadable(
         expert: id, problem: "it is remote, and its tokenizer is not here")
     }
-    let manifest = try found.base(among: manifests) ?? found
+    let manifest = try found.base(among: cards.manifests) ?? found
     if let path = manifest.neededFiles.first(where: { !FileManager.default.fileExists(atPath: $0) })
     {
       throw LibraryError.missingFile(expert: id, path: path)

@@ -76,7 +76,7 @@ extension ExpertInstaller {
       try files()
       let manifest = try ExpertManifest.load(folder: folder)
       // Also whether its base is there.
-      _ = try ExpertLibrary.manifests(in: directory)
+      _ = try LibraryCards(directory: directory).manifest(manifest.card.id)
       return manifest
     } catch {
       try? FileManager.default.removeItem(atPath: folder)

@@ -88,10 +88,11 @@ package struct ExpertInstaller: Sendable {
 
   /// Takes an expert's folder out of the models folder, weights included.
   package func remove(_ id: String) throws(LibraryError) {
-    let manifests = try ExpertLibrary.manifests(in: directory)
-    guard let manifest = manifests.first(where: { $0.card.id == id }) else {
-      throw .unknownExpert(id: id, known: manifests.map(\.card.id))
-    }
+    let cards = try LibraryCards(directory: directory)
+    // One whose card can't be used may go all the same.
+    if cards.problems[id] != nil { return try removeFolder(directory + "/" + id, of: id) }
+    let manifests = cards.manifests
+    let manifest = try cards.manifest(id)
     let dependents = manifests.filter { $0.addition?.base == id }.map(\.card.id)
     guard dependents.isEmpty else {
       throw .notRemovable(
@@ -102,8 +103,12 @@ package struct ExpertInstaller: Sendable {
       throw .notRemovable(
         expert: id, problem: "its adapter is part of \(mixtures.joined(separator: ", "))")
     }
+    try removeFolder(manifest.folder, of: id)
+  }
+
+  private func removeFolder(_ folder: String, of id: String) throws(LibraryError) {
     do {
-      try FileManager.default.removeItem(atPath: manifest.folder)
+      try FileManager.default.removeItem(atPath: folder)
     } catch {
       throw .notRemovable(expert: id, problem: "\(error.localizedDescription)")
     }
@@ -239,16 +244,13 @@ package struct ExpertInstaller: Sendable {
 
   /// The expert that an adapter is added to.
   func base(for path: String, _ details: Details) throws(LibraryError) -> ExpertManifest {
-    let manifests = try ExpertLibrary.manifests(in: directory)
+    let cards = try LibraryCards(directory: directory)
     guard let id = details.base else {
-      let bases = manifests.filter(\.canBeBase).map(\.card.id)
+      let bases = cards.manifests.filter(\.canBeBase).map(\.card.id)
       throw .notInstallable(
         path: path, problem: "an adapter needs --base, one of \(bases.joined(separator: ", "))")
     }
-    guard let base = manifests.first(where: { $0.card.id == id }) else {
-      throw .unknownExpert(id: id, known: manifests.map(\.card.id))
-    }
-    return base
+    return try cards.manifest(id)
   }
 
   func common(

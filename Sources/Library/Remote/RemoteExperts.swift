@@ -6,14 +6,28 @@ import Synchronization
 /// has been asked for yet or not.
 package final class RemoteExperts: Sendable {
   private let health: [String: EndpointHealth]
-  private let client = Mutex<HTTPClient?>(nil)
+  private let client: SharedClient
 
-  package init(_ manifests: [ExpertManifest]) {
+  /// One for all, those of cards that were read later too; made when it is first needed.
+  private final class SharedClient: Sendable {
+    let value = Mutex<HTTPClient?>(nil)
+  }
+
+  /// - Parameter earlier: Those of cards that these take the place of: of an endpoint that is still the same, what is known
+  ///   of its health stays.
+  package init(
+    _ manifests: [ExpertManifest],
+    after earlier: (experts: RemoteExperts, manifests: [ExpertManifest])? = nil
+  ) {
     var health: [String: EndpointHealth] = [:]
     for manifest in manifests where manifest.endpoint != nil {
-      health[manifest.card.id] = EndpointHealth()
+      let id = manifest.card.id
+      let before = earlier?.manifests.first { $0.card.id == id }
+      let known = before?.endpoint == manifest.endpoint ? earlier?.experts.health[id] : nil
+      health[id] = known ?? EndpointHealth()
     }
     self.health = health
+    client = earlier?.experts.client ?? SharedClient()
   }
 
   /// Why an expert's endpoint is not to be asked now; nil where it may be.
@@ -34,7 +48,7 @@ package final class RemoteExperts: Sendable {
   }
 
   private func sharedClient() throws(HTTPClientError) -> HTTPClient {
-    try client.withLock { client throws(HTTPClientError) in
+    try client.value.withLock { client throws(HTTPClientError) in
       if let client { return client }
       let made = try HTTPClient()
       client = made
@@ -44,7 +58,7 @@ package final class RemoteExperts: Sendable {
 
   /// Ends what still runs.
   func shutDown() {
-    client.withLock { client in
+    client.value.withLock { client in
       client?.shutDown()
       client = nil
     }

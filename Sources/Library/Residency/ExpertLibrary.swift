@@ -7,17 +7,12 @@ import Synchronization
 /// requests ask for it at the time. Where the memory for one more isn't there, the model that was asked longest
 /// ago is let go, after it has answered.
 package actor ExpertLibrary {
-  /// In the order of their ids.
-  package nonisolated let manifests: [ExpertManifest]
-  /// What each expert needs, by its id: whether all is there is asked for each prompt, and to put the
-  /// names together takes longer than to look.
-  private nonisolated let neededFiles: [String: [String]]
+  private nonisolated let contents: Mutex<LibraryContents>
   /// When all of an expert's files were last seen.
   private nonisolated let seen = Mutex<[String: ContinuousClock.Instant]>([:])
   private nonisolated let trust: Duration
   /// How long models take to load, by the folder of their card.
   private nonisolated let loadTimes: LoadTimes
-  private nonisolated let remote: RemoteExperts
   private let load: @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   private let residency: ResidencyOptions
   private var experts: [String: Entry] = [:]
@@ -31,6 +26,8 @@ package actor ExpertLibrary {
 
   /// An expert that is loaded or being loaded.
   private final class Entry {
+    /// The cards that it was made by.
+    let parts: [ExpertManifest]
     /// Folder of the model that it is on; nil for a remote expert.
     let model: String?
     var task: Task<any Expert, any Error>?
@@ -40,7 +37,10 @@ package actor ExpertLibrary {
     var uses = 0
     var waiters: [CheckedContinuation<Void, Never>] = []
 
-    init(model: String?) { self.model = model }
+    init(parts: [ExpertManifest], model: String?) {
+      self.parts = parts
+      self.model = model
+    }
   }
 
   /// A model that is going.
@@ -53,78 +53,60 @@ package actor ExpertLibrary {
   }
 
   /// - Parameters:
+  ///   - problems: Of experts whose cards can't be used.
   ///   - trust: How long files that were there are taken to be. To look for those of eleven experts is a tenth of a
   ///     millisecond of each decision.
   ///   - residency: How long, and in how much memory, experts stay loaded.
   ///   - load: makes an expert from its manifest; off the cooperative threads. Remote ones need none.
   package init(
-    manifests: [ExpertManifest], trust: Duration = .zero,
+    manifests: [ExpertManifest], problems: [String: LibraryError] = [:], trust: Duration = .zero,
     residency: ResidencyOptions = ResidencyOptions(),
     load: @escaping @Sendable (ExpertManifest) async throws(LibraryError) -> any Expert
   ) {
-    self.manifests = manifests.sorted { $0.card.id < $1.card.id }
-    neededFiles = Self.neededFiles(of: manifests)
-    remote = RemoteExperts(manifests)
+    contents = Mutex(LibraryContents(manifests, problems, after: nil))
     self.trust = trust
-    loadTimes = LoadTimes(self.manifests)
+    loadTimes = LoadTimes(manifests)
     self.residency = residency
     ledger = ModelLedger(limit: residency.memoryBytes)
     self.load = load
   }
 
-  /// Reads the cards in a models folder: every folder in it that has an `expert.yaml`.
+  /// Reads the cards in a models folder, where all of them have to be in order; see ``LibraryCards``.
   package static func manifests(in directory: String) throws(LibraryError) -> [ExpertManifest] {
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
-    } catch {
-      throw .unreadableFolder(path: directory)
-    }
-    var manifests: [ExpertManifest] = []
-    for name in names {
-      let folder = directory + "/" + name
-      guard FileManager.default.fileExists(atPath: folder + "/expert.yaml") else { continue }
-      manifests.append(try ExpertManifest.load(folder: folder))
-    }
-    for manifest in manifests { _ = try manifest.base(among: manifests) }
-    return manifests
+    let cards = try LibraryCards(directory: directory)
+    if let first = cards.problems.min(by: { $0.key < $1.key }) { throw first.value }
+    return cards.manifests
   }
+
+  private nonisolated var current: LibraryContents { contents.withLock { $0 } }
+
+  /// In the order of their ids.
+  package nonisolated var manifests: [ExpertManifest] { current.manifests }
 
   package nonisolated var ids: [String] { manifests.map(\.card.id) }
 
+  /// Why others can't be used, in a line, by their ids.
+  package nonisolated var unusable: [String: String] { current.unusable }
+
   package nonisolated func manifest(_ id: String) throws(LibraryError) -> ExpertManifest {
-    guard let found = manifests.first(where: { $0.card.id == id }) else {
-      throw .unknownExpert(id: id, known: ids)
-    }
-    return found
+    let contents = current
+    if let found = contents.manifest(id) { return found }
+    if let problem = contents.unusable[id] { throw .unloadable(expert: id, problem: problem) }
+    throw .unknownExpert(id: id, known: contents.manifests.map(\.card.id))
   }
 
   /// Why an expert cannot answer now; nil where it can.
   package nonisolated func obstacle(to manifest: ExpertManifest) -> String? {
     let id = manifest.card.id
-    let now = ContinuousClock.now
-    if let problem = remote.obstacle(to: id) { return problem }
-    if let time = seen.withLock({ $0[id] }), now < time + trust { return nil }
+    let time = ContinuousClock.now
+    let contents = current
+    if let problem = contents.remote.obstacle(to: id) { return problem }
+    if let seen = seen.withLock({ $0[id] }), time < seen + trust { return nil }
     let obstacle =
       (manifest.endpoint?.keyProblem == nil ? nil : RemoteExpert.noKey)
-      ?? missingFile(of: manifest).map { "\($0) is missing; `make models` fetches it" }
-    seen.withLock { $0[id] = obstacle == nil ? now : nil }
+      ?? contents.missingFile(of: manifest).map { "\($0) is missing; `make models` fetches it" }
+    seen.withLock { $0[id] = obstacle == nil ? time : nil }
     return obstacle
-  }
-
-  /// A file that the expert, the base that it is added to, or an adapter of a mixture lacks.
-  private nonisolated func missingFile(of manifest: ExpertManifest) -> String? {
-    neededFiles[manifest.card.id]?.first { access($0, F_OK) != 0 }
-  }
-
-  private static func neededFiles(of manifests: [ExpertManifest]) -> [String: [String]] {
-    func card(_ id: String?) -> ExpertManifest? { manifests.first { $0.card.id == id } }
-    var found: [String: [String]] = [:]
-    for manifest in manifests {
-      let parts = [card(manifest.addition?.base), manifest]
-      found[manifest.card.id] = parts.flatMap { $0?.neededFiles(expert: card) ?? [] }
-    }
-    return found
   }
 
   // MARK: - Loading
@@ -159,6 +141,7 @@ package actor ExpertLibrary {
   /// What is loaded or being loaded of an expert; begins to load it where that is nothing.
   private func entry(_ id: String) throws -> Entry {
     let manifest = try manifest(id)
+    let contents = current
     if let known = experts[id] {
       if let model = known.model { ledger.noteUse(model, now: .now) }
       return known
@@ -166,20 +149,22 @@ package actor ExpertLibrary {
     guard !isShutDown else {
       throw LibraryError.unloadable(expert: id, problem: "the server is shutting down")
     }
-    if let path = missingFile(of: manifest) {
+    if let path = contents.missingFile(of: manifest) {
       throw LibraryError.missingFile(expert: id, path: path)
     }
-    let entry = Entry(model: manifest.endpoint == nil ? manifest.modelFolder : nil)
+    let entry = Entry(
+      parts: contents.parts(manifest),
+      model: manifest.endpoint == nil ? manifest.modelFolder : nil)
     experts[id] = entry
     if let model = entry.model, !ledger.contains(model) {
       ledger.add(
-        model, expectedBytes: expectedBytes(of: manifest),
+        model, expectedBytes: entry.parts.first?.weightFileBytes ?? 0,
         isKept: residency.kept.contains { (try? self.manifest($0).modelFolder) == model },
         now: .now)
     }
     entry.task = Task {
       do {
-        let expert = try await make(manifest)
+        let expert = try await make(manifest, contents)
         entry.expert = expert
         // Of a model that is going meanwhile, the ledger has the next one.
         if let model = entry.model, experts[id] === entry { ledger.noteLoaded(model) }
@@ -193,8 +178,10 @@ package actor ExpertLibrary {
     return entry
   }
 
-  private func make(_ manifest: ExpertManifest) async throws -> any Expert {
-    if let endpoint = manifest.endpoint { return try remote.expert(manifest, endpoint) }
+  private func make(
+    _ manifest: ExpertManifest, _ contents: LibraryContents
+  ) async throws -> any Expert {
+    if let endpoint = manifest.endpoint { return try contents.remote.expert(manifest, endpoint) }
     await makeRoom(for: manifest.modelFolder)
     let start = ContinuousClock.now
     let expert = try await load(manifest)
@@ -231,14 +218,6 @@ package actor ExpertLibrary {
   }
 
   // MARK: - Letting go
-
-  /// What a model is expected to take: what its files do.
-  private func expectedBytes(of manifest: ExpertManifest) -> Int {
-    let base = manifest.addition.flatMap { addition in
-      manifests.first { $0.card.id == addition.base }
-    }
-    return (base ?? manifest).weightFileBytes
-  }
 
   private func residentBytes(ofModel folder: String) -> Int {
     experts.values.lazy.filter { $0.model == folder }.compactMap(\.expert?.residentBytes).first ?? 0
@@ -277,16 +256,26 @@ package actor ExpertLibrary {
   @discardableResult
   private func letGo(_ folder: String, _ why: String) -> Task<Void, Never>? {
     guard ledger.isLoaded(folder) else { return nil }
-    let bytes = residentBytes(ofModel: folder)
-    let gone = experts.filter { $0.value.model == folder }
-    for id in gone.keys { experts[id] = nil }
-    ledger.remove(folder)
-    loadTimes.noteLetGo(folder)
-    departures += 1
-    let number = departures
     let name = URL(filePath: folder).lastPathComponent
     unloads[name, default: 0] += 1
     residency.report("\(name) is let go \(why)")
+    return part(with: experts.filter { $0.value.model == folder }, on: folder)
+  }
+
+  /// Takes experts on a model from those that can be asked, and ends them when they have answered; the model too, where
+  /// those are all that are on it.
+  private func part(with gone: [String: Entry], on folder: String) -> Task<Void, Never> {
+    var bytes = 0
+    if experts.values.allSatisfy({ entry in
+      entry.model != folder || gone.values.contains { $0 === entry }
+    }) {
+      bytes = residentBytes(ofModel: folder)
+      ledger.remove(folder)
+      loadTimes.noteLetGo(folder)
+    }
+    for id in gone.keys { experts[id] = nil }
+    departures += 1
+    let number = departures
     leaving[number] = Departure(bytes: bytes, entries: Array(gone.values))
     let task = Task {
       await end(number)
@@ -319,6 +308,44 @@ package actor ExpertLibrary {
     }
   }
 
+  // MARK: - Other cards
+
+  /// What a change of the cards came to.
+  package struct Changes: Sendable, Equatable {
+    package let added: [String]
+    package let removed: [String]
+    package let changed: [String]
+
+    package var isEmpty: Bool { added.isEmpty && removed.isEmpty && changed.isEmpty }
+  }
+
+  /// Takes other cards in place of those that it has. Experts whose cards, or whose bases' cards, are others now are let
+  /// go of, and loaded anew at their next request; what such an expert is answering goes on to its end.
+  package func replace(_ cards: LibraryCards) -> Changes {
+    let (old, new) = contents.withLock { contents in
+      let old = contents
+      contents = LibraryContents(cards.manifests, cards.problems, after: old)
+      return (old, contents)
+    }
+    seen.withLock { $0 = [:] }
+    loadTimes.take(cards.manifests)
+    let stale = experts.filter { id, entry in new.manifest(id).map(new.parts) != entry.parts }
+    for (folder, entries) in Dictionary(grouping: stale, by: \.value.model) {
+      guard let folder else {
+        for (id, _) in entries { experts[id] = nil }
+        continue
+      }
+      _ = part(with: Dictionary(uniqueKeysWithValues: entries), on: folder)
+    }
+    let ids = (old: Set(old.manifests.map(\.card.id)), new: Set(new.manifests.map(\.card.id)))
+    return Changes(
+      added: ids.new.subtracting(ids.old).sorted(),
+      removed: ids.old.subtracting(ids.new).sorted(),
+      changed: ids.new.intersection(ids.old).filter { id in
+        new.manifest(id).map(new.parts) != old.manifest(id).map(old.parts)
+      }.sorted())
+  }
+
   /// Ends all experts; none is loaded any more.
   package func shutDown(finishing: Bool) async {
     isShutDown = true
@@ -326,6 +353,6 @@ package actor ExpertLibrary {
       if let expert = try? await value(of: entry) { await expert.shutDown(finishing: finishing) }
     }
     for departure in leaving.values { await departure.task?.value }
-    remote.shutDown()
+    current.remote.shutDown()
   }
 }

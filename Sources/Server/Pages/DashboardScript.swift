@@ -178,11 +178,13 @@ enum DashboardScript {
       const [experts, decisions] = await Promise.allSettled([get("/experts"), get("/decisions?limit=12")]);
       if (experts.status === "fulfilled") {
         $("experts").replaceChildren(...experts.value.experts.map(e => {
-          const each = e.measured.per_token_milliseconds, place = (e.runs || "").replaceAll("_", " ");
+          // Of one whose card can't be used nothing was measured.
+          const measured = e.measured || {};
+          const each = measured.per_token_milliseconds, place = (e.runs || "").replaceAll("_", " ");
           return row([
-            [e.id, "", e.description || e.name], [place], [e.obstacle || e.state, e.obstacle ? "faint" : ""],
-            [e.measured.answers],
-            [e.measured.first_token_milliseconds ? number(e.measured.first_token_milliseconds, 0) + " ms" : ""],
+            [e.id, "", e.description || e.name || ""], [place], [e.obstacle || e.state, e.obstacle ? "faint" : ""],
+            [measured.answers || 0],
+            [measured.first_token_milliseconds ? number(measured.first_token_milliseconds, 0) + " ms" : ""],
             [each ? number(1000 / each, 0) + " tokens" : ""],
           ]);
         }));

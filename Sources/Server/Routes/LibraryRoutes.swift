@@ -37,11 +37,46 @@ struct LibraryRoutes: Sendable {
     let mean_score: Double
   }
 
-  private struct ExpertsReply: Encodable {
-    let experts: [ExpertReply]
+  /// One whose card can't be used.
+  private struct UnusableReply: Encodable {
+    let id: String
+    let state = ExpertState.State.unavailable.rawValue
+    let obstacle: String
+
+    private enum CodingKeys: String, CodingKey { case id, state, obstacle }
   }
 
-  private func allExperts() async -> [ExpertReply] {
+  private enum AnyExpertReply: Encodable {
+    case usable(ExpertReply)
+    case unusable(UnusableReply)
+
+    var id: String {
+      switch self {
+      case .usable(let reply): reply.card.id
+      case .unusable(let reply): reply.id
+      }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      switch self {
+      case .usable(let reply): try reply.encode(to: encoder)
+      case .unusable(let reply): try reply.encode(to: encoder)
+      }
+    }
+  }
+
+  private struct ExpertsReply: Encodable {
+    let experts: [AnyExpertReply]
+  }
+
+  private func allExperts() async -> [AnyExpertReply] {
+    let unusable = service.unusableExperts.map {
+      AnyExpertReply.unusable(UnusableReply(id: $0.key, obstacle: $0.value))
+    }
+    return (await usableExperts().map(AnyExpertReply.usable) + unusable).sorted { $0.id < $1.id }
+  }
+
+  private func usableExperts() async -> [ExpertReply] {
     let tallies = await service.feedbackTallies()
     return await service.experts().map { expert in
       ExpertReply(
@@ -60,8 +95,8 @@ struct LibraryRoutes: Sendable {
   func expert(_ request: HTTPRequest) async throws -> HTTPResponse {
     let id = request.pathParameters["id"] ?? ""
     let all = await allExperts()
-    guard let found = all.first(where: { $0.card.id == id }) else {
-      throw LibraryError.unknownExpert(id: id, known: all.map(\.card.id))
+    guard let found = all.first(where: { $0.id == id }) else {
+      throw LibraryError.unknownExpert(id: id, known: all.map(\.id))
     }
     return JSONCoding.response(found)
   }

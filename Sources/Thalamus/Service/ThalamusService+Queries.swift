@@ -34,6 +34,9 @@ package struct Readiness: Sendable {
 extension ThalamusService {
   package var cards: [ExpertCard] { library.manifests.map(\.card) }
 
+  /// Why experts are left out whose cards can't be used, by their ids.
+  package var unusableExperts: [String: String] { library.unusable }
+
   package func experts() async -> [ExpertState] {
     let resident = await library.resident
     let bytes = await library.residentBytes
@@ -54,7 +57,8 @@ extension ThalamusService {
     return Readiness(
       isReady: router != nil && experts.contains { $0.state != .unavailable },
       experts: Dictionary(
-        uniqueKeysWithValues: experts.map { ($0.card.id, $0.obstacle ?? $0.state.rawValue) }),
+        uniqueKeysWithValues: experts.map { ($0.card.id, $0.obstacle ?? $0.state.rawValue) }
+      ).merging(unusableExperts) { known, _ in known },
       encoder: encoder.id,
       router: router?.manifest.version ?? "no trained router for '\(strategy.name)'",
       decisionLog: logState)

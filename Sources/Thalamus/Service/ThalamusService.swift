@@ -69,24 +69,33 @@ package final class ThalamusService: Sendable {
     _ configuration: Configuration, logger: Logger
   ) async throws -> ThalamusService {
     let models = configuration.models
-    let manifests = try ExpertLibrary.manifests(in: models.directory)
+    let cards = try LibraryCards(directory: models.directory)
+    // Without any expert the server would be up and of no use.
+    if cards.manifests.isEmpty, let first = cards.problems.min(by: { $0.key < $1.key }) {
+      throw first.value
+    }
     let loader = try LocalExpertLoader(ComputeOptions(configuration))
     logger.info("\(loader.computeDescription)")
-    var residency = ResidencyOptions(configuration, ids: manifests.map(\.card.id))
+    var residency = ResidencyOptions(configuration, ids: cards.manifests.map(\.card.id))
     residency.report = { logger.info("\($0)") }
     let library = ExpertLibrary(
-      manifests: manifests, trust: .seconds(1), residency: residency
+      manifests: cards.manifests, problems: cards.problems, trust: .seconds(1), residency: residency
     ) { manifest throws(LibraryError) in
       logger.info("loading \(manifest.card.id)")
       let expert = try await loader.load(manifest)
       for warning in expert.decoder.warnings { logger.warning("\(manifest.card.id): \(warning)") }
       return expert
     }
-    for manifest in manifests { warn(of: manifest, logger) }
+    for (id, problem) in library.unusable.sorted(by: { $0.key < $1.key }) {
+      logger.error("expert \(id) is left out: \(problem)")
+    }
+    for manifest in cards.manifests { warn(of: manifest, library, logger) }
     let encoder = try await SentenceEncoder.load(
       folder: models.directory + "/" + models.encoder, pool: loader.computePool)
     let gateFeature = configuration.router.gateFeature
-    if !gateFeature.isEmpty { _ = try library.manifest(gateFeature) }
+    if !gateFeature.isEmpty, library.unusable[gateFeature] == nil {
+      _ = try library.manifest(gateFeature)
+    }
     let routerFiles = RouterFiles(configuration)
     var routers: [RoutingStrategy: LoadedRouter] = [:]
     for strategy in RoutingStrategy.trained {
@@ -115,7 +124,7 @@ package final class ThalamusService: Sendable {
       routers[strategy] = router
     }
     let aliases = try ModelAliases(
-      models.aliases, known: ["auto"] + library.ids + [encoder.id])
+      models.aliases, known: ["auto"] + library.ids + library.unusable.keys.sorted() + [encoder.id])
     let log = await openLog(configuration, logger: logger)
     let service = ThalamusService(
       configuration: configuration, library: library, encoder: encoder, routers: routers,
@@ -141,10 +150,17 @@ package final class ThalamusService: Sendable {
       encoderRevision: encoder.revision, depth: router.manifest.encoder.layers ?? encoder.depth)
   }
 
-  /// What an operator should know of a remote expert before prompts go there.
-  private static func warn(of manifest: ExpertManifest, _ logger: Logger) {
-    guard let endpoint = manifest.endpoint else { return }
+  /// What an operator should know of an expert before prompts go there.
+  static func warn(
+    of manifest: ExpertManifest, _ library: ExpertLibrary, _ logger: Logger
+  ) {
     let id = manifest.card.id
+    guard let endpoint = manifest.endpoint else {
+      if let obstacle = library.obstacle(to: manifest) {
+        logger.error("expert \(id) cannot answer: \(obstacle)")
+      }
+      return
+    }
     if manifest.card.runs == .thisMachine, !endpoint.isLoopback {
       logger.warning(
         "\(id): its card says this_machine, and \(endpoint.host) is no loopback address: prompts that must not leave the machine go there"
@@ -157,7 +173,15 @@ package final class ThalamusService: Sendable {
   }
 
   private func preload(_ ids: [String]) async throws {
-    for id in ids == ["all"] ? library.ids : ids { _ = try await library.expert(id) }
+    for id in ids == ["all"] ? library.ids : ids {
+      do {
+        _ = try await library.expert(id)
+      } catch let error as LibraryError {
+        // The name is the configuration's mistake; what is wrong with one expert is no matter of the others.
+        if case .unknownExpert = error { throw error }
+        logger.error("\(error)")
+      }
+    }
   }
 
   /// Looks now and then for models that nobody has asked for in a long time.

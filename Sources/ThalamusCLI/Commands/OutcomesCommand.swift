@@ -78,14 +78,15 @@ struct OutcomesOptions: ParsableArguments {
     }
     let folder = URL(filePath: settings.log.database).deletingLastPathComponent()
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    var manifests = try ExpertLibrary.manifests(in: settings.models.directory)
+    let cards = try LibraryCards(directory: settings.models.directory)
+    var manifests = cards.manifests
     if let experts {
       let names = Names.list(experts)
       guard !names.isEmpty else { throw ValidationError("--experts names none") }
-      for name in names where !manifests.contains(where: { $0.card.id == name }) {
-        throw LibraryError.unknownExpert(id: name, known: manifests.map(\.card.id))
-      }
+      for name in names { _ = try cards.manifest(name) }
       manifests = manifests.filter { names.contains($0.card.id) }
+    } else {
+      Output.note(cards.problems)
     }
     if sends {
       if experts == nil { manifests = manifests.filter { $0.endpoint == nil } }

@@ -39,14 +39,11 @@ struct ExpertOptions: ParsableArguments {
     compute.precision = kernels.precision
     if let runningLimit { compute.runningLimit = max(compute.runningLimit, runningLimit) }
     if let draftTokens { compute.draftTokens = draftTokens }
-    let manifests = try ExpertLibrary.manifests(in: settings.models.directory)
+    let cards = try LibraryCards(directory: settings.models.directory)
     let loader = try LocalExpertLoader(compute)
     var experts: [LocalExpert] = []
     for id in ids {
-      guard let manifest = manifests.first(where: { $0.card.id == id }) else {
-        throw LibraryError.unknownExpert(id: id, known: manifests.map(\.card.id))
-      }
-      experts.append(try await loader.load(manifest))
+      experts.append(try await loader.load(cards.manifest(id)))
     }
     return experts
   }

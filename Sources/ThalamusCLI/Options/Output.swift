@@ -1,4 +1,5 @@
 import Foundation
+import Library
 
 /// What commands print: results to standard output, everything else to standard error.
 enum Output {
@@ -25,6 +26,13 @@ enum Output {
   static func note(_ problems: [(prompt: String, expert: String, problem: String)]) {
     for problem in problems.prefix(20) {
       note("\(problem.prompt), \(problem.expert): \(problem.problem)")
+    }
+  }
+
+  /// Experts that are left out.
+  static func note(_ problems: [String: LibraryError]) {
+    for (id, problem) in problems.sorted(by: { $0.key < $1.key }) {
+      note("\(id) is left out: \(problem)")
     }
   }
 

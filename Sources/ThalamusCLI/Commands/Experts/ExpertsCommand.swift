@@ -23,15 +23,18 @@ struct ExpertsListCommand: AsyncParsableCommand {
 
   func run() async throws {
     let settings = try options.load()
-    let manifests = try ExpertLibrary.manifests(in: settings.models.directory)
+    let cards = try LibraryCards(directory: settings.models.directory)
     if json {
-      try Output.json(manifests.map(\.card), pretty: true)
+      Output.note(cards.problems)
+      try Output.json(cards.manifests.map(\.card), pretty: true)
       return
     }
-    let library = ExpertLibrary(manifests: manifests) { manifest throws(LibraryError) in
+    let library = ExpertLibrary(
+      manifests: cards.manifests, problems: cards.problems
+    ) { manifest throws(LibraryError) in
       throw .unloadable(expert: manifest.card.id, problem: "only listed")
     }
-    for manifest in manifests {
+    for manifest in cards.manifests {
       let card = manifest.card
       let size = card.totalParameters.map { String(format: "%.0fM", Double($0) / 1e6) } ?? "?"
       let kind =
@@ -43,6 +46,9 @@ struct ExpertsListCommand: AsyncParsableCommand {
           library.obstacle(to: manifest) ?? "ready",
         ].joined(separator: "\t"))
     }
+    for (id, problem) in library.unusable.sorted(by: { $0.key < $1.key }) {
+      Output.text([id, "no usable card", problem].joined(separator: "\t"))
+    }
   }
 }
 
@@ -50,7 +56,8 @@ struct ExpertsRemoveCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "remove",
     abstract:
-      "Take an expert out of the models folder, weights included. A running server keeps it.")
+      "Take an expert out of the models folder, weights included. A running server keeps it until SIGHUP."
+  )
 
   @Argument(help: "The expert's id.")
   var id: String

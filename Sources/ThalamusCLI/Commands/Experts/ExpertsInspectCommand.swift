@@ -41,17 +41,20 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
       return Report(file: expert, model: ModelFacts(try GGUFFile(path: expert)))
     }
     let settings = try options.load()
-    let manifests = try ExpertLibrary.manifests(in: settings.models.directory)
-    guard let manifest = manifests.first(where: { $0.card.id == expert }) else {
-      if ExpertInstaller.isCheckpoint(URL(filePath: expert)) {
-        return Report(file: expert, model: try ModelFacts(CheckpointFolder(path: expert)))
+    let cards = try LibraryCards(directory: settings.models.directory)
+    let manifest: ExpertManifest
+    do throws(LibraryError) {
+      manifest = try cards.manifest(expert)
+    } catch {
+      guard case .unknownExpert = error, ExpertInstaller.isCheckpoint(URL(filePath: expert)) else {
+        throw error
       }
-      throw LibraryError.unknownExpert(id: expert, known: manifests.map(\.card.id))
+      return Report(file: expert, model: try ModelFacts(CheckpointFolder(path: expert)))
     }
     if let endpoint = manifest.endpoint {
       return Report(card: manifest.card, endpoint: "\(endpoint.model) at \(endpoint.url)")
     }
-    let base = try manifest.base(among: manifests)
+    let base = try manifest.base(among: cards.manifests)
     let standing = base ?? manifest
     if let path = standing.neededFiles.first(where: { !FileManager.default.fileExists(atPath: $0) })
     {

@@ -33,7 +33,7 @@ struct RouterTrainCommand: AsyncParsableCommand {
     }
     let baselines = try opened.baselines()
     var revisions: [String: String] = [:]
-    for manifest in try ExpertLibrary.manifests(in: opened.modelsDirectory) {
+    for manifest in try LibraryCards(directory: opened.modelsDirectory).manifests {
       revisions[manifest.card.id] = try? manifest.revision()
     }
     var embedded = EmbeddedExamples<(set: TrainingSet, heldOut: [TrainingExample])>()

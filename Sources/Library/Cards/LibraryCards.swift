@@ -1,0 +1,54 @@
+import Foundation
+
+/// The cards in a models folder: of every folder in it that has an `expert.yaml`. One that can't be used is told apart,
+/// and does not stand in the way of the others.
+package struct LibraryCards: Sendable {
+  /// In the order of their ids.
+  package let manifests: [ExpertManifest]
+  /// Why others can't be used, by the names of their folders, which would be their ids.
+  package let problems: [String: LibraryError]
+
+  package init(directory: String) throws(LibraryError) {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+    } catch {
+      throw .unreadableFolder(path: directory)
+    }
+    var read: [ExpertManifest] = []
+    var problems: [String: LibraryError] = [:]
+    for name in names {
+      let folder = directory + "/" + name
+      guard FileManager.default.fileExists(atPath: folder + "/expert.yaml") else { continue }
+      do throws(LibraryError) {
+        read.append(try ExpertManifest.load(folder: folder))
+      } catch {
+        problems[name] = error
+      }
+    }
+    var manifests: [ExpertManifest] = []
+    for manifest in read {
+      do throws(LibraryError) {
+        if let base = manifest.addition?.base, let problem = problems[base] {
+          throw .invalidCard(
+            path: manifest.folder + "/expert.yaml",
+            problem: "its base '\(base)' cannot be used: \(problem)")
+        }
+        _ = try manifest.base(among: read)
+        manifests.append(manifest)
+      } catch {
+        problems[manifest.card.id] = error
+      }
+    }
+    self.manifests = manifests
+    self.problems = problems
+  }
+
+  /// The manifest of an id.
+  ///
+  /// - Throws: What is wrong with its card, where there is one.
+  package func manifest(_ id: String) throws(LibraryError) -> ExpertManifest {
+    if let found = manifests.first(where: { $0.card.id == id }) { return found }
+    throw problems[id] ?? .unknownExpert(id: id, known: manifests.map(\.card.id))
+  }
+}
