@@ -3,7 +3,7 @@ import Testing
 
 /// The official `openai`, `ollama` and `anthropic` Python packages against the server: what people's programs use.
 @Suite struct OpenAIClientTests {
-  @Test(arguments: ["openai_client.py", "formats.py", "responses.py"])
+  @Test(arguments: ["openai_client.py", "formats.py", "responses.py", "openapi.py"])
   func officialClientIsServed(script name: String) async throws {
     try await run(name, [try await SharedServer.get()])
   }

@@ -10,6 +10,7 @@ import Thalamus
 final class ServerFixture: Sendable {
   let service: ThalamusService
   let handler: HTTPHandler
+  let routes: APIRoutes
   private let folder: String
 
   init(adjust: (inout Configuration) -> Void = { _ in }) async throws {
@@ -30,7 +31,8 @@ final class ServerFixture: Sendable {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     service = try await ThalamusService.start(configuration, logger: logger)
-    handler = APIRoutes(service: service).handler
+    routes = APIRoutes(service: service)
+    handler = routes.handler
   }
 
   func end() async {

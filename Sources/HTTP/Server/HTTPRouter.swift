@@ -57,6 +57,19 @@ package struct HTTPRouter: Sendable {
     }
   }
 
+  /// Methods with the patterns of their paths, in no particular order.
+  package var routes: [(method: HTTPMethod, pattern: String)] {
+    (Array(fixedRoutes.values) + patternRoutes).flatMap { route in
+      let pattern = route.pattern.map { segment in
+        switch segment {
+        case .literal(let text): "/" + text
+        case .parameter(let name): "/{\(name)}"
+        }
+      }.joined()
+      return route.handlers.map { ($0.method, pattern) }
+    }
+  }
+
   /// Answers `request`.
   package func handle(_ request: HTTPRequest) async -> HTTPResponse {
     var request = request

@@ -9,7 +9,9 @@ package struct APIRoutes: Sendable {
   private let crossOrigin: CrossOrigin
 
   /// Routes that need no key.
-  private static let openPaths = ["/", "/dashboard.js", "/healthz", "/health", "/readyz"]
+  private static let openPaths = [
+    "/", "/dashboard.js", "/healthz", "/health", "/readyz", "/openapi.json",
+  ]
 
   package init(service: ThalamusService) {
     let authorization = Authorization(keys: service.configuration.server.apiKeys)
@@ -48,6 +50,7 @@ package struct APIRoutes: Sendable {
     open("/healthz") { _ in HealthRoutes.alive }
     // llama-server's name for it.
     open("/health") { _ in HealthRoutes.alive }
+    open("/openapi.json") { _ in OpenAPIDocument.response }
     open("/readyz") { _ in await HealthRoutes.ready(service) }
 
     guarded(.post, "/route", RouteRoute(service: service).handle)
@@ -85,6 +88,9 @@ package struct APIRoutes: Sendable {
     guarded(.post, "/api/embeddings", ollama.embeddings)
     self.router = router
   }
+
+  /// All of them: methods with the patterns of their paths.
+  package var all: [(method: HTTPMethod, pattern: String)] { router.routes }
 
   package var handler: HTTPHandler { crossOrigin.wrap(router.handler) }
 
