@@ -19,11 +19,12 @@ package enum ServerApplication {
     let grace = Duration.seconds(configuration.server.shutdownGraceSeconds)
     // Before clients can come: a crowd of them may take all file descriptors, and libdispatch traps where it
     // finds none for its own.
-    let signals = TerminationSignals {
+    let end = { @Sendable in
       logger.info("shutting down: finishing running requests")
       await server.shutdown(graceTimeout: grace)
     }
-    let reloading = ReloadSignal { await service.reloadExperts() }
+    let signals = TerminationSignals(onSignal: end)
+    let reloading = ReloadSignal(onSignal: { await service.reloadExperts() }, onHangup: end)
     try server.start()
     // People copy this line, and the tests wait for it.
     logger.info("listening on http://\(configuration.server.host):\(server.port ?? 0)")
