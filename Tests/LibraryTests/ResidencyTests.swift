@@ -137,16 +137,16 @@ import Testing
   @Test func whatNobodyAsksForGoes() async throws {
     let folder = try TemporaryFolder()
     let library = try library(["a", "b", "c"], in: folder, memory: .max) {
-      $0.unloadAfter = .seconds(60)
+      $0.unloadAfter = .seconds(36_000)
       $0.kept = ["c"]
     }
     let a = try await fake(library, "a")
     let b = try await fake(library, "b")
     _ = try await library.expert("c")
-    await library.unloadUnused(now: .now + .seconds(59))
+    await library.unloadUnused(now: .now + .seconds(18_000))
     #expect(await library.resident == ["a", "b", "c"])
     b.isWorking = true
-    await library.unloadUnused(now: .now + .seconds(61))
+    await library.unloadUnused(now: .now + .seconds(72_000))
     #expect(await library.resident == ["b", "c"])
     while a.shutDowns.isEmpty { await Task.yield() }
     try await library.unload("b")

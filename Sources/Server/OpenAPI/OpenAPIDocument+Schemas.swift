@@ -244,7 +244,9 @@ extension OpenAPIDocument {
           [
             ("id", S.text), ("name", S.text),
             ("state", S.oneOf(["resident", "available", "unavailable"])),
-            ("obstacle", S.text.saying("Why it cannot answer")), ("measured", S.object([])),
+            ("obstacle", S.text.saying("Why it cannot answer")),
+            ("memory_bytes", S.whole.saying("What its model takes where it is loaded")),
+            ("measured", S.object([])),
             ("feedback", S.object([("answers", S.whole), ("mean_score", S.number)])),
           ], required: ["id", "state"])
       ),
