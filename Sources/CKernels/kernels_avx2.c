@@ -13,6 +13,7 @@
 
 #include "avx2_vectors.h"
 #include "vector_template.h"
+#include "delta_template.h"
 #include "float_template.h"
 #include "attention_template.h"
 

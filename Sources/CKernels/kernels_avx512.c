@@ -16,6 +16,7 @@
 
 #include "avx512_vectors.h"
 #include "vector_template.h"
+#include "delta_template.h"
 #include "float_template.h"
 #include "attention_template.h"
 

@@ -28,6 +28,7 @@ TK_INLINE void store_half16(uint16_t *p, v16 x) {
 #define TK_STORE_HALF16(p, x) store_half16(p, x)
 
 #include "vector_template.h"
+#include "delta_template.h"
 #include "float_template.h"
 #include "attention_template.h"
 

@@ -26,6 +26,8 @@
     .find_at_least = TK(find_at_least),                                                           \
     .exp_sum = TK(exp_sum),                                                                       \
     .exp_scale = TK(exp_scale),                                                                   \
+    .delta_rule = TK(delta_rule),                                                                 \
+    .short_convolution = TK(short_convolution),                                                   \
     .kv_store = TK(kv_store),                                                                     \
     .attention = TK(attention),                                                                   \
   }

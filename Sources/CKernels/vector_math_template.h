@@ -109,6 +109,7 @@ TK_INLINE v16 TK(activate)(v16 x, int32_t kind) {
                   TK(fma)(TK(splat)(0.044715f) * x, x, TK(splat)(1));
       return x / (TK(splat)(1) + TK(exp)(twice));
     }
+    case 4: return TK(splat)(1) / (TK(splat)(1) + TK(exp)(-x));
     default:
       return TK(splat)(0.5f) * x * (TK(splat)(1) + TK(erf)(x * TK(splat)(0.70710678118654752f)));
   }

@@ -9,6 +9,8 @@ package enum ActivationFunction: Int32, Sendable {
   case geluErf = 2
   /// gpt-oss's: with gate at most 7 and up within 7 of 0, `gate * sigmoid(1.702 * gate) * (up + 1)`.
   case clampedSwiGLU = 3
+  /// A gate between 0 and 1.
+  case sigmoid = 4
 }
 
 // Each of these is called by every worker and does that worker's share of the rows; a barrier

@@ -31,6 +31,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
     package var keyValueSource: Int?
     /// Width between the feed-forward block's two halves, where it is not the model's.
     package var feedForwardWidth: Int?
+    /// Whether the layer keeps a state instead of keys and values.
+    package var isRecurrent = false
 
     package init(rotaryBase: Double, slidingWindow: Int? = nil) {
       rotary = Rotary(base: rotaryBase)
@@ -138,6 +140,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var queryGrowth: QueryGrowth?
   /// The sizes of latent attention, where the model has it.
   package var latent: LatentShape?
+  /// The sizes of delta-net layers, where the model has them.
+  package var deltaNet: DeltaNetShape?
   package var activation: Activation
   /// Factor on query times key.
   package var attentionScale: Float

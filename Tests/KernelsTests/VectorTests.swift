@@ -73,6 +73,11 @@ import Testing
         #expect(abs(Double(out[index]) - wanted) <= 2e-6 * max(1, abs(wanted)))
       }
     }
+    f.gated(x, up, Int64(count), ActivationFunction.sigmoid.rawValue, &out)
+    for index in 0..<count {
+      let wanted = Double(up[index]) / (1 + exp(-Double(x[index])))
+      #expect(abs(Double(out[index]) - wanted) <= 2e-6 * max(1, abs(wanted)))
+    }
     // gpt-oss's clamps both sides.
     let wide = up.map { $0 * 20 }
     f.gated(x, wide, Int64(count), ActivationFunction.clampedSwiGLU.rawValue, &out)
@@ -246,7 +251,7 @@ import Testing
         outputs: 4, inputs: count, elementType: .f32, bytes: $0, precision: .quantized,
         instructionSet: set)
     }
-    for operation in 0..<4 {
+    for operation in 0..<5 {
       for target in [plain, fused] {
         switch operation {
         case 0:
@@ -258,6 +263,9 @@ import Testing
         case 2:
           target.gated(
             x, w, stride: count, function: .clampedSwiGLU, rows: 0..<1, worker: .alone)
+        case 3:
+          target.gated(
+            x, w, stride: count, function: .sigmoid, rows: 0..<1, worker: .alone)
         default:
           target.gated(
             x, nil, stride: count, function: .geluErf, rows: 0..<1, worker: .alone)

@@ -230,6 +230,7 @@ typedef struct {
                      float epsilon, float *out);
   /// activation(gate) * up; kind 0: SiLU, 1: GELU by tanh, 2: GELU by erf. `up` may be NULL.
   /// Kind 3 is gpt-oss's: gate at most 7, up within 7 of 0, gate * sigmoid(1.702 gate) * (up + 1).
+  /// Kind 4 is the sigmoid.
   void (*gated)(const float *gate, const float *up, int64_t count, int32_t kind, float *out);
   void (*gated_quantize)(const float *gate, const float *up, int64_t width, int32_t kind,
                          int64_t row, int64_t blocks, int64_t first_block, int64_t last_block,
@@ -258,6 +259,18 @@ typedef struct {
   double (*exp_sum)(const float *x, float maximum, int64_t count);
   /// x becomes exp(x - maximum) * factor.
   void (*exp_scale)(float *x, float maximum, float factor, int64_t count);
+
+  /// The gated delta rule for 16 columns of a head's state // (key_dim, 16), for `tokens` tokens in turn:
+  /// state = decay * state + key x (beta * (value - decay * state^T key)), out = state^T query.
+  /// `key_dim` is even; strides are floats from a token to the next.
+  void (*delta_rule)(float *state, int64_t key_dim, const float *keys, const float *queries,
+                     int64_t key_stride, const float *values, int64_t value_stride,
+                     const float *decays, const float *betas, int64_t gate_stride, int64_t tokens,
+                     float *out, int64_t out_stride);
+  /// out = SiLU of the sum over j of rows[j] * weights[j], number by number; `count` is a multiple of
+  /// 16. // rows: `taps` pointers, weights (taps, weight_stride)
+  void (*short_convolution)(const float *const *rows, const float *weights, int64_t taps,
+                            int64_t weight_stride, int64_t count, float *out);
 
   /// Stores `count` neighbouring positions of a sequence, whose keys and values lie `key_stride` and
   /// `value_stride` floats apart.

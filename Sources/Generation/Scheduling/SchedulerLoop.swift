@@ -77,7 +77,9 @@ final class SchedulerLoop {
       $0 + $1.cache.missingBytes(forPositions: $1.tokens.count + 1)
     }
     func fits(_ positions: Int, bytesPerBlock: Int, adopted: Int = 0) -> Bool {
-      let needed = (PagePool.blocks(forPositions: positions + 1) - adopted) * bytesPerBlock
+      let needed =
+        (PagePool.blocks(forPositions: positions + 1) - adopted) * bytesPerBlock
+        + pool.bytesPerSequence
       let missing = promised + needed - pool.availableBytes
       // What is kept of earlier texts goes only where that makes the room: a request that must wait
       // for others anyway would empty the tree at every step.
@@ -133,7 +135,8 @@ final class SchedulerLoop {
       }
     // A guess must not be counted among the tokens that gates chose for, nor seen by smoothed ones.
     let isGated = !decoder.gates.isEmpty || !(job.adapter?.allGates.isEmpty ?? true)
-    let drafts = options.draftTokens > 0 && !isGated
+    // A wrong one would have to be taken back out of a state, which can't be.
+    let drafts = options.draftTokens > 0 && !isGated && !decoder.isRecurrent
     return RunningSequence(
       job: job, tokens: job.tokens, cache: cache, role: role,
       pace: drafts ? DraftPace(limit: options.draftTokens) : nil)
@@ -307,7 +310,7 @@ final class SchedulerLoop {
       sequence.job.fail(
         .keyValueMemoryTooSmall(
           neededBytes: PagePool.blocks(forPositions: sequence.tokens.count)
-            * sequence.cache.bytesPerBlock,
+            * sequence.cache.bytesPerBlock + pool.bytesPerSequence,
           limitBytes: pool.limitBytes))
     }
     remove([sequence])

@@ -21,11 +21,15 @@ package struct AttentionBlock: SelfAttention {
   /// Scores of a position without a value that every row sees; nil where the family has none.
   /// // (heads)
   var sinks: FloatBuffer?
+  /// What opens each number of the attended; nil where the family has none.
+  private var gate: Projection?
 
-  /// - Parameter valuesMayBeKeys: Whether the family has layers without values of their own.
+  /// - Parameters:
+  ///   - valuesMayBeKeys: Whether the family has layers without values of their own.
+  ///   - isGated: Whether what is attended is opened by a gate, whose weights stand with the queries'.
   init(
     _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader,
-    valuesMayBeKeys: Bool = false
+    valuesMayBeKeys: Bool = false, isGated: Bool = false
   ) throws(ModelError) {
     self.layer = layer
     let heads = configuration.heads(layer: layer)
@@ -36,6 +40,13 @@ package struct AttentionBlock: SelfAttention {
     if configuration.layers[layer].keyValueSource != nil {
       query = try loader.projection(prefix + "attn_q", outputs: heads.queryWidth, inputs: width)
       (key, value) = (nil, nil)
+    } else if isGated {
+      let parts = try loader.interleavedProjections(
+        prefix + "attn_q", heads: configuration.headCount, headDim: configuration.headDim,
+        inputs: width)
+      (query, gate) = parts
+      key = try loader.projection(prefix + "attn_k", outputs: heads.keyWidth, inputs: width)
+      value = try loader.projection(prefix + "attn_v", outputs: heads.valueWidth, inputs: width)
     } else if loader.contains(prefix + "attn_qkv.weight") {
       let parts = try loader.projections(
         prefix + "attn_qkv", outputs: [heads.queryWidth, heads.keyWidth, heads.valueWidth],
@@ -62,6 +73,17 @@ package struct AttentionBlock: SelfAttention {
     return block
   }
 
+  /// The same with a gate on each number of the attended, whose weights stand with the queries'.
+  static func gated(
+    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) -> AttentionBlock {
+    var block = try AttentionBlock(
+      layer, prefix: prefix, configuration, loader, isGated: true)
+    try block.loadNorms(
+      prefix: prefix, queryCount: configuration.headDim, keyCount: configuration.headDim, loader)
+    return block
+  }
+
   /// Reads the norms of queries and keys: of each head, or of all heads together.
   mutating func loadNorms(
     prefix: String, queryCount: Int, keyCount: Int, _ loader: WeightLoader
@@ -73,7 +95,7 @@ package struct AttentionBlock: SelfAttention {
   /// Bytes that the block's matrices take.
   package var byteCount: Int {
     query.matrix.byteCount + (key?.matrix.byteCount ?? 0) + (value?.matrix.byteCount ?? 0)
-      + output.matrix.byteCount
+      + output.matrix.byteCount + (gate?.matrix.byteCount ?? 0)
   }
 
   package func projection(_ module: AdaptedModule) -> Projection? {
@@ -97,6 +119,11 @@ package struct AttentionBlock: SelfAttention {
       pass.normed, rows: rows, into: pass.key.pointer, stride: heads.keyWidth, worker: worker)
     value?.apply(
       pass.normed, rows: rows, into: pass.value.pointer, stride: heads.valueWidth, worker: worker)
+    if let gate, let buffers = pass.deltaNet {
+      gate.apply(
+        pass.normed, rows: rows, into: buffers.attentionGate.pointer, stride: heads.queryWidth,
+        worker: worker)
+    }
     if let adapters = pass.adapters {
       adapters.add(.attention, layer: layer, pass, pass.normed, worker: worker) { module in
         // Only maps that are here are asked for.
@@ -114,11 +141,18 @@ package struct AttentionBlock: SelfAttention {
     worker.barrier()
     let attention = pass.attention(layer: layer)
     let attended = pass.attended(layer: layer)
+    let gated = gate == nil ? nil : pass.deltaNet
     attention.run(
       queries: pass.query.pointer, stride: heads.queryWidth, spans: pass.spans(layer: layer),
-      sinks: sinks.map { UnsafePointer($0.pointer) }, into: attended, worker: worker)
+      sinks: sinks.map { UnsafePointer($0.pointer) }, into: gated?.attended ?? attended,
+      worker: worker)
     worker.barrier()
-    if !attention.fillsQuantized {
+    if let gated {
+      attended.gated(
+        gated.attentionGate.pointer, gated.attended.floats.pointer, stride: heads.queryWidth,
+        function: .sigmoid, rows: 0..<rows, worker: worker)
+      worker.barrier()
+    } else if !attention.fillsQuantized {
       attended.quantize(rows: 0..<rows, worker: worker)
       worker.barrier()
     }

@@ -1,7 +1,7 @@
 import Kernels
 
 /// The pages of a block, and where they lie in it: one a layer, but for layers that read another's keys and
-/// values.
+/// values, and for those that have none.
 package struct BlockLayout: Sendable {
   /// The inside of each layer's page.
   package let layers: [KVLayout]
@@ -11,14 +11,18 @@ package struct BlockLayout: Sendable {
   /// Size of a block.
   package let byteCount: Int
 
-  /// - Parameter sources: For each layer the earlier one whose page it reads; nil for one with its own.
-  package init(_ layers: [KVLayout], sources: [Int?]) {
+  /// - Parameters:
+  ///   - sources: For each layer the earlier one whose page it reads; nil for one with its own.
+  ///   - pageless: Whether a layer has no page, since it keeps no keys and values.
+  package init(_ layers: [KVLayout], sources: [Int?], pageless: [Bool]) {
     self.layers = layers
     var offsets: [Int] = []
     var end = 0
-    for (layout, source) in zip(layers, sources) {
-      if let source {
+    for (index, layout) in layers.enumerated() {
+      if let source = sources[index] {
         offsets.append(offsets[source])
+      } else if pageless[index] {
+        offsets.append(0)
       } else {
         offsets.append(end)
         end += (layout.bytesPerPage + 63) / 64 * 64
@@ -32,6 +36,7 @@ package struct BlockLayout: Sendable {
   package init(_ layout: KVLayout, layerCount: Int) {
     self.init(
       Array(repeating: layout, count: layerCount),
-      sources: Array(repeating: nil, count: layerCount))
+      sources: Array(repeating: nil, count: layerCount),
+      pageless: Array(repeating: false, count: layerCount))
   }
 }

@@ -11,6 +11,9 @@ package final class KVCache {
   var gateHistories: GateHistories?
   /// Bytes that these have for the positions of a block; charged to the pool block by block.
   private(set) var historyBytesPerBlock: Int
+  /// What layers that keep a state have of the sequence; nil where there are none, and before the
+  /// first `reserve`.
+  private(set) var recurrentState: RecurrentState?
   private var blocks: [KVBlock] = []
   /// Page pointers, a row a layer: `table[layer * capacity + block]`.
   private var table: UnsafeMutablePointer<UnsafeMutableRawPointer>
@@ -34,6 +37,7 @@ package final class KVCache {
   }
 
   deinit {
+    dropRecurrentState()
     pool.refund(blocks.count * historyBytesPerBlock)
     table.deallocate()
   }
@@ -47,6 +51,7 @@ package final class KVCache {
   /// Takes blocks until `positions` positions have room. A block that is shared and will be
   /// written to (after `truncate` into a shared prefix) is copied first.
   package func reserve(positions: Int) throws(ModelError) {
+    if let shape = pool.recurrentState, recurrentState == nil { try makeRecurrentState(shape) }
     let first = count / KVLayout.positions
     if positions > count, first < blocks.count, !isKnownUniquelyReferenced(&blocks[first]) {
       let copy = try pool.allocate()
@@ -67,6 +72,23 @@ package final class KVCache {
   /// Bytes that `reserve` would take from the pool.
   package func missingBytes(forPositions positions: Int) -> Int {
     max(0, PagePool.blocks(forPositions: positions) - blocks.count) * bytesPerBlock
+      + (recurrentState == nil ? pool.bytesPerSequence : 0)
+  }
+
+  private func makeRecurrentState(_ shape: RecurrentState.Shape) throws(ModelError) {
+    try pool.charge(shape.byteCount)
+    do {
+      recurrentState = try RecurrentState(shape)
+    } catch {
+      pool.refund(shape.byteCount)
+      throw .outOfMemory(bytes: shape.byteCount)
+    }
+  }
+
+  private func dropRecurrentState() {
+    guard recurrentState != nil else { return }
+    recurrentState = nil
+    pool.refund(pool.bytesPerSequence)
   }
 
   /// Changes what the gates keep for the positions of a block, those that it has among them.
@@ -76,9 +98,12 @@ package final class KVCache {
     historyBytesPerBlock = bytesPerBlock
   }
 
-  /// Forgets all positions from `position` on, and gives back blocks that hold none any more.
+  /// Forgets all positions from `position` on, and gives back blocks that hold none any more. Where layers
+  /// keep a state, which can't be cut back, it forgets all positions instead; `count` tells.
   package func truncate(to position: Int) {
-    let kept = min(max(0, position), count)
+    var kept = min(max(0, position), count)
+    if recurrentState != nil, kept < count { kept = 0 }
+    if kept == 0 { dropRecurrentState() }
     count = kept
     let surplus = blocks.count - PagePool.blocks(forPositions: kept)
     blocks.removeLast(surplus)
@@ -87,8 +112,9 @@ package final class KVCache {
   }
 
   /// A cache that shares this one's full blocks below `position`. A block that is not full is
-  /// never shared: two sequences would write to it.
+  /// never shared: two sequences would write to it. Where layers keep a state, nothing is shared.
   package func sharedPrefix(upTo position: Int) -> KVCache {
+    guard pool.recurrentState == nil else { return KVCache(pool: pool) }
     let full = min(max(0, position), count) / KVLayout.positions
     let cache = KVCache(pool: pool, adopting: Array(blocks.prefix(full)))
     guard let gateHistories else { return cache }
@@ -107,7 +133,10 @@ package final class KVCache {
   }
 
   /// Counts positions as filled, after a pass has stored them.
-  func advance(by positions: Int) { count += positions }
+  func advance(by positions: Int) {
+    count += positions
+    recurrentState?.commit(positions)
+  }
 
   private func append(_ block: KVBlock) {
     if blocks.count == capacity { grow() }

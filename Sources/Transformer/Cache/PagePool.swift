@@ -15,9 +15,16 @@ package final class PagePool: Sendable {
   package let layout: BlockLayout
   /// Bytes that all blocks in use may take together, with what their sequences keep beside them.
   package let limitBytes: Int
+  /// What each sequence keeps beside its blocks, whatever its length; nil for most models.
+  let recurrentState: RecurrentState.Shape?
   private let state = Mutex(State())
 
-  package init(layout: BlockLayout, limitBytes: Int) {
+  package convenience init(layout: BlockLayout, limitBytes: Int) {
+    self.init(layout: layout, limitBytes: limitBytes, recurrentState: nil)
+  }
+
+  init(layout: BlockLayout, limitBytes: Int, recurrentState: RecurrentState.Shape?) {
+    self.recurrentState = recurrentState
     self.layout = layout
     self.limitBytes = limitBytes
   }
@@ -28,6 +35,8 @@ package final class PagePool: Sendable {
 
   /// Size of a block.
   package var bytesPerBlock: Int { layout.byteCount }
+  /// What a sequence takes of the limit beside its blocks.
+  package var bytesPerSequence: Int { recurrentState?.byteCount ?? 0 }
   /// How many blocks the limit allows.
   package var blockLimit: Int { limitBytes / bytesPerBlock }
   /// Blocks that sequences hold now.

@@ -161,6 +161,13 @@ extension CheckpointFiles {
 
   /// A vector of norm weights plus 1, as floats.
   func plusOne(_ name: String) throws(ModelFileError) -> TensorView? {
+    try changed(name) { $0 + 1 }
+  }
+
+  /// A tensor's numbers, each changed, as floats.
+  func changed(
+    _ name: String, shape: [Int]? = nil, _ change: (Float) -> Float = { $0 }
+  ) throws(ModelFileError) -> TensorView? {
     guard let view = try tensor(named: name) else { return nil }
     let values: [Float]
     do {
@@ -171,12 +178,13 @@ extension CheckpointFiles {
     }
     let map = try MemoryMap(path: folder, byteCount: 4 * values.count) { target in
       for (index, value) in values.enumerated() {
-        target.storeBytes(of: value + 1, toByteOffset: 4 * index, as: Float.self)
+        target.storeBytes(of: change(value), toByteOffset: 4 * index, as: Float.self)
       }
     }
     return TensorView(
       info: TensorInfo(
-        name: name, shape: view.info.shape, elementType: .f32, offset: 0, byteCount: map.count),
+        name: name, shape: shape ?? view.info.shape, elementType: .f32, offset: 0,
+        byteCount: map.count),
       map: map)
   }
 

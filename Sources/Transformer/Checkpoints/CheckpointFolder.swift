@@ -33,6 +33,7 @@ package struct CheckpointFolder: Sendable {
     Phi3Checkpoint.self,
     Qwen2Checkpoint.self,
     Qwen2MoECheckpoint.self,
+    Qwen35Checkpoint.self,
     Qwen3Checkpoint.self,
     Qwen3MoECheckpoint.self,
     SmolLM3Checkpoint.self,

@@ -46,20 +46,20 @@ struct TensorName {
   let layer: Int?
   /// `attn_q`, `output_norm`.
   let module: String
-  /// `weight`, `bias`.
+  /// `weight`, `bias`; empty where the name has none (`blk.3.ssm_a`).
   let kind: String
 
   init?(_ name: String) {
     var parts = name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     if parts.first == "blk" {
-      guard parts.count >= 4, let index = Int(parts[1]) else { return nil }
+      guard parts.count >= 3, let index = Int(parts[1]) else { return nil }
       layer = index
       parts.removeFirst(2)
     } else {
       layer = nil
     }
-    guard parts.count == 2 else { return nil }
+    guard parts.count == 2 || (parts.count == 1 && layer != nil) else { return nil }
     module = parts[0]
-    kind = parts[1]
+    kind = parts.count == 2 ? parts[1] : ""
   }
 }

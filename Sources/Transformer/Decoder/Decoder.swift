@@ -123,7 +123,9 @@ package final class Decoder: @unchecked Sendable {
     do {
       let layout = try Self.blockLayout(
         configuration, elementType: options.precision == .float ? .f32 : .f16)
-      pagePool = PagePool(layout: layout, limitBytes: max(0, options.keyValueLimitBytes))
+      pagePool = PagePool(
+        layout: layout, limitBytes: max(0, options.keyValueLimitBytes),
+        recurrentState: configuration.recurrentState)
       var mixture: MixtureBuffers?
       if let mixtureShape {
         mixture = try MixtureBuffers(
@@ -158,7 +160,9 @@ package final class Decoder: @unchecked Sendable {
           keyValueHeads: heads.keyValueCount, headDim: heads.headDim, valueDim: heads.valueDim,
           elementType: elementType))
     }
-    return BlockLayout(layouts, sources: configuration.layers.map(\.keyValueSource))
+    return BlockLayout(
+      layouts, sources: configuration.layers.map(\.keyValueSource),
+      pageless: configuration.layers.map(\.isRecurrent))
   }
 
   /// One attention for each different window and heads, shared by the layers that have them.
@@ -202,10 +206,14 @@ package final class Decoder: @unchecked Sendable {
   }
 
   /// Whether sequences with this adapter, or none, can begin with blocks of earlier ones. Gates that
-  /// are smoothed over a sequence's tokens must have seen all of them themselves.
+  /// are smoothed over a sequence's tokens must have seen all of them themselves, and so must layers
+  /// that keep a state.
   package func sharesPrefixes(adapter: Adapter? = nil) -> Bool {
-    !smoothsGates && !(adapter?.smoothsGates ?? false)
+    !isRecurrent && !smoothsGates && !(adapter?.smoothsGates ?? false)
   }
+
+  /// Whether layers keep a state that can't be cut back to fewer tokens.
+  package var isRecurrent: Bool { pagePool.recurrentState != nil }
 
   /// The cache of a new sequence that begins with blocks of an earlier one; of a model that shares
   /// no prefixes, `forward` refuses it.
@@ -224,6 +232,10 @@ package final class Decoder: @unchecked Sendable {
     for segment in batch {
       let positions = segment.cache.count + segment.tokens.count
       try segment.cache.reserve(positions: positions)
+      if let state = segment.cache.recurrentState, state.count != segment.cache.count {
+        throw .malformedBatch(
+          reason: "a state that has not seen the sequence's first \(segment.cache.count) tokens")
+      }
       longest = max(longest, positions)
     }
     try rotary.grow(to: longest)

@@ -35,6 +35,10 @@ package final class DecoderPass: @unchecked Sendable {
   private let attended: [Activations]  // a layer
   /// What only latent attention needs; nil elsewhere.
   let latent: LatentBuffers?
+  /// What only delta-net layers, and the gated attention between them, need; nil elsewhere.
+  let deltaNet: DeltaNetBuffers?
+  /// What delta-net layers keep of each segment's sequence; empty for other models.
+  private var recurrentStates: [RecurrentState] = []
   let gate: FloatBuffer
   let up: FloatBuffer
   private let gated: [Activations]  // a layer
@@ -106,6 +110,9 @@ package final class DecoderPass: @unchecked Sendable {
     latent = try configuration.latent.map { shape throws(KernelError) in
       try LatentBuffers(shape, configuration, precision: precision, rows: rows)
     }
+    deltaNet = try configuration.deltaNet.map { shape throws(KernelError) in
+      try DeltaNetBuffers(shape, configuration, precision: precision, rows: rows)
+    }
     gate = try FloatBuffer(rows: rows, width: inner)
     up = try FloatBuffer(rows: rows, width: inner)
     gated = try Self.activations(
@@ -152,6 +159,7 @@ package final class DecoderPass: @unchecked Sendable {
         positions: segment.cache.count + segment.tokens.count,
         layouts: segment.cache.pool.layout.layers)
     }
+    recurrentStates = batch.compactMap(\.cache.recurrentState)
     adapters = try adapterPass.begin(batch) ? adapterPass : nil
     var row = 0
     logitRows.removeAll(keepingCapacity: true)
@@ -237,6 +245,15 @@ package final class DecoderPass: @unchecked Sendable {
     UnsafeBufferPointer(
       start: spanStorage + layer * maximumRows, count: layer < tail ? segmentCount : tailSpanCount)
   }
+
+  /// A segment's first row, and how many it has.
+  func rows(ofSequence segment: Int) -> (first: Int, count: Int) {
+    let span = spanStorage + segment
+    return (span.pointee.firstRow, span.pointee.rowCount)
+  }
+
+  /// What delta-net layers keep of a segment's sequence.
+  func recurrentState(segment: Int) -> RecurrentState { recurrentStates[segment] }
 
   func place(row: Int, layer: Int) -> Place {
     let position = Int(positions[row])

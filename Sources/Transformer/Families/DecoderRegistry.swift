@@ -20,6 +20,7 @@ package enum DecoderRegistry {
       Qwen2.self,
       Qwen2MoE.self,
       Qwen3.self,
+      Qwen35.self,
       Qwen3MoE.self,
       SmolLM3.self,
     ]

@@ -87,18 +87,32 @@ package struct ArchitectureMetadata {
   package func windowedLayers(count: Int) throws(ModelError) -> [Bool]? {
     let key = "attention.sliding_window_pattern"
     guard metadata.contains(full(key)) else { return nil }
-    if let list = metadata.bools(full(key)) {
-      guard list.count >= count else {
-        throw .invalidValue(
-          key: full(key), value: "\(list.count) layers", expected: "\(count), one a layer")
-      }
-      return Array(list.prefix(count))
-    }
+    if let list = try layerFlags(key, count: count) { return list }
     let period = try int(key)
     guard period > 0 else {
       throw .invalidValue(key: full(key), value: "\(period)", expected: "1 or more")
     }
     return (0..<count).map { !($0 + 1).isMultiple(of: period) }
+  }
+
+  /// Which of `count` layers keep a state instead of keys and values, nil if the file doesn't say.
+  package func recurrentLayers(count: Int) throws(ModelError) -> [Bool]? {
+    let key = "attention.recurrent_layers"
+    guard metadata.contains(full(key)) else { return nil }
+    guard let list = try layerFlags(key, count: count) else {
+      throw wrongType(key, "true or false a layer")
+    }
+    return list
+  }
+
+  /// The first `count` of a list of truth values, nil if the value is none.
+  private func layerFlags(_ key: String, count: Int) throws(ModelError) -> [Bool]? {
+    guard let list = metadata.bools(full(key)) else { return nil }
+    guard list.count >= count else {
+      throw .invalidValue(
+        key: full(key), value: "\(list.count) layers", expected: "\(count), one a layer")
+    }
+    return Array(list.prefix(count))
   }
 
   /// The factor that positions are divided by: 1, or that of linear rotary scaling. Other kinds

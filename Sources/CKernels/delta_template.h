@@ -1,0 +1,42 @@
+// The gated delta rule and the short convolution before it. Included once an instruction set, after
+// vector_template.h.
+
+/// One column of 16 of a head's state, for all tokens in turn: it stays in the nearest cache while they pass.
+/// Two sums of each kind, so that an addition need not wait for the one before.
+static void TK(delta_rule)(float *state, int64_t key_dim, const float *keys, const float *queries,
+                           int64_t key_stride, const float *values, int64_t value_stride,
+                           const float *decays, const float *betas, int64_t gate_stride,
+                           int64_t tokens, float *out, int64_t out_stride) {
+  for (int64_t t = 0; t < tokens; t++) {
+    const float *key = keys + t * key_stride, *query = queries + t * key_stride;
+    const v16 decay = TK(splat)(decays[t * gate_stride]);
+    v16 a = TK(splat)(0), b = a;
+    for (int64_t i = 0; i < key_dim; i += 2) {
+      a = TK(fma)(TK(load)(state + 16 * i), TK(splat)(key[i]), a);
+      b = TK(fma)(TK(load)(state + 16 * i + 16), TK(splat)(key[i + 1]), b);
+    }
+    const v16 known = (a + b) * decay;
+    const v16 change =
+        (TK(load)(values + t * value_stride) - known) * TK(splat)(betas[t * gate_stride]);
+    a = b = TK(splat)(0);
+    for (int64_t i = 0; i < key_dim; i += 2) {
+      v16 first = TK(fma)(change, TK(splat)(key[i]), TK(load)(state + 16 * i) * decay);
+      v16 second = TK(fma)(change, TK(splat)(key[i + 1]), TK(load)(state + 16 * i + 16) * decay);
+      TK(store)(state + 16 * i, first);
+      TK(store)(state + 16 * i + 16, second);
+      a = TK(fma)(first, TK(splat)(query[i]), a);
+      b = TK(fma)(second, TK(splat)(query[i + 1]), b);
+    }
+    TK(store)(out + t * out_stride, a + b);
+  }
+}
+
+static void TK(short_convolution)(const float *const *rows, const float *weights, int64_t taps,
+                                  int64_t weight_stride, int64_t count, float *out) {
+  for (int64_t i = 0; i < count; i += 16) {
+    v16 sum = TK(splat)(0);
+    for (int64_t j = 0; j < taps; j++)
+      sum = TK(fma)(TK(load)(rows[j] + i), TK(load)(weights + j * weight_stride + i), sum);
+    TK(store)(out + i, TK(activate)(sum, 0));
+  }
+}

@@ -1,0 +1,187 @@
+import Foundation
+import Kernels
+
+/// A gated delta-net layer (Qwen 3.5): a short convolution over queries, keys and values, then the gated delta
+/// rule, whose state takes the place of cached keys and values, a norm a head and a gate.
+///
+/// Source: Yang et al., arXiv 2412.06464; `Qwen3_5GatedDeltaNet` of transformers.
+package struct DeltaNetBlock: SelfAttention {
+  /// The layer among those that keep a state.
+  private let index: Int
+  private let shape: DeltaNetShape
+  private let epsilon: Float
+  private let mixed: Projection  // (channels, width)
+  private let gate: Projection  // (valueWidth, width)
+  private let alpha: Projection  // (valueHeads, width)
+  private let beta: Projection  // (valueHeads, width)
+  private let output: Projection  // (width, valueWidth)
+  /// The convolution's weights, those of the oldest input first. // (taps, channels)
+  private let taps: FloatBuffer
+  /// How fast each head fades (below 0), and what is added to alpha. // (valueHeads)
+  private let rate: FloatBuffer
+  private let bias: FloatBuffer
+  private let norm: FloatBuffer  // (headDim)
+  /// What a query, or key, of length 1 is multiplied with, as the weights of an RMS norm. // (headDim)
+  private let queryScale: FloatBuffer
+  private let keyScale: FloatBuffer
+
+  /// Keeps the length of a query or key from 0; a constant of the reference.
+  private static let lengthEpsilon: Float = 1e-6
+
+  init(
+    _ layer: Int, prefix: String, _ configuration: DecoderConfiguration, _ shape: DeltaNetShape,
+    _ loader: WeightLoader
+  ) throws(ModelError) {
+    index = configuration.layers.prefix(layer).count { $0.isRecurrent }
+    self.shape = shape
+    epsilon = configuration.normEpsilon
+    let width = configuration.width
+    mixed = try loader.projection(prefix + "attn_qkv", outputs: shape.channels, inputs: width)
+    gate = try loader.projection(prefix + "attn_gate", outputs: shape.valueWidth, inputs: width)
+    alpha = try loader.projection(prefix + "ssm_alpha", outputs: shape.valueHeads, inputs: width)
+    beta = try loader.projection(prefix + "ssm_beta", outputs: shape.valueHeads, inputs: width)
+    output = try loader.projection(prefix + "ssm_out", outputs: width, inputs: shape.valueWidth)
+    rate = try loader.finiteVector(prefix + "ssm_a", count: shape.valueHeads)
+    bias = try loader.finiteVector(prefix + "ssm_dt.bias", count: shape.valueHeads)
+    norm = try loader.vector(prefix + "ssm_norm.weight", count: shape.headDim)
+    let name = prefix + "ssm_conv1d.weight"
+    let columns = try loader.floatMatrix(name, rows: shape.channels, width: shape.taps)
+    do {
+      taps = try FloatBuffer(rows: shape.taps, width: shape.channels)
+      queryScale = try FloatBuffer(rows: 1, width: shape.headDim)
+      keyScale = try FloatBuffer(rows: 1, width: shape.headDim)
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+    for channel in 0..<shape.channels {
+      for tap in 0..<shape.taps { taps[tap, channel] = columns[channel, tap] }
+    }
+    // An RMS norm makes a row as long as the root of its width.
+    let headDim = Float(shape.headDim)
+    keyScale.pointer.update(repeating: 1 / headDim.squareRoot(), count: shape.headDim)
+    queryScale.pointer.update(repeating: 1 / headDim, count: shape.headDim)
+  }
+
+  package var byteCount: Int {
+    [mixed, gate, alpha, beta, output].reduce(0) { $0 + $1.matrix.byteCount }
+  }
+
+  package func apply(
+    _ pass: DecoderPass, output destination: UnsafeMutablePointer<Float>, accumulate: Bool,
+    worker: Worker
+  ) {
+    guard let buffers = pass.deltaNet else { return }
+    let rows = pass.rowCount
+    for (projection, buffer) in [
+      (mixed, buffers.mixed), (gate, buffers.gate), (alpha, buffers.decays),
+      (beta, buffers.betas),
+    ] {
+      projection.apply(
+        pass.normed, rows: rows, into: buffer.pointer, stride: buffer.width, worker: worker)
+    }
+    worker.barrier()
+    convolve(pass, buffers, worker: worker)
+    openGates(buffers, rows: worker.range(of: rows))
+    worker.barrier()
+    applyRule(pass, buffers, worker: worker)
+    worker.barrier()
+    VectorOperations.rmsNorm(
+      buffers.output.pointer, weight: norm.pointer, epsilon: epsilon,
+      into: buffers.output.pointer, rows: rows * shape.valueHeads, width: shape.headDim,
+      worker: worker)
+    worker.barrier()
+    buffers.gated.gated(
+      buffers.gate.pointer, buffers.output.pointer, stride: shape.valueWidth, function: .silu,
+      rows: 0..<rows, worker: worker)
+    worker.barrier()
+    output.apply(
+      buffers.gated, rows: rows, into: destination, stride: output.matrix.outputs,
+      accumulate: accumulate, worker: worker)
+  }
+
+  /// Convolves this worker's heads over each sequence's tokens, keeps their last inputs for the next pass, and
+  /// normalises queries and keys.
+  private func convolve(_ pass: DecoderPass, _ buffers: DeltaNetBuffers, worker: Worker) {
+    let mine = worker.range(of: shape.channels, multipleOf: shape.headDim)
+    guard !mine.isEmpty else { return }
+    let kept = shape.taps - 1
+    for segment in 0..<pass.segmentCount {
+      let (first, count) = pass.rows(ofSequence: segment)
+      let history = pass.recurrentState(segment: segment).history(index)
+      func input(_ token: Int) -> UnsafeMutablePointer<Float> {
+        token >= 0
+          ? buffers.mixed.row(first + token) : history + (kept + token) * shape.channels
+      }
+      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: shape.taps) { seen in
+        for token in 0..<count {
+          for tap in 0...kept {
+            seen.initializeElement(
+              at: tap, to: UnsafePointer(input(token - kept + tap) + mine.lowerBound))
+          }
+          DeltaRule.convolve(
+            UnsafeBufferPointer(seen), weights: taps.pointer + mine.lowerBound,
+            weightStride: shape.channels, count: mine.count,
+            into: buffers.convolved.row(first + token) + mine.lowerBound)
+        }
+      }
+      // From the oldest on: where a pass is short, what moves is not yet overwritten.
+      for place in 0..<kept {
+        (history + place * shape.channels + mine.lowerBound).update(
+          from: input(count - kept + place) + mine.lowerBound, count: mine.count)
+      }
+      for row in first..<first + count {
+        normalise(buffers.convolved.row(row), queryScale, 0..<shape.keyWidth, mine)
+        normalise(
+          buffers.convolved.row(row), keyScale, shape.keyWidth..<2 * shape.keyWidth, mine)
+      }
+    }
+  }
+
+  /// Gives those of this worker's heads that lie in `part` the length that `scale` says.
+  private func normalise(
+    _ row: UnsafeMutablePointer<Float>, _ scale: FloatBuffer, _ part: Range<Int>,
+    _ mine: Range<Int>
+  ) {
+    let heads = mine.clamped(to: part)
+    guard !heads.isEmpty else { return }
+    VectorOperations.rmsNorm(
+      row + heads.lowerBound, weight: scale.pointer,
+      epsilon: Self.lengthEpsilon / Float(shape.headDim), into: row + heads.lowerBound,
+      rows: heads.count / shape.headDim, width: shape.headDim, worker: .alone)
+  }
+
+  /// Makes decays and betas of the products for them.
+  private func openGates(_ buffers: DeltaNetBuffers, rows: Range<Int>) {
+    for row in rows {
+      let (decays, betas) = (buffers.decays.row(row), buffers.betas.row(row))
+      for head in 0..<shape.valueHeads {
+        let x = decays[head] + bias.pointer[head]
+        // Softplus, which is x itself where the exponential would be too large.
+        let step = x > 20 ? x : log1p(exp(x))
+        decays[head] = exp(rate.pointer[head] * step)
+        betas[head] = 1 / (1 + exp(-betas[head]))
+      }
+    }
+  }
+
+  /// Takes the tokens into the states. Units are a sequence's tiles of all heads.
+  private func applyRule(_ pass: DecoderPass, _ buffers: DeltaNetBuffers, worker: Worker) {
+    let tiles = shape.valueHeads * shape.tiles
+    for unit in worker.range(of: pass.segmentCount * tiles) {
+      let (segment, place) = (unit / tiles, unit % tiles)
+      let head = place / shape.tiles
+      let (first, count) = pass.rows(ofSequence: segment)
+      let row = buffers.convolved.row(first)
+      let query = row + shape.keyHead(of: head) * shape.headDim
+      let column = place * DeltaRule.tileWidth
+      DeltaRule.apply(
+        to: pass.recurrentState(segment: segment).states(index) + column * shape.headDim,
+        keyDim: shape.headDim,
+        keys: .init(query + shape.keyWidth, stride: shape.channels), queries: query,
+        values: .init(row + 2 * shape.keyWidth + column, stride: shape.channels),
+        decays: .init(buffers.decays.row(first) + head, stride: shape.valueHeads),
+        betas: buffers.betas.row(first) + head, tokens: count,
+        into: buffers.output.row(first) + column, outputStride: shape.valueWidth)
+    }
+  }
+}
