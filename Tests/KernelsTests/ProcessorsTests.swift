@@ -1,19 +1,10 @@
-import Foundation
 import Kernels
 import Testing
 
 /// On files as Linux has them on several machines.
 @Suite struct ProcessorsTests {
   private func processors(_ allowed: Set<Int>, _ files: [String: String]) throws -> Processors {
-    let root = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-    defer { try? FileManager.default.removeItem(at: root) }
-    for (path, text) in files {
-      let file = root.appendingPathComponent(path)
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data((text + "\n").utf8).write(to: file)
-    }
-    return Processors(allowed: allowed, root: root.path)
+    try withSystemFiles(files) { Processors(allowed: allowed, root: $0) }
   }
 
   private func cpu(_ index: Int, _ file: String) -> String {

@@ -122,3 +122,17 @@ func reference(
   }
   return (values, magnitudes)
 }
+
+/// What `body` makes of a root folder that holds these files, by their paths.
+func withSystemFiles<Result>(_ files: [String: String], _ body: (String) -> Result) throws -> Result
+{
+  let root = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+  defer { try? FileManager.default.removeItem(at: root) }
+  for (path, text) in files {
+    let file = root.appendingPathComponent(path)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data((text + "\n").utf8).write(to: file)
+  }
+  return body(root.path)
+}

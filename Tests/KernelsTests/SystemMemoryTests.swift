@@ -1,19 +1,10 @@
-import Foundation
 import Kernels
 import Testing
 
 /// On files as Linux has them, on machines and in containers.
 @Suite struct SystemMemoryTests {
   private func memory(_ files: [String: String]) throws -> SystemMemory {
-    let root = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-    defer { try? FileManager.default.removeItem(at: root) }
-    for (path, text) in files {
-      let file = root.appendingPathComponent(path)
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data((text + "\n").utf8).write(to: file)
-    }
-    return SystemMemory(root: root.path)
+    try withSystemFiles(files) { SystemMemory(root: $0) }
   }
 
   private let machine = [
