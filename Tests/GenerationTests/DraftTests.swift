@@ -24,12 +24,12 @@ import Transformer
   }
 
   /// A prompt that repeats itself.
-  private static func prompt(seed: Int) -> [Int32] {
+  static func prompt(seed: Int) -> [Int32] {
     let phrase = Fixture.prompt(9, seed: seed)
     return phrase + Fixture.prompt(5, seed: seed + 1) + phrase + phrase.prefix(4)
   }
 
-  private static func changes(_ kind: Int) -> (inout SamplingParameters) -> Void {
+  static func changes(_ kind: Int) -> (inout SamplingParameters) -> Void {
     { parameters in
       parameters.seed = 5
       parameters.temperature = kind == 1 ? 0.3 : kind == 2 ? 0.9 : 0

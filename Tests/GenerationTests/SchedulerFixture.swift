@@ -34,12 +34,14 @@ enum SchedulerFixture {
   }
 
   static func scheduler(
-    _ decoder: Decoder, endTokens: Set<Int32> = [],
+    _ decoder: Decoder, endTokens: Set<Int32> = [], draft: Decoder? = nil,
     adjust: (inout SchedulerOptions) -> Void = { _ in }
   ) -> Scheduler {
     var options = SchedulerOptions()
     adjust(&options)
-    return Scheduler(decoder: decoder, endTokens: endTokens, options: options) { NumberText() }
+    return Scheduler(decoder: decoder, endTokens: endTokens, draft: draft, options: options) {
+      NumberText()
+    }
   }
 
   /// SmolLM2 as it serves, with its tokenizer.

@@ -37,6 +37,47 @@ import Testing
     }
   }
 
+  /// A card that names a draft is as good as that.
+  @Test func draftsMustBeThere() throws {
+    let folder = try folder()
+    for (id, draft) in [
+      ("fast", "good"), ("slow", "goof"), ("itself", "itself"), ("worse", "broken"),
+      ("far", "endpoint"), ("onBase", "tuned"),
+    ] {
+      try folder.write("id: \(id)\nfile: b.gguf\ndraft: \(draft)", to: "\(id)/expert.yaml")
+    }
+    try folder.write("id: twice\nbase: good\nadapter: .\ndraft: fast", to: "twice/expert.yaml")
+    try folder.write(
+      "id: endpoint\nkind: remote\nendpoint: https://api.example.com/v1\nmodel: m",
+      to: "endpoint/expert.yaml")
+    let cards = try LibraryCards(directory: folder.path)
+    func problem(_ id: String) -> String { cards.problems[id].map { "\($0)" } ?? "" }
+    #expect(try cards.manifest("fast").draft == "good")
+    #expect(
+      problem("slow").contains("draft 'goof' is no expert of this library; did you mean 'good'?"))
+    #expect(problem("itself").contains("draft 'itself' is the expert itself"))
+    #expect(problem("worse").contains("its draft 'broken' cannot be used: "))
+    #expect(problem("far").contains("draft 'endpoint' is remote"))
+    #expect(problem("onBase").contains("draft 'tuned' is added to a base"))
+    #expect(problem("twice").contains("draft is for an expert with a model of its own"))
+
+    // Its files are needed too, and it stays as long as it is.
+    try folder.write("", to: "fast/b.gguf")
+    let library = ExpertLibrary(manifests: cards.manifests) {
+      manifest throws(LibraryError) in
+      throw .unloadable(expert: manifest.card.id, problem: "not asked for")
+    }
+    let obstacle = library.obstacle(to: try cards.manifest("fast"))
+    #expect(obstacle?.contains("good/a.gguf is missing") ?? false)
+    #expect(
+      throws: LibraryError.notRemovable(expert: "good", problem: "it is the draft of fast")
+    ) {
+      try FileManager.default.removeItem(atPath: folder.path + "/tuned")
+      try FileManager.default.removeItem(atPath: folder.path + "/twice")
+      try ExpertInstaller(directory: folder.path).remove("good")
+    }
+  }
+
   @Test func theLibrarySaysWhyOneIsNotThere() throws {
     let folder = try folder()
     let cards = try LibraryCards(directory: folder.path)

@@ -20,6 +20,10 @@ final class RunningSequence: @unchecked Sendable {
   private(set) var draft: [Int32] = []
   /// How long guesses may be; nil where there are none.
   private var pace: DraftPace?
+  /// What a draft model has of it; nil until one first guesses for it, and where that gave its memory up.
+  var modelDraft: ModelDraft?
+  /// Whether the draft is a model's, and not looked up.
+  private var isModelDraft = false
   /// Where the logits of a pass with a draft are kept until they are sampled from in order: those of
   /// the pending token, then those of each guessed one. // (1 + draft, vocabulary)
   private var draftLogits: UnsafeMutableBufferPointer<Float>?
@@ -51,24 +55,43 @@ final class RunningSequence: @unchecked Sendable {
 
   // MARK: - Drafts
 
-  /// Whether it answers, with one token to go on from, and guesses may be made.
-  var mayDraft: Bool {
-    guard pace != nil, pendingCount == 1, case .generation(let state) = role else { return false }
-    return tokens.count > state.promptCount
+  /// Tokens of the answer so far.
+  var answeredCount: Int {
+    guard case .generation(let state) = role else { return 0 }
+    return tokens.count - state.promptCount
   }
+
+  /// Whether it answers, with one token to go on from.
+  var isAnswering: Bool { pendingCount == 1 && answeredCount > 0 }
+
+  /// Whether it answers, and guesses may be made.
+  var mayDraft: Bool { pace != nil && isAnswering }
 
   func dropDraft() {
     draft.removeAll(keepingCapacity: true)
     draftLogits = nil
+    isModelDraft = false
   }
 
-  /// Guesses at most `limit` tokens, if there is memory for their keys and values.
-  func makeDraft(atMost limit: Int) {
+  /// Looks for what followed its last tokens before, and takes at most `limit` of that for a draft.
+  /// - Parameter shortest: Tokens that must have stood before at least.
+  func lookUpDraft(atMost limit: Int, matching shortest: Int = 0) {
     guard let length = pace?.next(), let match = pace?.shortestMatch else { return }
-    let guess = PromptLookup.guess(after: tokens, atMost: min(limit, length), matching: match)
-    guard !guess.isEmpty else { return }
-    do { try cache.reserve(positions: tokens.count + guess.count) } catch { return }
+    take(
+      draft: PromptLookup.guess(
+        after: tokens, atMost: min(limit, length), matching: max(shortest, match)))
+  }
+
+  /// Takes a draft model's guesses.
+  func take(modelDraft guess: [Int32]) { isModelDraft = take(draft: guess) }
+
+  /// Takes guesses, if there are any, and memory for their keys and values.
+  @discardableResult
+  private func take(draft guess: [Int32]) -> Bool {
+    guard !guess.isEmpty else { return false }
+    do { try cache.reserve(positions: tokens.count + guess.count) } catch { return false }
     draft = guess
+    return true
   }
 
   /// Gives the draft's logits a place. // (1 + draft, vocabulary)
@@ -102,7 +125,11 @@ final class RunningSequence: @unchecked Sendable {
     // Where it goes on, the last token is not in the cache; what was guessed beyond is forgotten.
     cache.truncate(to: ended ? tokens.count : tokens.count - 1)
     // Each row but the first was sampled from because the guess before it was right.
-    pace?.note(drafted: draft.count, accepted: sampled - 1)
+    if isModelDraft {
+      modelDraft?.note(accepted: sampled - 1)
+    } else {
+      pace?.note(drafted: draft.count, accepted: sampled - 1)
+    }
     return (sampled, ended)
   }
 

@@ -33,18 +33,24 @@ package final class Scheduler: Sendable {
   private let merging = DispatchQueue(label: "thalamus.merging")
 
   package convenience init(
-    decoder: Decoder, tokenizer: any Tokenizer, options: SchedulerOptions = SchedulerOptions()
+    decoder: Decoder, tokenizer: any Tokenizer, draft: Decoder? = nil,
+    options: SchedulerOptions = SchedulerOptions()
   ) {
-    self.init(decoder: decoder, endTokens: tokenizer.endTokens, options: options) {
+    self.init(
+      decoder: decoder, endTokens: tokenizer.endTokens, draft: draft, options: options
+    ) {
       StreamingDetokenizer(tokenizer)
     }
   }
 
   /// - Parameters:
   ///   - endTokens: Tokens that end an answer.
+  ///   - draft: A smaller model of the same vocabulary that guesses ahead; this scheduler's alone, and one whose
+  ///     sequences can be cut back (`Decoder.isRecurrent` is false).
   ///   - makeText: Gives each sequence what turns its tokens into text.
   package init(
-    decoder: Decoder, endTokens: Set<Int32>, options: SchedulerOptions = SchedulerOptions(),
+    decoder: Decoder, endTokens: Set<Int32>, draft: Decoder? = nil,
+    options: SchedulerOptions = SchedulerOptions(),
     makeText: @escaping @Sendable () -> any TokenTextDecoder
   ) {
     let inbox = Inbox(limit: options.waitingLimit)
@@ -57,7 +63,7 @@ package final class Scheduler: Sendable {
     bytesPerBlock = decoder.bytesPerBlock()
     let thread = Thread {
       SchedulerLoop(
-        decoder: decoder, inbox: inbox, options: options, endTokens: endTokens,
+        decoder: decoder, draft: draft, inbox: inbox, options: options, endTokens: endTokens,
         makeText: makeText
       ).run()
     }

@@ -21,6 +21,8 @@ final class SchedulerLoop {
   private var statistics = SchedulerStatistics()
   /// Past prompts and answers, for requests that begin alike.
   private let prefixes: PrefixTree
+  /// A smaller model that guesses for this one; nil where none was given.
+  private let draftModel: DraftModel?
   /// Logits of sequences with drafts; made when one first has. // (provedRows, vocabulary)
   private var draftLogits: FloatBuffer?
 
@@ -29,10 +31,12 @@ final class SchedulerLoop {
   private static let draftingSequences = 4
   /// Rows of decoding sequences and their drafts, which together are one register tile's.
   private static let provedRows = Activations.rowGroup
+  /// Tokens that must have stood before to be looked up where a draft model could be asked.
+  private static let sureMatch = 4
 
   init(
-    decoder: Decoder, inbox: Inbox, options: SchedulerOptions, endTokens: Set<Int32>,
-    makeText: @escaping @Sendable () -> any TokenTextDecoder
+    decoder: Decoder, draft: Decoder?, inbox: Inbox, options: SchedulerOptions,
+    endTokens: Set<Int32>, makeText: @escaping @Sendable () -> any TokenTextDecoder
   ) {
     self.decoder = decoder
     self.inbox = inbox
@@ -43,13 +47,21 @@ final class SchedulerLoop {
       blockLimit: min(
         options.prefixCacheBytes / decoder.pagePool.bytesPerBlock,
         decoder.pagePool.blockLimit / 2))
+    draftModel = draft.map {
+      DraftModel(
+        $0, for: decoder, sequenceLimit: Self.draftingSequences,
+        prefixCacheBytes: options.prefixCacheBytes, pricing: options.draftPricing)
+    }
   }
 
   /// Runs until the inbox says that it is over.
   func run() {
     while true {
       let idle = running.isEmpty && waiting.isEmpty && preempted.isEmpty
-      if idle { decoder.pagePool.trim() }
+      if idle {
+        decoder.pagePool.trim()
+        draftModel?.trim()
+      }
       let (jobs, ending) = inbox.take(idle: idle)
       waiting += jobs
       if ending == .cancel { failAll(.shutDown) }
@@ -65,6 +77,7 @@ final class SchedulerLoop {
       publish()
     }
     prefixes.removeAll()
+    draftModel?.removeAll()
     inbox.markEnded()
   }
 
@@ -172,6 +185,8 @@ final class SchedulerLoop {
       if case .generation(let state) = sequence.role { state.willPrefill(now: now) }
     }
     let segments = chosen.map { $0.sequence.segment(rows: $0.rows) }
+    let rows = chosen.reduce(0) { $0 + $1.rows }
+    let onlyAnswers = chosen.allSatisfy { $0.sequence.isAnswering }
     do {
       try decoder.forward(segments) { row in
         chosen[row.segment].sequence.receive(logits: row.logits, position: row.position)
@@ -183,6 +198,11 @@ final class SchedulerLoop {
       return
     }
     statistics.steps += 1
+    if let draftModel, onlyAnswers, rows <= Self.provedRows {
+      let end = MonotonicClock.nanoseconds()
+      draftModel.noteProving(
+        rows: rows, seconds: MonotonicClock.milliseconds(from: now, to: end) / 1000)
+    }
     for (index, choice) in chosen.enumerated() {
       guard let gates = decoder.gateStatistics(segment: index) else { continue }
       switch choice.sequence.role {
@@ -231,11 +251,21 @@ final class SchedulerLoop {
     guard (1...Self.draftingSequences).contains(drafting.count) else { return }
     let rows = chosen.reduce(0) { $0 + $1.rows }
     var left = min(Self.provedRows - drafting.count, decoder.maximumRows - rows)
-    var nextRow = 0
+    let shortest = draftModel == nil ? 0 : Self.sureMatch
     for (place, index) in drafting.enumerated() where left > 0 {
       let sequence = chosen[index].sequence
       let share = (left + drafting.count - place - 1) / (drafting.count - place)
-      sequence.makeDraft(atMost: min(share, decoder.contextLength - sequence.tokens.count))
+      sequence.lookUpDraft(
+        atMost: min(share, decoder.contextLength - sequence.tokens.count), matching: shortest)
+      left -= sequence.draft.count
+    }
+    // Beside prompts that are read, rows cost what arithmetic costs.
+    if rows <= Self.provedRows {
+      askDraftModel(for: drafting.map { chosen[$0].sequence }, rows, left)
+    }
+    var nextRow = 0
+    for index in drafting {
+      let sequence = chosen[index].sequence
       let count = sequence.draft.count
       guard count > 0 else { continue }
       guard let logits = logitRows(nextRow..<nextRow + count + 1) else {
@@ -245,8 +275,19 @@ final class SchedulerLoop {
       sequence.keepLogits(in: logits)
       chosen[index].rows += count
       nextRow += count + 1
-      left -= count
     }
+  }
+
+  /// - Parameter left: Rows that guesses may have together.
+  private func askDraftModel(for drafting: [RunningSequence], _ rows: Int, _ left: Int) {
+    guard let draftModel else { return }
+    let asking = drafting.filter(\.draft.isEmpty)
+    guard !asking.isEmpty, left >= asking.count else { return }
+    let lookedUp = drafting.reduce(0) { $0 + $1.draft.count }
+    let share = min(left / asking.count, options.draftTokens)
+    draftModel.guess(
+      for: asking.map { ($0, min(share, decoder.contextLength - $0.tokens.count)) },
+      rows: rows + lookedUp, tokens: drafting.count + lookedUp)
   }
 
   private func logitRows(_ rows: Range<Int>) -> UnsafeMutableBufferPointer<Float>? {
@@ -366,6 +407,7 @@ final class SchedulerLoop {
 
   /// Keeps a sequence's full blocks for requests to come.
   private func remember(_ sequence: RunningSequence) {
+    draftModel?.remember(sequence)
     guard decoder.sharesPrefixes(adapter: sequence.job.adapter) else { return }
     prefixes.insert(
       sequence.tokens.prefix(sequence.cache.count), blocks: sequence.cache.fullBlocks,

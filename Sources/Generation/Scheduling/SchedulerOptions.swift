@@ -11,9 +11,11 @@ package struct SchedulerOptions: Sendable, Equatable {
   package var prefillRowsWhileDecoding = 128
   /// Bytes of key-value memory that may keep past prompts, for requests that begin alike.
   package var prefixCacheBytes = 64 << 20
-  /// Tokens that are guessed ahead for a sequence at most (`PromptLookup`), up to `draftTokenLimit`; 0 for
-  /// no guesses.
+  /// Tokens that are guessed ahead for a sequence at most (by `PromptLookup`, or by a draft model), up to
+  /// `draftTokenLimit`; 0 for no guesses.
   package var draftTokens = 8
+  /// Which of a draft model's guesses are made.
+  package var draftPricing = DraftPricing.measured
   /// With the token before them, the guesses of all sequences are the rows of one register tile.
   package static let draftTokenLimit = Activations.rowGroup - 1
 

@@ -93,12 +93,6 @@ extension ExpertManifest {
     return found.folder + "/" + adapter.path
   }
 
-  /// The card of an expert in the same models folder; nil where there is none, or a bad one.
-  func neighbour(_ id: String) -> ExpertManifest? {
-    let models = URL(filePath: folder).deletingLastPathComponent().path
-    return try? ExpertManifest.load(folder: models + "/" + id)
-  }
-
   /// The description beside a mixture's weights.
   private var mixturePath: String {
     URL(filePath: modelPath).deletingLastPathComponent().path + "/mixture.json"

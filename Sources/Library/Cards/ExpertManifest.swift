@@ -17,6 +17,8 @@ package struct ExpertManifest: Sendable, Equatable {
   package let checkpoint: String?
   /// What the expert adds to which base; nil where it stands alone.
   package let addition: Addition?
+  /// Id of a smaller expert whose model guesses ahead for this one's; nil for none, and where it does not stand alone.
+  package let draft: String?
   /// How the model's layers choose among their experts, where that is not left to its file; of an
   /// expert that stands alone.
   package let gating: Gating?
@@ -151,8 +153,8 @@ package struct ExpertManifest: Sendable, Equatable {
     // it on.
     if mapping["runs"] == nil, endpoint.isLoopback { card.runs = .thisMachine }
     return ExpertManifest(
-      card: card, folder: folder, file: "", checkpoint: nil, addition: nil, gating: nil,
-      chatTemplate: nil, reasoning: nil, endpoint: endpoint)
+      card: card, folder: folder, file: "", checkpoint: nil, addition: nil, draft: nil,
+      gating: nil, chatTemplate: nil, reasoning: nil, endpoint: endpoint)
   }
 
   /// An expert with a model of its own.
@@ -177,8 +179,9 @@ package struct ExpertManifest: Sendable, Equatable {
       )
     }
     return ExpertManifest(
-      card: card, folder: folder, file: file, checkpoint: nil, addition: nil, gating: run.gating,
-      chatTemplate: run.chat_template, reasoning: try reasoning(run), endpoint: nil)
+      card: card, folder: folder, file: file, checkpoint: nil, addition: nil,
+      draft: try draft(run, of: card), gating: run.gating, chatTemplate: run.chat_template,
+      reasoning: try reasoning(run), endpoint: nil)
   }
 
   /// An expert whose model is a folder as Hugging Face's libraries save it.
@@ -194,7 +197,8 @@ package struct ExpertManifest: Sendable, Equatable {
     return ExpertManifest(
       card: card, folder: folder,
       file: inside(nil, checkpoint, hasIndex ? index : CheckpointFiles.singleName),
-      checkpoint: checkpoint, addition: nil, gating: run.gating, chatTemplate: run.chat_template,
+      checkpoint: checkpoint, addition: nil, draft: try draft(run, of: card), gating: run.gating,
+      chatTemplate: run.chat_template,
       reasoning: try reasoning(run), endpoint: nil)
   }
 
@@ -224,6 +228,10 @@ package struct ExpertManifest: Sendable, Equatable {
     guard base != card.id else {
       throw ManifestProblem(message: "base '\(base)' is the expert itself")
     }
+    guard run.draft == nil else {
+      throw ManifestProblem(
+        message: "draft is for an expert with a model of its own; the base may have one")
+    }
     let kind: Addition.Kind
     let path: String
     switch (run.adapter, run.mixture) {
@@ -243,8 +251,15 @@ package struct ExpertManifest: Sendable, Equatable {
       }
     return ExpertManifest(
       card: card, folder: folder, file: file, checkpoint: nil,
-      addition: Addition(base: base, kind: kind, path: path), gating: nil,
+      addition: Addition(base: base, kind: kind, path: path), draft: nil, gating: nil,
       chatTemplate: run.chat_template, reasoning: try reasoning(run), endpoint: nil)
+  }
+
+  private static func draft(_ run: Run, of card: ExpertCard) throws -> String? {
+    guard run.draft != card.id else {
+      throw ManifestProblem(message: "draft '\(card.id)' is the expert itself")
+    }
+    return run.draft
   }
 
   private static func checkInside(_ path: String, key: String) throws {
@@ -266,13 +281,14 @@ package struct ExpertManifest: Sendable, Equatable {
   }
 
   private enum RunKeys: String, CaseIterable {
-    case file, checkpoint, base, adapter, mixture, gate, feed_forward_slices, chat_template
+    case file, checkpoint, draft, base, adapter, mixture, gate, feed_forward_slices, chat_template
     case reasoning
   }
 
   private struct Run: Decodable {
     let file: String?
     let checkpoint: String?
+    let draft: String?
     let base: String?
     let adapter: String?
     let mixture: String?
@@ -314,34 +330,4 @@ extension DecodingError {
     @unknown default: "\(self)"
     }
   }
-}
-
-extension ExpertManifest {
-  /// The manifest of the expert that this one is added to; nil where it stands alone. Throws where
-  /// the base is not there, or is itself an addition.
-  package func base(among manifests: [ExpertManifest]) throws(LibraryError) -> ExpertManifest? {
-    guard let addition else { return nil }
-    let path = folder + "/expert.yaml"
-    guard let base = manifests.first(where: { $0.card.id == addition.base }) else {
-      let known = manifests.filter(\.canBeBase).map(\.card.id)
-      let nearest = addition.base.nearest(among: known)
-      throw .invalidCard(
-        path: path,
-        problem: "base '\(addition.base)' is no expert of this library"
-          + (nearest.map { "; did you mean '\($0)'?" } ?? ""))
-    }
-    guard base.addition == nil else {
-      throw .invalidCard(
-        path: path,
-        problem: "base '\(addition.base)' is itself added to a base; name that one instead")
-    }
-    guard base.canBeBase else {
-      throw .invalidCard(
-        path: path, problem: "base '\(addition.base)' is remote: its model is not here")
-    }
-    return base
-  }
-
-  /// Whether adapters can be added to it: whether it is a model that runs in this process.
-  package var canBeBase: Bool { addition == nil && endpoint == nil }
 }

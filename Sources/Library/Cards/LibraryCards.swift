@@ -29,12 +29,14 @@ package struct LibraryCards: Sendable {
     var manifests: [ExpertManifest] = []
     for manifest in read {
       do throws(LibraryError) {
-        if let base = manifest.addition?.base, let problem = problems[base] {
+        for (key, id) in [("base", manifest.addition?.base), ("draft", manifest.draft)] {
+          guard let id, let problem = problems[id] else { continue }
           throw .invalidCard(
             path: manifest.folder + "/expert.yaml",
-            problem: "its base '\(base)' cannot be used: \(problem)")
+            problem: "its \(key) '\(id)' cannot be used: \(problem)")
         }
         _ = try manifest.base(among: read)
+        _ = try manifest.draft(among: read)
         manifests.append(manifest)
       } catch {
         problems[manifest.card.id] = error

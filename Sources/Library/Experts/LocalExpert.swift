@@ -254,7 +254,7 @@ package final class LocalExpert: Expert {
     return statistics.running + statistics.waiting > 0
   }
 
-  package var residentBytes: Int { decoder.weightBytes + decoder.pagePool.usedBytes }
+  package var residentBytes: Int { model.residentBytes }
 
   package func shutDown(finishing: Bool) async {
     guard !isShutDown.exchange(true, ordering: .relaxed), model.leave() else { return }

@@ -131,10 +131,52 @@ package final class LocalExpertLoader: Sendable {
     schedulerOptions.waitingLimit = options.waitingLimit
     schedulerOptions.runningLimit = options.runningLimit
     schedulerOptions.draftTokens = options.draftTokens
+    let draft = try draft(for: decoder, tokenizer, of: manifest)
     let model = ResidentModel(
-      tokenizer: tokenizer, layout: layout, decoder: decoder,
-      scheduler: Scheduler(decoder: decoder, tokenizer: tokenizer, options: schedulerOptions))
+      tokenizer: tokenizer, layout: layout, decoder: decoder, draft: draft,
+      scheduler: Scheduler(
+        decoder: decoder, tokenizer: tokenizer, draft: draft, options: schedulerOptions))
     models.withLock { $0[folder] = WeakModel(value: model, manifest: manifest) }
     return model
+  }
+
+  /// The model that guesses ahead for an expert's, with memory of its own; nil where its card names none, and where
+  /// nothing is to be guessed.
+  private func draft(
+    for decoder: Decoder, _ tokenizer: any Tokenizer, of manifest: ExpertManifest
+  ) throws -> Decoder? {
+    guard let id = manifest.draft, options.draftTokens > 0 else { return nil }
+    func unloadable(_ problem: String) -> LibraryError {
+      .unloadable(expert: manifest.card.id, problem: problem)
+    }
+    guard let folder = manifest.neighbour(id) else {
+      throw unloadable("its draft '\(id)' can't be read")
+    }
+    _ = try manifest.draft(among: [folder])
+    if let path = folder.neededFiles.first(where: { !FileManager.default.fileExists(atPath: $0) }) {
+      throw LibraryError.missingFile(expert: manifest.card.id, path: path)
+    }
+    guard decoder.gates.isEmpty, !decoder.isRecurrent else {
+      throw unloadable(
+        "nothing can be guessed ahead for a model with "
+          + (decoder.isRecurrent ? "layers that keep a state" : "gates")
+          + "; take 'draft' out of its card")
+    }
+    let source = try ModelSource(folder)
+    if let problem = VocabularyMatch.problem(try source.tokenizer(), beside: tokenizer) {
+      throw unloadable("its draft '\(id)' has another vocabulary: \(problem)")
+    }
+    var decoderOptions = DecoderOptions(precision: options.precision)
+    decoderOptions.contextLength = decoder.contextLength
+    decoderOptions.keyValueLimitBytes = options.keyValueBytes
+    decoderOptions.gate = folder.gating?.gate
+    decoderOptions.feedForwardSlices = folder.gating?.slices
+    let draft = try source.decoder(pool: pool, options: decoderOptions)
+    guard !draft.isRecurrent else {
+      throw unloadable(
+        "its draft '\(id)' has layers that keep a state, which can't be taken back where a guess was wrong"
+      )
+    }
+    return draft
   }
 }

@@ -23,22 +23,31 @@ package final class ResidentModel: Sendable {
   package let tokenizer: any Tokenizer
   package let layout: ChatLayout
   package let decoder: Decoder
+  /// What guesses ahead for `decoder`, on its scheduler's thread; nil where nothing does.
+  let draft: Decoder?
   package let scheduler: Scheduler
   private let state = Mutex(State())
   private let table = Mutex<TokenTable?>(nil)
   private let adapters = Mutex<[String: WeakAdapter]>([:])
 
   package init(
-    tokenizer: any Tokenizer, layout: ChatLayout, decoder: Decoder, scheduler: Scheduler
+    tokenizer: any Tokenizer, layout: ChatLayout, decoder: Decoder, draft: Decoder? = nil,
+    scheduler: Scheduler
   ) {
     self.tokenizer = tokenizer
     self.layout = layout
     self.decoder = decoder
+    self.draft = draft
     self.scheduler = scheduler
   }
 
   /// Whether the last expert has left.
   var isOver: Bool { state.withLock { $0.isOver } }
+
+  /// Bytes that weights, keys and values take.
+  var residentBytes: Int {
+    [decoder, draft].compactMap(\.self).reduce(0) { $0 + $1.weightBytes + $1.pagePool.usedBytes }
+  }
 
   /// Counts one expert more; false if the model has ended.
   func join() -> Bool {

@@ -98,6 +98,11 @@ package struct ExpertInstaller: Sendable {
       throw .notRemovable(
         expert: id, problem: "it is the base of \(dependents.joined(separator: ", "))")
     }
+    let drafted = manifests.filter { $0.draft == id }.map(\.card.id)
+    guard drafted.isEmpty else {
+      throw .notRemovable(
+        expert: id, problem: "it is the draft of \(drafted.joined(separator: ", "))")
+    }
     let mixtures = Self.mixtures(using: manifest, among: manifests)
     guard mixtures.isEmpty else {
       throw .notRemovable(

@@ -158,7 +158,8 @@ package actor ExpertLibrary {
     experts[id] = entry
     if let model = entry.model, !ledger.contains(model) {
       ledger.add(
-        model, expectedBytes: entry.parts.first?.weightFileBytes ?? 0,
+        model,
+        expectedBytes: entry.parts.reduce(0) { $0 + ($1.canBeBase ? $1.weightFileBytes : 0) },
         isKept: residency.kept.contains { (try? self.manifest($0).modelFolder) == model },
         now: .now)
     }

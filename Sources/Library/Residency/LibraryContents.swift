@@ -27,9 +27,16 @@ struct LibraryContents: Sendable {
 
   func manifest(_ id: String?) -> ExpertManifest? { manifests.first { $0.card.id == id } }
 
-  /// The manifests that an expert is made of: its base's is among them.
+  /// The manifests that an expert is made of: first its model's draft's, if it has one, then its base's, and its own.
   func parts(_ manifest: ExpertManifest) -> [ExpertManifest] {
-    [self.manifest(manifest.addition?.base), manifest].compactMap(\.self)
+    Self.parts(manifest) { id in self.manifest(id) }
+  }
+
+  private static func parts(
+    _ manifest: ExpertManifest, card: (String?) -> ExpertManifest?
+  ) -> [ExpertManifest] {
+    let base = card(manifest.addition?.base)
+    return [card((base ?? manifest).draft), base, manifest].compactMap(\.self)
   }
 
   /// A file that the expert, the base that it is added to, or an adapter of a mixture lacks.
@@ -41,8 +48,7 @@ struct LibraryContents: Sendable {
     func card(_ id: String?) -> ExpertManifest? { manifests.first { $0.card.id == id } }
     var found: [String: [String]] = [:]
     for manifest in manifests {
-      let parts = [card(manifest.addition?.base), manifest]
-      found[manifest.card.id] = parts.flatMap { $0?.neededFiles(expert: card) ?? [] }
+      found[manifest.card.id] = parts(manifest, card: card).flatMap { $0.neededFiles(expert: card) }
     }
     return found
   }

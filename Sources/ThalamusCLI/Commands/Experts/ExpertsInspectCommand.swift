@@ -21,6 +21,7 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
   private struct Report: Encodable {
     var card: ExpertCard?
     var base: String?
+    var draft: String?
     var file: String?
     var endpoint: String?
     /// Of a model that is here.
@@ -61,7 +62,7 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
       throw LibraryError.missingFile(expert: expert, path: path)
     }
     return Report(
-      card: manifest.card, base: base?.card.id, file: manifest.modelPath,
+      card: manifest.card, base: base?.card.id, draft: standing.draft, file: manifest.modelPath,
       model: try ModelSource(standing).facts())
   }
 
@@ -87,6 +88,7 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
     add("endpoint", report.endpoint)
     add("file", report.file)
     add("base", report.base)
+    add("draft", report.draft)
     guard let model else { return lines }
     add("architecture", model.architecture)
     func millions(_ count: Int) -> String { String(format: "%.1fM", Double(count) / 1e6) }
