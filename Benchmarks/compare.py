@@ -58,7 +58,7 @@ def print_machine(options):
 
 
 PARTS = ("limits", "decoder", "batch", "size", "mixture", "adapters", "encoder", "route", "clients",
-         "mixed", "growth", "prefix", "drafts", "formats", "gateway", "soak")
+         "mixed", "growth", "prefix", "drafts", "draft-model", "formats", "gateway", "soak")
 PEER_PARTS = {"decoder", "batch", "size", "mixture", "clients", "mixed", "prefix", "formats"}
 
 
@@ -117,6 +117,7 @@ def main():
         "growth": lambda: serving.bench_growth(options, record),
         "prefix": lambda: serving.bench_prefix(options, binaries, record),
         "drafts": lambda: drafting.bench_drafts(options, record),
+        "draft-model": lambda: drafting.bench_draft_model(options, record),
         "formats": lambda: formats.bench_formats(options, binaries, record),
         "gateway": lambda: gateway.bench_gateway(options, record),
         "soak": lambda: soak.bench_soak(options, record),

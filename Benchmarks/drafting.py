@@ -1,9 +1,18 @@
-"""`drafts`: one client, with tokens guessed ahead (`models.draft_tokens`) and without, in turn."""
+"""One client, with tokens guessed ahead and without, in turn.
+
+Two parts: `drafts` (`models.draft_tokens`: guesses are looked up in what was said) and `draft-model` (a small
+expert guesses for one of 1.2 billion weights, beside the same without its guesses; both look up too).
+"""
 
 import contextlib
+import copy
+import os
+import pathlib
+import tempfile
 
 import serving
-from measuring import EXPERTS, ROOT, Failed, Table, ratio, say
+from decoders import write_card
+from measuring import EXPERTS, PEERS, ROOT, Failed, Table, ratio, say
 
 TEXTS = ROOT / "scripts" / "parity-texts"
 TOKENS = 160
@@ -28,36 +37,69 @@ def tasks():
     ]
 
 
-def bench_drafts(options, record):
-    """Tokens a second from the request to the whole answer, the prompt known already."""
+def measure(options, title, rows, record):
+    """Tokens a second from the request to the whole answer, the prompt known already.
+
+    `rows`: (name, (port, expert) with guesses, (port, expert) without)."""
     table, equal, lengths = Table(), {}, {}
-    experts = options.expert or list(EXPERTS)
-    with contextlib.ExitStack() as stack:
-        ports = {name: stack.enter_context(serving.thalamus(options, 4, count))
-                 for name, count in (("without", 0), ("with", 8))}
-        for turn in range(options.rounds):
-            say(f"drafts, round {turn + 1} of {options.rounds}")
-            for expert in experts:
-                for task, prompt in tasks():
-                    texts = {}
-                    for name, port in ports.items():
-                        if turn == 0:
-                            serving.chat(port, expert, prompt, 2, temperature=0)  # leaves the prompt in the cache
-                        text, tokens, seconds = serving.chat(port, expert, prompt, TOKENS, temperature=0)
-                        table[expert, task, name].values.append(tokens / seconds)
-                        texts[name] = text
-                        lengths[expert, task] = tokens
-                    same = texts["with"] == texts["without"]
-                    equal[expert, task] = equal.get((expert, task), True) and same
-    print("### Tokens guessed ahead (`models.draft_tokens`), one client, greedy, at most "
-          f"{TOKENS} tokens\n")
+    for turn in range(options.rounds):
+        say(f"{title}, round {turn + 1} of {options.rounds}")
+        for row, *sides in rows:
+            for task, prompt in tasks():
+                texts = []
+                for side, (port, expert) in zip(("with", "without"), sides):
+                    if turn == 0:
+                        serving.chat(port, expert, prompt, 2, temperature=0)  # leaves the prompt in the cache
+                    text, tokens, seconds = serving.chat(port, expert, prompt, TOKENS, temperature=0)
+                    table[row, task, side].values.append(tokens / seconds)
+                    texts.append(text)
+                    lengths[row, task] = tokens
+                equal[row, task] = equal.get((row, task), True) and texts[0] == texts[1]
+    print(f"### {title}, one client, greedy, at most {TOKENS} tokens\n")
     print("| tokens/s | | tokens | with guesses | without | ratio | same text |\n|---|---|---|---|---|---|---|")
-    for expert in experts:
+    for row, *_ in rows:
         for task, _ in tasks():
-            ours, plain = table[expert, task, "with"], table[expert, task, "without"]
-            print(f"| {expert} | {task} | {lengths[expert, task]} | {ours.text(0)} | {plain.text(0)} | "
-                  f"{ratio(ours, plain.median())} | {'yes' if equal[expert, task] else 'NO'} |")
+            ours, plain = table[row, task, "with"], table[row, task, "without"]
+            print(f"| {row} | {task} | {lengths[row, task]} | {ours.text(0)} | {plain.text(0)} | "
+                  f"{ratio(ours, plain.median())} | {'yes' if equal[row, task] else 'NO'} |")
     print()
-    record["drafts"] = {" ".join(name): series.values for name, series in table.items()}
+    record[title] = {" ".join(name): series.values for name, series in table.items()}
     if not all(equal.values()):
         raise Failed("guesses changed an answer")
+
+
+def bench_drafts(options, record):
+    experts = options.expert or list(EXPERTS)
+    with contextlib.ExitStack() as stack:
+        guessing, plain = (
+            stack.enter_context(serving.thalamus(options, 4, count)) for count in (8, 0))
+        measure(options, "Tokens guessed ahead (`models.draft_tokens`)",
+                [(name, (guessing, name), (plain, name)) for name in experts], record)
+
+
+def bench_draft_model(options, record):
+    import padded_model  # needs gguf
+
+    small = options.models / "smollm2-135m" / EXPERTS["smollm2-135m"]
+    # Kept between runs: it is made of the same file.
+    file = PEERS / "padded" / "large.gguf"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        padded_model.write(part, small)
+        part.rename(file)
+    with tempfile.TemporaryDirectory() as folder:
+        write_card(folder, "plain", file, total=1_240_000_000, active=1_240_000_000)
+        write_card(folder, "large", file, total=1_240_000_000, active=1_240_000_000)
+        write_card(folder, "small", small, total=135_000_000, active=135_000_000)
+        with open(pathlib.Path(folder) / "large" / "expert.yaml", "a", encoding="utf-8") as card:
+            card.write("draft: small\n")
+        # What the server needs besides: router and encoder.
+        for path in options.models.iterdir():
+            if not (path / "expert.yaml").exists():
+                os.symlink(path, pathlib.Path(folder) / path.name)
+        options = copy.copy(options)
+        options.models = pathlib.Path(folder)
+        with serving.thalamus(options, 4, 8) as port:
+            measure(options, "A draft model (`draft: small`)",
+                    [("1.2 billion weights", (port, "large"), (port, "plain"))], record)
