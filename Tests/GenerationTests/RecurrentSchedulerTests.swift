@@ -37,7 +37,76 @@ import Transformer
       }
     }
     await scheduler.shutDown()
-    #expect(scheduler.statistics.reusedPromptTokens == 0)
+  }
+
+  private static func tokens(_ text: String) -> [Int32] {
+    text.split(separator: " ").compactMap { Int32($0) }
+  }
+
+  private static func prompt(_ count: Int, seed: Int) -> [Int32] {
+    Fixture.prompt(count, seed: seed).map { $0 % 64 }
+  }
+
+  /// What each prompt leaves to be computed: all, or what stands behind a snapshot.
+  @Test func conversationsGoOnFromSnapshots() async throws {
+    let decoder = try Fixture.decoder(Self.name)
+    let scheduler = Fixture.scheduler(decoder)
+    func reused(_ prompt: [Int32], maxTokens: Int) async throws -> (Int?, [Int32]) {
+      let answer = try await scheduler.answer(prompt, maxTokens: maxTokens)
+      #expect(answer.text == (try await answerAlone(prompt, maxTokens: maxTokens)))
+      return (answer.summary?.reusedPromptTokens, Self.tokens(answer.text))
+    }
+    let first = Self.prompt(140, seed: 3)
+    let (none, said) = try await reused(first, maxTokens: 60)
+    #expect(none == 0)
+    // The next turn has the whole last one before it: 199 tokens are known, 192 of them in full blocks.
+    let (whole, more) = try await reused(first + said + [1, 2, 3], maxTokens: 8)
+    #expect(whole == 192)
+    // Or not what was answered: the prompt's full blocks are known.
+    let (part, _) = try await reused(first + more, maxTokens: 4)
+    #expect(part == 128)
+    await scheduler.shutDown()
+    #expect(decoder.pagePool.usedBytes == 0)
+  }
+
+  /// Where prompts part, the second one leaves a snapshot for the third.
+  @Test func aCommonBeginningIsLearnt() async throws {
+    let scheduler = Fixture.scheduler(try Fixture.decoder(Self.name))
+    let system = Self.prompt(150, seed: 1)
+    var reused: [Int?] = []
+    for seed in 4..<7 {
+      let prompt = system + Self.prompt(60, seed: seed)
+      let answer = try await scheduler.answer(prompt, maxTokens: 8)
+      #expect(answer.text == (try await answerAlone(prompt, maxTokens: 8)))
+      reused.append(answer.summary?.reusedPromptTokens)
+    }
+    #expect(reused == [0, 0, 128])
+    await scheduler.shutDown()
+  }
+
+  /// Conversations beside each other, in memory for few snapshots.
+  @Test func snapshotsInLittleMemoryChangeNoAnswer() async throws {
+    let pool = try Fixture.decoder(Self.name).pagePool
+    let limit = 5 * pool.bytesPerSequence + 24 * pool.bytesPerBlock
+    let decoder = try Fixture.decoder(Self.name) { $0.keyValueLimitBytes = limit }
+    let scheduler = Fixture.scheduler(decoder)
+    var prompts = (0..<4).map { Self.prompt(140 + 10 * $0, seed: $0 % 2) }
+    for _ in 0..<2 {
+      let given = prompts
+      let answers = try await withThrowingTaskGroup(of: (Int, String).self) { group in
+        for (index, prompt) in given.enumerated() {
+          group.addTask { (index, try await scheduler.answer(prompt, maxTokens: 40).text) }
+        }
+        return try await group.reduce(into: [Int: String]()) { $0[$1.0] = $1.1 }
+      }
+      for (index, prompt) in given.enumerated() {
+        let text = try #require(answers[index])
+        #expect(text == (try await answerAlone(prompt, maxTokens: 40)))
+        prompts[index] += Self.tokens(text) + [7]
+      }
+    }
+    await scheduler.shutDown()
+    #expect(decoder.pagePool.usedBytes == 0)
   }
 
   /// Many at a time in memory for two: sequences give their state up, and begin again.

@@ -89,7 +89,7 @@ import Transformer
     let near = try decoder(name, precision: .quantized).allLogits(golden.tokens, chunk: 512)
     // Random weights have no order that would average the rounding out.
     // A state carries the rounding of all tokens before.
-    #expect(relativeDistance(of: near, to: exact) < (name == "tiny-qwen35" ? 0.25 : 0.12))
+    #expect(relativeDistance(of: near, to: exact) < (name == "tiny-qwen35" ? 0.2 : 0.12))
   }
 
   // MARK: - What is wrong

@@ -89,4 +89,82 @@ import Transformer
     while tree.evictOldest() {}
     #expect(tree.blockCount == 0 && pool.usedBlocks == 0)
   }
+
+  // MARK: - Snapshots
+
+  /// Snapshots at the ends of the first so many blocks, of a model that has such layers.
+  private func snapshots(_ blocks: Int) throws -> [RecurrentSnapshot] {
+    let decoder = try RecurrentModelTests.decoder()
+    let cache = decoder.makeCache()
+    return try (0..<blocks).map { _ in
+      let tokens = [Int32](repeating: 1, count: Self.positions)
+      try decoder.forward([BatchSegment(cache: cache, tokens: tokens[...], logits: .none)])
+      return try #require(try cache.snapshot())
+    }
+  }
+
+  /// What a text may begin with ends where a snapshot is, and what lies behind the last is not kept.
+  @Test func beginningsEndAtSnapshots() throws {
+    let pool = try pool(blocks: 20)
+    let tree = PrefixTree(blockLimit: 20, blocksPerSnapshot: 2)
+    let states = try snapshots(3)
+    let blocks = try (0..<5).map { _ in try pool.allocate() }
+    let text = tokens([1, 2, 3, 4, 5])
+    tree.insert(text[...], blocks: blocks[...])
+    #expect(tree.blockCount == 0)
+    tree.insert(text[...], blocks: blocks[...], snapshots: [states[0], states[2]])
+    #expect(tree.blockCount == 3 && tree.snapshotCount == 2)
+    let whole = tree.longestMatch(of: text)
+    #expect(whole.blocks.count == 3 && whole.snapshot === states[2])
+    #expect(whole.knownPositions == 3 * Self.positions)
+    let part = tree.longestMatch(of: tokens([1, 2, 9]))
+    #expect(part.blocks.count == 1 && part.snapshot === states[0])
+    #expect(part.knownPositions == 2 * Self.positions)
+    let none = tree.longestMatch(of: tokens([9, 2, 3]))
+    #expect(none.blocks.isEmpty && none.snapshot == nil && none.knownPositions == 0)
+  }
+
+  /// A text's last two, and those where texts part.
+  @Test func fewSnapshotsOfATextAreKept() throws {
+    let pool = try pool(blocks: 20)
+    let tree = PrefixTree(blockLimit: 20, blocksPerSnapshot: 2)
+    let states = try snapshots(4)
+    let blocks = try (0..<6).map { _ in try pool.allocate() }
+    let text = tokens([1, 2, 3, 4])
+    for end in 1...2 {
+      tree.insert(text[...], blocks: blocks[..<end], snapshots: [states[end - 1]])
+    }
+    tree.insert(tokens([1, 5])[...], blocks: [blocks[0], blocks[5]], snapshots: [states[1]])
+    #expect(tree.snapshotCount == 3)
+    for end in 3...4 {
+      tree.insert(text[...], blocks: blocks[..<end], snapshots: [states[end - 1]])
+    }
+    // The first stays, where the other text parts from this one; the second goes.
+    #expect(tree.longestMatch(of: tokens([1, 9])).snapshot === states[0])
+    #expect(tree.longestMatch(of: tokens([1, 2, 9])).blocks.count == 1)
+    #expect(tree.longestMatch(of: tokens([1, 2, 3, 9])).snapshot === states[2])
+    #expect(tree.snapshotCount == 4)
+  }
+
+  @Test func snapshotsCountAndGo() throws {
+    let pool = try pool(blocks: 40)
+    let tree = PrefixTree(blockLimit: 8, blocksPerSnapshot: 3)
+    var states = try snapshots(1)
+    for id: Int32 in 1...6 {
+      let block = try pool.allocate()
+      tree.insert(tokens([id])[...], blocks: [block], snapshots: states)
+    }
+    #expect(tree.blockCount == 2 && tree.snapshotCount == 2)
+    // A block that a sequence holds stays; the snapshot goes.
+    let held = tree.longestMatch(of: tokens([6]) + [0]).blocks
+    #expect(held.count == 1)
+    states = []
+    #expect(tree.unusedBytes > 0)
+    withExtendedLifetime(held) {
+      while tree.evictOldest() {}
+      #expect(tree.blockCount == 1 && tree.snapshotCount == 0)
+      tree.removeAll()
+      #expect(pool.usedBlocks == 1)
+    }
+  }
 }

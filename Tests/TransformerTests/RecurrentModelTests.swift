@@ -1,3 +1,4 @@
+import Kernels
 import ModelFiles
 import Testing
 import Transformer
@@ -11,7 +12,11 @@ import Transformer
   }
 
   private func decoder(limitBytes: Int? = nil) throws -> Decoder {
-    try Fixture.decoder(Fixture.path("\(Self.name).gguf")) {
+    try Self.decoder(limitBytes: limitBytes)
+  }
+
+  static func decoder(limitBytes: Int? = nil) throws -> Decoder {
+    try Fixture.decoder(Fixture.path("\(name).gguf")) {
       if let limitBytes { $0.keyValueLimitBytes = limitBytes }
     }
   }
@@ -56,10 +61,9 @@ import Transformer
   }
 
   /// Keys and values without the state are refused, never taken for a sequence's beginning.
-  @Test func beginningsAreNotTakenOver() throws {
+  @Test func beginningsWithoutAStateAreNotTakenOver() throws {
     let golden = try golden()
     let decoder = try decoder()
-    #expect(!decoder.sharesPrefixes())
     let first = decoder.makeCache()
     _ = try decoder.allLogits(golden.tokens, chunk: 512, cache: first)
     #expect(first.sharedPrefix(upTo: 80).count == 0)
@@ -67,6 +71,47 @@ import Transformer
     #expect(throws: ModelError.self) {
       try decoder.forward([BatchSegment(cache: adopted, tokens: golden.tokens.suffix(1))])
     }
+  }
+
+  /// With the state of just then they are: the rest of the text gives the logits that it gives in one.
+  @Test func beginningsWithASnapshotAreGoneOnWith() throws {
+    let golden = try golden()
+    let decoder = try decoder()
+    let expected = try decoder.allLogits(golden.tokens, chunk: 512)
+    let place = KVLayout.positions
+    let first = decoder.makeCache()
+    #expect(try first.snapshot() == nil)
+    _ = try decoder.allLogits(Array(golden.tokens.prefix(place)), chunk: 512, cache: first)
+    let snapshot = try #require(try first.snapshot())
+    #expect(snapshot.count == place)
+    // What comes after it changes nothing of it.
+    _ = try decoder.allLogits(Array(golden.tokens.reversed()), chunk: 512, cache: first)
+    for _ in 0..<2 {
+      let cache = decoder.makeCache(adopting: Array(first.fullBlocks.prefix(1)), snapshot: snapshot)
+      let rest = try decoder.allLogits(
+        Array(golden.tokens.dropFirst(place)), chunk: 512, cache: cache)
+      #expect(!rest.isEmpty)
+      #expect(rest == Array(expected.suffix(rest.count)))
+    }
+    // Of another place it is not taken.
+    let early = decoder.makeCache(adopting: [], snapshot: snapshot)
+    #expect(throws: ModelError.self) {
+      try decoder.forward([BatchSegment(cache: early, tokens: golden.tokens.prefix(1))])
+    }
+  }
+
+  @Test func snapshotsTakeMemory() throws {
+    let decoder = try decoder()
+    let pool = decoder.pagePool
+    do {
+      let cache = decoder.makeCache()
+      try cache.reserve(positions: 1)
+      let before = pool.usedBytes
+      let snapshot = try #require(try cache.snapshot())
+      #expect(pool.usedBytes == before + pool.bytesPerSequence)
+      #expect(snapshot.count == 0)
+    }
+    #expect(pool.usedBytes == 0)
   }
 
   @Test func memoryThatIsNotThereIsRefused() throws {

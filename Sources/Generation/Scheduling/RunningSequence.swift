@@ -28,12 +28,19 @@ final class RunningSequence: @unchecked Sendable {
   /// the pending token, then those of each guessed one. // (1 + draft, vocabulary)
   private var draftLogits: UnsafeMutableBufferPointer<Float>?
 
-  init(job: Job, tokens: [Int32], cache: KVCache, role: Role, pace: DraftPace? = nil) {
+  /// Where what recurrent layers keep of it is to be copied; nil where that is of no use.
+  var snapshots: SnapshotPlan?
+
+  init(
+    job: Job, tokens: [Int32], cache: KVCache, role: Role, pace: DraftPace? = nil,
+    snapshots: SnapshotPlan? = nil
+  ) {
     self.job = job
     self.tokens = tokens
     self.cache = cache
     self.role = role
     self.pace = pace
+    self.snapshots = snapshots
   }
 
   /// Tokens that are not in the cache yet. A sequence that decodes has one.
@@ -51,6 +58,22 @@ final class RunningSequence: @unchecked Sendable {
     let next = draft.isEmpty ? tokens[cache.count..<end] : (tokens.suffix(1) + draft)
     return BatchSegment(
       cache: cache, tokens: next, logits: selection, adapter: job.adapter, gating: job.gating)
+  }
+
+  // MARK: - Snapshots
+
+  /// Of rows that could be taken next, those before a place where a snapshot is to be taken.
+  func rowsToSnapshot(atMost rows: Int) -> Int {
+    guard let next = snapshots?.nextPlace(after: cache.count) else { return rows }
+    return min(rows, next - cache.count)
+  }
+
+  /// Takes a snapshot after a pass, if this is a place for one and there is memory.
+  func takeSnapshot() {
+    guard snapshots?.isPlace(cache.count) ?? false, let taken = try? cache.snapshot() else {
+      return
+    }
+    snapshots?.take(taken)
   }
 
   // MARK: - Drafts

@@ -43,10 +43,7 @@ final class SchedulerLoop {
     self.options = options
     self.endTokens = endTokens
     self.makeText = makeText
-    prefixes = PrefixTree(
-      blockLimit: min(
-        options.prefixCacheBytes / decoder.pagePool.bytesPerBlock,
-        decoder.pagePool.blockLimit / 2))
+    prefixes = SnapshotPlan.tree(for: decoder, bytes: options.prefixCacheBytes)
     draftModel = draft.map {
       DraftModel(
         $0, for: decoder, sequenceLimit: Self.draftingSequences,
@@ -113,7 +110,7 @@ final class SchedulerLoop {
       guard
         fits(
           job.tokens.count, bytesPerBlock: decoder.bytesPerBlock(adapter: job.adapter),
-          adopted: known?.count ?? 0)
+          adopted: known?.blocks.count ?? 0)
       else { return }
       waiting.removeFirst()
       running.append(begin(job, known))
@@ -121,18 +118,18 @@ final class SchedulerLoop {
   }
 
   /// What earlier requests computed of a job's beginning; nil where nothing can be taken over.
-  private func knownBlocks(_ job: Job) -> [KVBlock]? {
+  private func knownBlocks(_ job: Job) -> PrefixTree.Match? {
     // Scoring needs the logits of every token, so that nothing can be left out.
     guard case .generation(let request, _) = job.kind,
       decoder.sharesPrefixes(adapter: job.adapter)
     else { return nil }
-    return prefixes.longestPrefix(of: request.promptTokens, in: job.prefixScope)
+    return prefixes.longestMatch(of: request.promptTokens, in: job.prefixScope)
   }
 
-  private func begin(_ job: Job, _ known: [KVBlock]?) -> RunningSequence {
+  private func begin(_ job: Job, _ known: PrefixTree.Match?) -> RunningSequence {
     var cache = decoder.makeCache(adapter: job.adapter)
     if let known {
-      cache = decoder.makeCache(adopting: known)
+      cache = decoder.makeCache(adopting: known.blocks, snapshot: known.snapshot)
       statistics.reusedPromptTokens += UInt64(cache.count)
     }
     let role: RunningSequence.Role =
@@ -152,7 +149,9 @@ final class SchedulerLoop {
     let drafts = options.draftTokens > 0 && !isGated && !decoder.isRecurrent
     return RunningSequence(
       job: job, tokens: job.tokens, cache: cache, role: role,
-      pace: drafts ? DraftPace(limit: options.draftTokens) : nil)
+      pace: drafts ? DraftPace(limit: options.draftTokens) : nil,
+      snapshots: decoder.isRecurrent && prefixes.blockLimit > 0
+        ? known.map { SnapshotPlan(promptCount: job.tokens.count, $0) } : nil)
   }
 
   private func dropCancelled() {
@@ -235,7 +234,8 @@ final class SchedulerLoop {
       rowsLeft -= 1
     }
     if !chosen.isEmpty { rowsLeft = min(rowsLeft, options.prefillRowsWhileDecoding) }
-    for (sequence, rows) in prefillShares(rows: rowsLeft) {
+    for (sequence, share) in prefillShares(rows: rowsLeft) {
+      let rows = sequence.rowsToSnapshot(atMost: share)
       if reserve(sequence, rows: rows) { chosen.append((sequence, rows)) }
     }
     // A reservation may have preempted a sequence that was chosen before.
@@ -327,7 +327,7 @@ final class SchedulerLoop {
         try sequence.cache.reserve(positions: sequence.cache.count + rows)
         return true
       } catch {
-        if prefixes.evictOldest() { continue }
+        if prefixes.evictOldest() || dropSnapshots() { continue }
         guard let youngest = running.last, running.count > 1 else {
           endForMemory(sequence)
           return false
@@ -339,6 +339,13 @@ final class SchedulerLoop {
       }
     }
     return false
+  }
+
+  /// Gives up what running sequences have kept for requests to come; false if that is nothing.
+  private func dropSnapshots() -> Bool {
+    let holding = running.filter { $0.snapshots?.taken.isEmpty == false }
+    for sequence in holding { sequence.snapshots?.taken = [] }
+    return !holding.isEmpty
   }
 
   /// Ends a sequence that alone fills all memory there is.
@@ -361,6 +368,7 @@ final class SchedulerLoop {
     let now = MonotonicClock.nanoseconds()
     var finished: [RunningSequence] = []
     for (sequence, rows) in chosen {
+      sequence.takeSnapshot()
       switch sequence.role {
       case .generation(let state):
         if sequence.tokens.count == state.promptCount {
@@ -411,7 +419,8 @@ final class SchedulerLoop {
     guard decoder.sharesPrefixes(adapter: sequence.job.adapter) else { return }
     prefixes.insert(
       sequence.tokens.prefix(sequence.cache.count), blocks: sequence.cache.fullBlocks,
-      in: sequence.job.prefixScope)
+      snapshots: sequence.snapshots?.taken ?? [], in: sequence.job.prefixScope)
+    sequence.snapshots?.taken = []
   }
 
   private func remove(_ finished: [RunningSequence]) {

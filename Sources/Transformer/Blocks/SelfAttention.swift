@@ -6,6 +6,9 @@ package protocol SelfAttention: Sendable {
   /// Bytes that the block's matrices take.
   var byteCount: Int { get }
 
+  /// Whether it needs the rows of `pass.normed` as floats too, under either precision.
+  var readsFloats: Bool { get }
+
   /// The block's linear map of this kind, where an adapter may change it.
   func projection(_ module: AdaptedModule) -> Projection?
 
@@ -17,5 +20,6 @@ package protocol SelfAttention: Sendable {
 }
 
 extension SelfAttention {
+  package var readsFloats: Bool { false }
   package func projection(_ module: AdaptedModule) -> Projection? { nil }
 }

@@ -14,6 +14,8 @@ package final class KVCache {
   /// What layers that keep a state have of the sequence; nil where there are none, and before the
   /// first `reserve`.
   private(set) var recurrentState: RecurrentState?
+  /// What that begins as; nil where it begins empty, and once it has begun.
+  private var beginning: RecurrentSnapshot?
   private var blocks: [KVBlock] = []
   /// Page pointers, a row a layer: `table[layer * capacity + block]`.
   private var table: UnsafeMutablePointer<UnsafeMutableRawPointer>
@@ -30,8 +32,13 @@ package final class KVCache {
   }
 
   /// A cache that begins with full blocks of another sequence.
-  package convenience init(pool: PagePool, adopting blocks: [KVBlock]) {
+  /// - Parameter snapshot: What recurrent layers kept at the end of these blocks; a model that has such layers can't do
+  ///   without.
+  package convenience init(
+    pool: PagePool, adopting blocks: [KVBlock], snapshot: RecurrentSnapshot? = nil
+  ) {
     self.init(pool: pool)
+    beginning = snapshot
     for block in blocks { append(block) }
     count = blocks.count * KVLayout.positions
   }
@@ -78,14 +85,25 @@ package final class KVCache {
   private func makeRecurrentState(_ shape: RecurrentState.Shape) throws(ModelError) {
     try pool.charge(shape.byteCount)
     do {
-      recurrentState = try RecurrentState(shape)
+      recurrentState =
+        if let beginning { try RecurrentState(copying: beginning.state) } else {
+          try RecurrentState(shape)
+        }
+      beginning = nil
     } catch {
       pool.refund(shape.byteCount)
       throw .outOfMemory(bytes: shape.byteCount)
     }
   }
 
+  /// A copy of what recurrent layers have of the sequence so far; nil where there are none, or nothing is there yet.
+  package func snapshot() throws(ModelError) -> RecurrentSnapshot? {
+    guard let recurrentState, recurrentState.count == count else { return nil }
+    return try RecurrentSnapshot(recurrentState, pool: pool)
+  }
+
   private func dropRecurrentState() {
+    beginning = nil
     guard recurrentState != nil else { return }
     recurrentState = nil
     pool.refund(pool.bytesPerSequence)
@@ -102,7 +120,7 @@ package final class KVCache {
   /// keep a state, which can't be cut back, it forgets all positions instead; `count` tells.
   package func truncate(to position: Int) {
     var kept = min(max(0, position), count)
-    if recurrentState != nil, kept < count { kept = 0 }
+    if pool.recurrentState != nil, kept < count { kept = 0 }
     if kept == 0 { dropRecurrentState() }
     count = kept
     let surplus = blocks.count - PagePool.blocks(forPositions: kept)

@@ -206,10 +206,10 @@ package final class Decoder: @unchecked Sendable {
   }
 
   /// Whether sequences with this adapter, or none, can begin with blocks of earlier ones. Gates that
-  /// are smoothed over a sequence's tokens must have seen all of them themselves, and so must layers
-  /// that keep a state.
+  /// are smoothed over a sequence's tokens must have seen all of them themselves. Layers that keep a state
+  /// need a snapshot of it where the blocks end.
   package func sharesPrefixes(adapter: Adapter? = nil) -> Bool {
-    !isRecurrent && !smoothsGates && !(adapter?.smoothsGates ?? false)
+    !smoothsGates && !(adapter?.smoothsGates ?? false)
   }
 
   /// Whether layers keep a state that can't be cut back to fewer tokens.
@@ -217,8 +217,10 @@ package final class Decoder: @unchecked Sendable {
 
   /// The cache of a new sequence that begins with blocks of an earlier one; of a model that shares
   /// no prefixes, `forward` refuses it.
-  package func makeCache(adopting blocks: [KVBlock]) -> KVCache {
-    KVCache(pool: pagePool, adopting: blocks)
+  package func makeCache(
+    adopting blocks: [KVBlock], snapshot: RecurrentSnapshot? = nil
+  ) -> KVCache {
+    KVCache(pool: pagePool, adopting: blocks, snapshot: snapshot)
   }
 
   /// Runs the next tokens of all segments, and hands out the logits that they ask for.
@@ -353,7 +355,7 @@ package final class Decoder: @unchecked Sendable {
     let layer = layers[index]
     let rows = worker.range(of: pass.rowCount)
     let gates = pass.adapters?.hasGates ?? false
-    normalise(layer.attentionNorm, keepsFloats: gates, worker)
+    normalise(layer.attentionNorm, keepsFloats: gates || layer.attention.readsFloats, worker)
     if gates { pass.adapters?.choose(.attention, layer: index, pass, rows: rows) }
     worker.barrier()
     if gates, pass.smoothsGates {

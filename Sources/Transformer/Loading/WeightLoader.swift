@@ -148,16 +148,28 @@ package struct WeightLoader: Sendable {
     return buffer
   }
 
+  /// A matrix of few outputs that is multiplied as floats, whatever the model's precision: what it gives is where rounding
+  /// would do most harm. // (outputs, inputs)
+  func preciseMatrix(
+    _ name: String, outputs: Int, inputs: Int
+  ) throws(ModelError) -> WeightMatrix {
+    try matrix(
+      name, floats: floats(name, shape: [outputs, inputs]), outputs: outputs, inputs: inputs,
+      precision: .float)
+  }
+
   /// A matrix that was put together in memory; `name` is for messages. // (outputs, inputs)
+  /// - Parameter precision: nil for the model's.
   func matrix(
-    _ name: String, floats: [Float], outputs: Int, inputs: Int
+    _ name: String, floats: [Float], outputs: Int, inputs: Int,
+    precision: WeightMatrix.Precision? = nil
   ) throws(ModelError) -> WeightMatrix {
     do {
       return try floats.withUnsafeBytes { bytes throws(KernelError) in
         try pool.withTurn { threads throws(KernelError) in
           try WeightMatrix(
             outputs: outputs, inputs: inputs, elementType: .f32, bytes: bytes,
-            precision: precision, pool: threads)
+            precision: precision ?? self.precision, pool: threads)
         }
       }
     } catch {

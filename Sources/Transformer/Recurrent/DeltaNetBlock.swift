@@ -12,8 +12,9 @@ package struct DeltaNetBlock: SelfAttention {
   private let epsilon: Float
   private let mixed: Projection  // (channels, width)
   private let gate: Projection  // (valueWidth, width)
-  private let alpha: Projection  // (valueHeads, width)
-  private let beta: Projection  // (valueHeads, width)
+  // In floats: what is wrong with a decay is multiplied into the state again and again.
+  private let alpha: WeightMatrix  // (valueHeads, width)
+  private let beta: WeightMatrix  // (valueHeads, width)
   private let output: Projection  // (width, valueWidth)
   /// The convolution's weights, those of the oldest input first. // (taps, channels)
   private let taps: FloatBuffer
@@ -38,8 +39,10 @@ package struct DeltaNetBlock: SelfAttention {
     let width = configuration.width
     mixed = try loader.projection(prefix + "attn_qkv", outputs: shape.channels, inputs: width)
     gate = try loader.projection(prefix + "attn_gate", outputs: shape.valueWidth, inputs: width)
-    alpha = try loader.projection(prefix + "ssm_alpha", outputs: shape.valueHeads, inputs: width)
-    beta = try loader.projection(prefix + "ssm_beta", outputs: shape.valueHeads, inputs: width)
+    alpha = try loader.preciseMatrix(
+      prefix + "ssm_alpha.weight", outputs: shape.valueHeads, inputs: width)
+    beta = try loader.preciseMatrix(
+      prefix + "ssm_beta.weight", outputs: shape.valueHeads, inputs: width)
     output = try loader.projection(prefix + "ssm_out", outputs: width, inputs: shape.valueWidth)
     rate = try loader.finiteVector(prefix + "ssm_a", count: shape.valueHeads)
     bias = try loader.finiteVector(prefix + "ssm_dt.bias", count: shape.valueHeads)
@@ -63,8 +66,10 @@ package struct DeltaNetBlock: SelfAttention {
   }
 
   package var byteCount: Int {
-    [mixed, gate, alpha, beta, output].reduce(0) { $0 + $1.matrix.byteCount }
+    [mixed.matrix, gate.matrix, alpha, beta, output.matrix].reduce(0) { $0 + $1.byteCount }
   }
+
+  package var readsFloats: Bool { true }
 
   package func apply(
     _ pass: DecoderPass, output destination: UnsafeMutablePointer<Float>, accumulate: Bool,
@@ -72,12 +77,16 @@ package struct DeltaNetBlock: SelfAttention {
   ) {
     guard let buffers = pass.deltaNet else { return }
     let rows = pass.rowCount
-    for (projection, buffer) in [
-      (mixed, buffers.mixed), (gate, buffers.gate), (alpha, buffers.decays),
-      (beta, buffers.betas),
-    ] {
+    for (projection, buffer) in [(mixed, buffers.mixed), (gate, buffers.gate)] {
       projection.apply(
         pass.normed, rows: rows, into: buffer.pointer, stride: buffer.width, worker: worker)
+    }
+    let mine = worker.range(of: rows)
+    for (matrix, buffer) in [(alpha, buffers.decays), (beta, buffers.betas)] where !mine.isEmpty {
+      matrix.multiply(
+        floats: pass.normed.floats.row(mine.lowerBound), stride: pass.normed.width,
+        rowCount: mine.count, outputs: 0..<matrix.outputs, into: buffer.row(mine.lowerBound),
+        stride: buffer.width)
     }
     worker.barrier()
     convolve(pass, buffers, worker: worker)

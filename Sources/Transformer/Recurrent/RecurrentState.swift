@@ -2,7 +2,8 @@ import Kernels
 
 /// What the delta-net layers keep of one sequence: the heads' states, and the last inputs of the convolution.
 ///
-/// It holds what came of all `count` tokens and can't be cut back to fewer.
+/// It holds what came of all `count` tokens and can't be cut back to fewer; a copy of an earlier one can be gone on
+/// with instead (`RecurrentSnapshot`).
 final class RecurrentState: @unchecked Sendable {
   // Unchecked: each worker writes heads and channels of its own, between barriers.
 
@@ -28,6 +29,16 @@ final class RecurrentState: @unchecked Sendable {
     histories =
       shape.layer.historyCount == 0
       ? nil : try FloatBuffer(rows: shape.layerCount, width: shape.layer.historyCount)
+  }
+
+  /// The same state, in memory of its own.
+  convenience init(copying other: RecurrentState) throws(KernelError) {
+    try self.init(other.shape)
+    count = other.count
+    states.pointer.update(from: other.states.pointer, count: states.count)
+    if let histories, let source = other.histories {
+      histories.pointer.update(from: source.pointer, count: histories.count)
+    }
   }
 
   /// A layer's states. // (valueHeads, tiles, headDim, tileWidth)
