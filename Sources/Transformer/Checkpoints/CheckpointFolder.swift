@@ -34,6 +34,7 @@ package struct CheckpointFolder: Sendable {
     Qwen2Checkpoint.self,
     Qwen2MoECheckpoint.self,
     Qwen35Checkpoint.self,
+    Qwen35MoECheckpoint.self,
     Qwen3Checkpoint.self,
     Qwen3MoECheckpoint.self,
     SmolLM3Checkpoint.self,

@@ -21,6 +21,7 @@ package enum DecoderRegistry {
       Qwen2MoE.self,
       Qwen3.self,
       Qwen35.self,
+      Qwen35MoE.self,
       Qwen3MoE.self,
       SmolLM3.self,
     ]

@@ -9,18 +9,25 @@ package enum Qwen35: DecoderFamily {
   package static func configuration(
     from metadata: ArchitectureMetadata, vocabularySize: Int
   ) throws(ModelError) -> DecoderConfiguration {
+    try layers(from: metadata, vocabularySize: vocabularySize).validated()
+  }
+
+  /// What the layers are but for their feed-forward blocks, which in larger models are mixtures.
+  static func layers(
+    from metadata: ArchitectureMetadata, vocabularySize: Int
+  ) throws(ModelError) -> DecoderConfiguration {
     var configuration = try DecoderConfiguration(
       from: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves, rotatesParts: true)
     // What guesses several tokens ahead stands behind the layers, and isn't run.
     let guessing = try metadata.optionalInt("nextn_predict_layers") ?? 0
     guard (0..<configuration.layers.count).contains(guessing) else {
       throw .invalidValue(
-        key: "qwen35.nextn_predict_layers", value: "\(guessing)",
+        key: "\(metadata.architecture).nextn_predict_layers", value: "\(guessing)",
         expected: "fewer than block_count \(configuration.layers.count)")
     }
     configuration.layers.removeLast(guessing)
     try configuration.readDeltaNet(metadata, attentionInterval: attentionInterval)
-    return try configuration.validated()
+    return configuration
   }
 
   package static func layer(

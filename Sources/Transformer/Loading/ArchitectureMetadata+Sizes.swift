@@ -9,7 +9,7 @@ extension ArchitectureMetadata {
     let layerCount: Int
   }
 
-  /// Reads the sizes; `attention.key_length` is optional, `feed_forward_length` not.
+  /// Reads the sizes; `attention.key_length` is optional, and so is `feed_forward_length` where all layers are mixtures.
   /// - Parameter rotatesParts: Whether the family may rotate a part of each head only.
   func sizes(rotatesParts: Bool = false) throws(ModelError) -> Sizes {
     let width = try int("embedding_length")
@@ -29,10 +29,14 @@ extension ArchitectureMetadata {
       throw .unsupported(key: "\(architecture).attention.value_length", value: "\(valueDim)")
     }
     if !rotatesParts { try requireFullRotation(headDim: headDim) }
+    var inner = try optionalInt("feed_forward_length")
+    if inner == nil { inner = try optionalInt("expert_feed_forward_length") }
+    guard let inner else { throw .missingKey("\(architecture).feed_forward_length") }
     return Sizes(
       width: width, headCount: headCount,
       keyValueHeadCount: try optionalInt("attention.head_count_kv") ?? headCount,
-      headDim: headDim, feedForwardWidth: try int("feed_forward_length"), layerCount: layerCount)
+      headDim: headDim, feedForwardWidth: inner,
+      layerCount: layerCount)
   }
 }
 
