@@ -125,11 +125,13 @@ import Transformer
     var odds = DraftOdds()
     #expect(odds.chance(probability: 0.6) == 0.6)
     for _ in 0..<60 { odds.note(probabilities: [0.9, 0.9], accepted: 0) }
-    #expect(odds.chance < 0.1)
     #expect(odds.chance(probability: 0.9) < 0.2)
     for _ in 0..<60 { odds.note(probabilities: [0.5, 0.5], accepted: 2) }
-    #expect(odds.chance > 0.9)
     #expect(odds.chance(probability: 0.5) > 0.8)
     #expect(odds.chance(probability: 1) < 1)
+    for _ in 0..<60 { odds.noteGuess(chance: 0) }
+    #expect(odds.yield < 0.01)
+    for _ in 0..<60 { odds.noteGuess(chance: 0.9) }
+    #expect(odds.yield > 0.85)
   }
 }

@@ -110,7 +110,7 @@ final class DraftModel {
       let step = guessingTimes.pass(rows: active.count)
       let share = step / Double(active.count) + provingTimes.row
       let goesOn = { (guesser: Guesser) in
-        guesser.mustTry || pays(guesser.chance * guesser.draft.odds.chance, share)
+        guesser.mustTry || pays(guesser.chance * guesser.draft.odds.yield, share)
       }
       finished += active.filter { !goesOn($0) }
       let (ready, failed) = advance(active.filter(goesOn))
@@ -118,10 +118,11 @@ final class DraftModel {
       if !ready.isEmpty { cost += step }
       active = []
       for (var guesser, choice) in zip(ready, choices) {
-        let chance = guesser.chance * guesser.draft.odds.chance(probability: choice.probability)
-        guard choice.token < vocabularySize,
-          guesser.mustTry || pays(chance, provingTimes.row)
-        else {
+        let own = guesser.draft.odds.chance(probability: choice.probability)
+        let chance = guesser.chance * own
+        let isWorthIt = pays(chance, provingTimes.row)
+        guesser.draft.odds.noteGuess(chance: isWorthIt ? own : 0)
+        guard choice.token < vocabularySize, isWorthIt || guesser.mustTry else {
           finished.append(guesser)
           continue
         }

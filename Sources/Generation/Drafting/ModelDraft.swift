@@ -43,6 +43,6 @@ final class ModelDraft {
     odds.note(probabilities: probabilities, accepted: accepted)
     probabilities = []
     idle = 0
-    patience = wasTrial ? min(Self.mostPatience, 2 * patience) : Self.leastPatience
+    patience = wasTrial && accepted == 0 ? min(Self.mostPatience, 2 * patience) : Self.leastPatience
   }
 }
