@@ -1,9 +1,47 @@
 #include "attention.h"
 
+#include "half.h"
+
 int64_t tk_kv_page_bytes(tk_kv_layout layout) {
-  int64_t numbers = (int64_t)TK_PAGE_POSITIONS * layout.key_value_heads *
-                    ((int64_t)layout.head_dim + layout.value_dim);
-  return numbers * (layout.half ? 2 : 4);
+  const int64_t rows = (int64_t)TK_PAGE_POSITIONS * layout.key_value_heads;
+  const int64_t numbers = (int64_t)layout.head_dim + layout.value_dim;
+  switch (layout.type) {
+    case TK_KV_BYTE: return rows * (numbers + 4);
+    case TK_KV_HALF: return rows * numbers * 2;
+    default: return rows * numbers * 4;
+  }
+}
+
+void tk_kv_keys(tk_kv_layout layout, const void *page, int64_t head, float *keys) {
+  const int64_t d = layout.head_dim, count = d * TK_PAGE_POSITIONS;
+  const int64_t start = head * TK_PAGE_POSITIONS * (d + layout.value_dim);
+  if (layout.type == TK_KV_FLOAT) {
+    memcpy(keys, (const float *)page + start, (size_t)count * 4);
+    return;
+  }
+  if (layout.type == TK_KV_HALF) {
+    for (int64_t i = 0; i < count; i++)
+      keys[i] = tk_half_to_float(((const uint16_t *)page)[start + i]);
+    return;
+  }
+  const tk_byte_head from = tk_byte_head_at(layout, page, head);
+  for (int64_t i = 0; i < d; i++)
+    for (int64_t p = 0; p < TK_PAGE_POSITIONS; p++)
+      keys[i * TK_PAGE_POSITIONS + p] = (float)from.keys[p / 16 * 16 * d + i / 4 * 64 + p % 16 * 4 + i % 4];
+  // Twice the transform is the width times the numbers.
+  const int64_t width = d & -d;
+  for (int64_t half = 1; half < width; half *= 2) {
+    for (int64_t i = 0; i < d; i++) {
+      if (i & half) continue;
+      float *a = keys + i * TK_PAGE_POSITIONS, *b = a + half * TK_PAGE_POSITIONS;
+      for (int64_t p = 0; p < TK_PAGE_POSITIONS; p++) {
+        const float sum = a[p] + b[p], difference = a[p] - b[p];
+        a[p] = sum, b[p] = difference;
+      }
+    }
+  }
+  for (int64_t i = 0; i < count; i++)
+    keys[i] *= tk_bfloat_to_float(from.key_scales[i % TK_PAGE_POSITIONS]) / (float)width;
 }
 
 int64_t tk_attention_scratch_bytes(tk_kv_layout layout) {

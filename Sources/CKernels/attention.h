@@ -12,6 +12,9 @@ enum {
   TK_SEGMENT = 256,
   /// Groups of queries that may be shared at most.
   TK_SHARED_TASKS = 4096,
+  /// The largest whole number that queries and weights are rounded to where keys and values are bytes: two digits of
+  /// seven bits, for machines that multiply bytes. A sum of TK_MOST_BYTE_DIM products fits 32 bits.
+  TK_MOST_WHOLE = 127 * 128,
 };
 
 /// A task is a group of queries of one key/value head; a unit of work is some segments of a task.
@@ -49,4 +52,17 @@ static inline tk_positions tk_task_segments(const tk_attention *a, const tk_atte
 /// weights, and the maximum.
 static inline int64_t tk_part_floats(const tk_attention *a, int64_t queries) {
   return queries * ((int64_t)a->layout.value_dim + 16 + 1);
+}
+
+/// Where a page of bytes has the numbers of a key/value head, and their scales, the upper halves of floats. // (64) each
+typedef struct {
+  int8_t *keys, *values;
+  uint16_t *key_scales, *value_scales;
+} tk_byte_head;
+
+static inline tk_byte_head tk_byte_head_at(tk_kv_layout layout, const void *page, int64_t head) {
+  const int64_t d = layout.head_dim, dv = layout.value_dim;
+  int8_t *keys = (int8_t *)page + head * TK_PAGE_POSITIONS * (d + dv + 4);
+  uint16_t *scales = (uint16_t *)(keys + TK_PAGE_POSITIONS * (d + dv));
+  return (tk_byte_head){keys, keys + TK_PAGE_POSITIONS * d, scales, scales + TK_PAGE_POSITIONS};
 }

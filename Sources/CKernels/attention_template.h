@@ -132,6 +132,8 @@ static __attribute__((noinline)) void TK(product_full)(int64_t queries, const fl
 }
 #undef TK_CONSTANTS
 
+#include "attention_bytes_template.h"
+
 /// Scores outside from..<to become -infinity; returns the largest of the others. `vectors` of 16
 /// scores hold all that any query of the unit sees of this page.
 TK_INLINE float TK(mask_scores)(float *s, int vectors, int64_t from, int64_t to, float softcap) {
@@ -226,8 +228,9 @@ typedef struct {
   const tk_attention *a;
   const tk_attention_span *span;
   int64_t kv_head, first_query, queries;
-  float *q;       // scaled // (queries, headDim)
+  float *q;       // scaled; of bytes, whole numbers // (queries, headDim)
   float *scores;  // (queries, 64)
+  float units[TK_QUERIES];  // what the whole numbers of q are to be multiplied with
   tk_positions view[TK_QUERIES];
 } TK(task);
 
@@ -246,14 +249,76 @@ TK_INLINE void TK(begin_task)(TK(task) *t) {
                           (t->span->first_row + TK(row_of)(t, i)) * t->a->query_stride +
                           TK(head_of)(t, i) * d;
     for (int64_t k = 0; k < d; k++) t->q[i * d + k] = source[k] * t->a->scale;
+    if (t->a->layout.type == TK_KV_BYTE) t->units[i] = TK(round_query)(t->q + i * d, d);
     t->view[i] = tk_seen(t->a, t->span, TK(row_of)(t, i));
   }
+}
+
+/// A page that some queries attend to.
+typedef struct {
+  int64_t index, columns;  // of scores, whole vectors
+  int64_t filled;          // positions that some query sees are before this one
+  /// Whether the processor is to be told what is read next: few queries wait for memory, and pages lie anywhere.
+  bool fetches;
+  const void *next;  // the same head's numbers in the page behind; NULL: there is none
+} TK(page);
+
+/// The queries' scores of a page.
+TK_INLINE void TK(score_page)(const TK(task) *t, const TK(page) *page) {
+  const tk_kv_layout layout = t->a->layout;
+  const int64_t d = layout.head_dim, dv = layout.value_dim;
+  const void *memory = t->span->pages[page->index];
+  if (layout.type == TK_KV_BYTE) {
+    const tk_byte_head head = tk_byte_head_at(layout, memory, t->kv_head);
+    TK(score_bytes)(t->queries, t->q, d, t->units, &head, page->columns / 16, t->scores,
+                    page->fetches ? (const char *)head.values : NULL);
+    return;
+  }
+  const bool half = layout.type == TK_KV_HALF;
+  const void *keys = TK(kv_offset)(memory, t->kv_head * TK_PAGE_POSITIONS * (d + dv), half);
+  const void *next = page->fetches ? TK(kv_offset)(keys, TK_PAGE_POSITIONS * d, half) : NULL;
+  if (half)
+    TK(product_half)(t->queries, t->q, d, d, keys, 64, t->scores, 64, page->columns, 0, next);
+  else
+    TK(product_full)(t->queries, t->q, d, d, keys, 64, t->scores, 64, page->columns, 0, next);
+}
+
+/// sums = sums * shrink + the page's values times the scores, which are weights now and are used up; shrink NULL: sums are
+/// only written.
+TK_INLINE void TK(blend_page)(const TK(task) *t, const TK(page) *page, const float *shrink,
+                              float *sums) {
+  const tk_kv_layout layout = t->a->layout;
+  const int64_t d = layout.head_dim, dv = layout.value_dim;
+  const void *memory = t->span->pages[page->index];
+  if (layout.type == TK_KV_BYTE) {
+    const tk_byte_head head = tk_byte_head_at(layout, memory, t->kv_head);
+    const char *next = NULL;
+    if (page->next) {
+      const tk_byte_head behind = tk_byte_head_at(layout, page->next, t->kv_head);
+      for (int i = 0; i < 256; i += 64) __builtin_prefetch((const char *)behind.key_scales + i);
+      next = (const char *)behind.keys;
+    }
+    float units[TK_QUERIES];
+    for (int64_t i = 0; i < t->queries; i++)
+      units[i] = TK(round_weights)(t->scores + i * TK_PAGE_POSITIONS, (int)(page->columns / 16),
+                                   head.value_scales);
+    TK(blend_bytes)(t->queries, t->scores, page->filled, units, &head, dv, shrink, sums, next);
+    return;
+  }
+  const bool half = layout.type == TK_KV_HALF;
+  const int64_t start = t->kv_head * TK_PAGE_POSITIONS * (d + dv);
+  const void *values = TK(kv_offset)(memory, start + TK_PAGE_POSITIONS * d, half);
+  const void *next = page->next ? TK(kv_offset)(page->next, start, half) : NULL;
+  if (half)
+    TK(product_half)(t->queries, t->scores, 64, page->filled, values, dv, sums, dv, dv, shrink, next);
+  else
+    TK(product_full)(t->queries, t->scores, 64, page->filled, values, dv, sums, dv, dv, shrink, next);
 }
 
 /// The queries' attention to one segment alone, in `x`, whose maxima have room for TK_QUERIES_PADDED.
 static void TK(attend_segment)(const TK(task) *t, int64_t segment, const TK(softmax) *x) {
   const tk_attention *a = t->a;
-  const int64_t d = a->layout.head_dim, dv = a->layout.value_dim, queries = t->queries;
+  const int64_t queries = t->queries;
   // The first query sees the first position of all, the last one the last.
   int64_t first = segment * TK_SEGMENT, end = first + TK_SEGMENT;
   if (t->view[0].first > first) first = t->view[0].first;
@@ -263,32 +328,17 @@ static void TK(attend_segment)(const TK(task) *t, int64_t segment, const TK(soft
   bool is_first = true;
   memset(x->total, 0, (size_t)queries * 64);
   for (int64_t i = 0; i < TK_QUERIES_PADDED; i++) x->maximum[i] = -INFINITY;
-  for (int64_t page = first / TK_PAGE_POSITIONS; page * TK_PAGE_POSITIONS < end; page++) {
-    int64_t base = page * TK_PAGE_POSITIONS;
-    int64_t filled = end - base < TK_PAGE_POSITIONS ? end - base : TK_PAGE_POSITIONS;
-    const void *keys = TK(kv_offset)(t->span->pages[page],
-                                     t->kv_head * TK_PAGE_POSITIONS * (d + dv), a->layout.half);
-    const void *values = TK(kv_offset)(keys, TK_PAGE_POSITIONS * d, a->layout.half);
-    int64_t columns = (filled + 15) / 16 * 16;
-    // Few queries wait for memory, and pages lie anywhere, so that the processor does not see by itself what comes next.
-    const bool few = queries <= TK_TILE_ROWS;
-    const void *next =
-        few && base + TK_PAGE_POSITIONS < t->view[queries - 1].end
-            ? TK(kv_offset)(t->span->pages[page + 1],
-                            t->kv_head * TK_PAGE_POSITIONS * (d + dv), a->layout.half)
-            : NULL;
-    if (a->layout.half)
-      TK(product_half)(queries, t->q, d, d, keys, 64, t->scores, 64, columns, 0, few ? values : NULL);
-    else
-      TK(product_full)(queries, t->q, d, d, keys, 64, t->scores, 64, columns, 0, few ? values : NULL);
-    TK(soften)(t->scores, queries, (int)(columns / 16), t->view, base, a->softcap, x->maximum,
+  TK(page) page = {.index = first / TK_PAGE_POSITIONS, .fetches = queries <= TK_TILE_ROWS};
+  for (; page.index * TK_PAGE_POSITIONS < end; page.index++) {
+    int64_t base = page.index * TK_PAGE_POSITIONS;
+    page.filled = end - base < TK_PAGE_POSITIONS ? end - base : TK_PAGE_POSITIONS;
+    page.columns = (page.filled + 15) / 16 * 16;
+    const bool has_next = page.fetches && base + TK_PAGE_POSITIONS < t->view[queries - 1].end;
+    page.next = has_next ? t->span->pages[page.index + 1] : NULL;
+    TK(score_page)(t, &page);
+    TK(soften)(t->scores, queries, (int)(page.columns / 16), t->view, base, a->softcap, x->maximum,
                x->total, shrink);
-    if (a->layout.half)
-      TK(product_half)(queries, t->scores, 64, filled, values, dv, x->sums, dv, dv,
-                       is_first ? NULL : shrink, next);
-    else
-      TK(product_full)(queries, t->scores, 64, filled, values, dv, x->sums, dv, dv,
-                       is_first ? NULL : shrink, next);
+    TK(blend_page)(t, &page, is_first ? NULL : shrink, x->sums);
     is_first = false;
   }
 }
@@ -445,9 +495,13 @@ TK_INLINE void TK(kv_store_page)(tk_kv_layout layout, const float *keys, int64_t
                                  const float *values, int64_t value_stride, void *page,
                                  int64_t slot, int64_t count) {
   const int64_t d = layout.head_dim, dv = layout.value_dim;
+  if (layout.type == TK_KV_BYTE) {
+    TK(kv_store_bytes)(layout, keys, key_stride, values, value_stride, page, slot, count);
+    return;
+  }
   for (int64_t h = 0; h < layout.key_value_heads; h++, keys += d, values += dv) {
     const int64_t start = h * TK_PAGE_POSITIONS * (d + dv);
-    if (!layout.half) {
+    if (layout.type == TK_KV_FLOAT) {
       float *k = (float *)page + start + slot, *v = (float *)page + start + TK_PAGE_POSITIONS * d;
       for (int64_t p = 0; p < count; p++) {
         for (int64_t i = 0; i < d; i++) k[i * TK_PAGE_POSITIONS + p] = keys[p * key_stride + i];

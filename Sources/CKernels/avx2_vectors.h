@@ -33,3 +33,13 @@ TK_INLINE __m256i add_words(__m256i sum, __m256i a, __m256i b) {
 }
 #define TK_LOAD_HALF16(p) load_half16(p)
 #define TK_STORE_HALF16(p, x) store_half16(p, x)
+
+typedef int32_t i8 __attribute__((ext_vector_type(8)));
+
+/// sum + products of two words a lane with two words.
+TK_INLINE i16 add_pairs(i16 sum, w32 a, const void *two_words) {
+  const __m256i b = four_bytes(two_words);
+  sum.lo = (i8)add_words((__m256i)sum.lo, (__m256i)a.lo, b);
+  sum.hi = (i8)add_words((__m256i)sum.hi, (__m256i)a.hi, b);
+  return sum;
+}

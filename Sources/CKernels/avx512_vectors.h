@@ -39,3 +39,8 @@ TK_INLINE void quants(v16 a, v16 b, int8_t *q, int32_t *sum_a, int32_t *sum_b) {
 #define TK_SCALEF(p, n) (v16) _mm512_scalef_ps((__m512)(p), (__m512)(n))
 #define TK_LOAD_HALF16(p) load_half16(p)
 #define TK_STORE_HALF16(p, x) store_half16(p, x)
+
+/// sum + products of two words a lane with two words.
+TK_INLINE i16 add_pairs(i16 sum, w32 a, const void *two_words) {
+  return (i16)_mm512_dpwssd_epi32((__m512i)sum, (__m512i)a, four_bytes(two_words));
+}

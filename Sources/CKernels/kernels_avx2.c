@@ -12,6 +12,7 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
 #include "avx2_vectors.h"
+#include "byte_words.h"
 #include "vector_template.h"
 #include "delta_template.h"
 #include "float_template.h"

@@ -15,6 +15,7 @@
     apply_to = function)
 
 #include "avx512_vectors.h"
+#include "byte_words.h"
 #include "vector_template.h"
 #include "delta_template.h"
 #include "float_template.h"

@@ -27,6 +27,15 @@ TK_INLINE void store_half16(uint16_t *p, v16 x) {
 #define TK_LOAD_HALF16(p) load_half16(p)
 #define TK_STORE_HALF16(p, x) store_half16(p, x)
 
+/// sum + products of two words a lane with two words.
+TK_INLINE i16 add_pairs(i16 sum, w32 a, const void *two_words) {
+  int32_t b;
+  memcpy(&b, two_words, 4);
+  const i16 words = (i16)a, low = words << 16 >> 16, high = words >> 16;
+  return sum + low * (i16)((int32_t)(int16_t)b) + high * (i16)(b >> 16);
+}
+
+#include "byte_words.h"
 #include "vector_template.h"
 #include "delta_template.h"
 #include "float_template.h"

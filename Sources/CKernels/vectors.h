@@ -17,6 +17,8 @@ typedef int32_t i16 __attribute__((ext_vector_type(16)));
 typedef uint32_t u16x32 __attribute__((ext_vector_type(16)));
 typedef uint16_t h16 __attribute__((ext_vector_type(16)));
 typedef int8_t b16 __attribute__((ext_vector_type(16)));
+typedef int16_t w16 __attribute__((ext_vector_type(16)));
+typedef int16_t w32 __attribute__((ext_vector_type(32)));
 
 #define TK_INLINE static inline __attribute__((always_inline))
 

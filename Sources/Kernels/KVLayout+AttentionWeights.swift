@@ -28,17 +28,9 @@ extension KVLayout {
       let keyHead = head / (heads / keyValueHeads)
       scores.update(repeating: 0, count: (last + 1 - first) * size)
       for page in first...last {
-        let elements = keyHead * size * (headDim + valueDim)
-        let rows: UnsafePointer<Float>
-        switch elementType {
-        case .f32: rows = UnsafePointer(pages[page].assumingMemoryBound(to: Float.self)) + elements
-        case .f16:
-          _ = tk_dequantize(
-            Kernels.ElementType.f16.rawValue, pages[page] + 2 * elements, Int64(keyCount), keys)
-          rows = UnsafePointer(keys)
-        }
+        tk_kv_keys(native, pages[page], Int64(keyHead), keys)
         VectorOperations.add(
-          rows: rows, stride: size, times: query + head * headDim, rowCount: headDim,
+          rows: keys, stride: size, times: query + head * headDim, rowCount: headDim,
           to: scores + (page - first) * size, count: size)
       }
       let mine = scores + positions.lowerBound - first * size

@@ -2,10 +2,15 @@ import CKernels
 
 /// How one layer's keys and values of 64 positions lie in a page.
 ///
-/// For each key/value head: K transposed, (headDim, 64), then V, (64, valueDim). A page may hold
+/// For each key/value head: K transposed, (headDim, 64), then V, (64, valueDim); as bytes, in fours that
+/// belong to one sum, and with their scales behind (`CKernels.h`). A page may hold
 /// anything before its slots are stored; what lies beyond the stored positions is never used.
 package struct KVLayout: Sendable, Equatable {
-  package enum ElementType: Sendable { case f16, f32 }
+  package enum ElementType: String, Sendable {
+    case f16, f32
+    /// Bytes, with a scale for each head's key and value of a position: half of f16, and a little more.
+    case int8
+  }
 
   /// Positions of a page.
   package static let positions = Int(TK_PAGE_POSITIONS)
@@ -17,18 +22,19 @@ package struct KVLayout: Sendable, Equatable {
   package let valueDim: Int
   package let elementType: ElementType
 
-  /// `headDim` and `valueDim` are multiples of 8.
+  /// `headDim` and `valueDim` are multiples of 8; of int8 1,024 at most.
   package init(
     keyValueHeads: Int, headDim: Int, valueDim: Int? = nil, elementType: ElementType
   ) throws(KernelError) {
     guard keyValueHeads > 0, keyValueHeads <= 4096 else {
       throw .invalidDimension(field: "keyValueHeads", value: keyValueHeads)
     }
-    guard headDim > 0, headDim <= 4096, headDim % 8 == 0 else {
+    let widest = elementType == .int8 ? Int(TK_MOST_BYTE_DIM) : 4096
+    guard headDim > 0, headDim <= widest, headDim % 8 == 0 else {
       throw .invalidDimension(field: "headDim", value: headDim)
     }
     let values = valueDim ?? headDim
-    guard values > 0, values <= 4096, values % 8 == 0 else {
+    guard values > 0, values <= widest, values % 8 == 0 else {
       throw .invalidDimension(field: "valueDim", value: values)
     }
     self.valueDim = values
@@ -40,9 +46,15 @@ package struct KVLayout: Sendable, Equatable {
   package var bytesPerPage: Int { Int(tk_kv_page_bytes(native)) }
 
   var native: tk_kv_layout {
-    tk_kv_layout(
+    let type =
+      switch elementType {
+      case .f32: TK_KV_FLOAT
+      case .f16: TK_KV_HALF
+      case .int8: TK_KV_BYTE
+      }
+    return tk_kv_layout(
       key_value_heads: Int32(keyValueHeads), head_dim: Int32(headDim),
-      value_dim: Int32(valueDim), half: elementType == .f16 ? 1 : 0)
+      value_dim: Int32(valueDim), type: Int32(type))
   }
 
   /// Stores one position's keys and values. // (keyValueHeads, headDim), (keyValueHeads, valueDim)

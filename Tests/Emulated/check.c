@@ -127,31 +127,42 @@ static void check_rows(const tk_kernels *tested, const tk_kernels *plain) {
 }
 
 static void check_attention(const tk_kernels *tested, const tk_kernels *plain) {
-  for (int trial = 0; trial < 16; trial++) {
-    const bool half = trial % 2;
-    const int64_t d = 32 + trial / 2 % 4 * 32, heads = 4, kv_heads = 2;
+  static const int widths[][2] = {{32, 32}, {64, 64}, {96, 128}, {128, 96}, {24, 40}, {256, 256}, {8, 8}, {72, 16}};
+  for (int trial = 0; trial < 48; trial++) {
+    const int32_t type = trial % 3;
+    const int64_t d = widths[trial / 3 % 8][0], dv = widths[trial / 3 % 8][1];
+    const int64_t kv_heads = 2, heads = kv_heads * (1 + trial % 5);
     // Many rows, or few of a long sequence, which workers share by positions.
-    const int64_t rows = trial < 8 ? 21 : 1, before = trial < 8 ? 70 : 500;
+    const int64_t rows = trial < 24 ? 21 : 1 + trial % 2, before = trial < 24 ? 70 : 500;
     const int64_t pages = (rows + before + TK_PAGE_POSITIONS - 1) / TK_PAGE_POSITIONS;
-    const tk_kv_layout layout = {(int32_t)kv_heads, (int32_t)d, (int32_t)d, half};
+    const tk_kv_layout layout = {(int32_t)kv_heads, (int32_t)d, (int32_t)dv, type};
+    const int64_t bytes = tk_kv_page_bytes(layout);
     const float *queries = floats(rows * heads * d, 1);
+    const float *sinks = trial % 7 == 0 ? floats(heads, 1) : NULL;
     float *keys = floats((rows + before) * kv_heads * d, 1);
-    float *values = floats((rows + before) * kv_heads * d, 1);
+    float *values = floats((rows + before) * kv_heads * dv, 1);
     float *out[3];
+    void **memories[3];
     for (int s = 0; s < 3; s++) {
       const tk_kernels *kernels = s < 2 ? tested : plain;
-      void **memories = memory(pages * (int64_t)sizeof(void *));
-      for (int64_t i = 0; i < pages; i++) memories[i] = memory(tk_kv_page_bytes(layout));
-      kernels->kv_store(layout, keys, kv_heads * d, values, kv_heads * d, memories, 0,
+      memories[s] = memory(pages * (int64_t)sizeof(void *));
+      for (int64_t i = 0; i < pages; i++) {
+        memories[s][i] = memory(bytes);
+        memset(memories[s][i], 0xff, (size_t)bytes);
+      }
+      kernels->kv_store(layout, keys, kv_heads * d, values, kv_heads * dv, memories[s], 0,
                         rows + before);
-      tk_attention_span span = {0, rows, before, memories};
-      out[s] = memory(rows * heads * d * 4);
+      tk_attention_span span = {0, rows, before, memories[s]};
+      out[s] = memory(rows * heads * dv * 4);
       tk_attention a = {.layout = layout,
-                        .heads = heads,
+                        .heads = (int32_t)heads,
                         .scale = 0.2f,
+                        .softcap = trial % 4 == 1 ? 2 : 0,
+                        .window = trial % 5 == 2 ? 67 : 0,
                         .query_stride = heads * d,
-                        .output_stride = heads * d,
+                        .output_stride = heads * dv,
                         .queries = queries,
+                        .sinks = sinks,
                         .output = out[s],
                         .shared = memory(1 << 20),
                         .shared_bytes = 1 << 20};
@@ -161,10 +172,13 @@ static void check_attention(const tk_kernels *tested, const tk_kernels *plain) {
       for (int64_t w = 0; w < workers; w++)
         kernels->attention(&a, &span, 1, workers, w, workers, scratch);
     }
-    const double off = distance(out[0], out[2], rows * heads * d);
-    expect(off < 1e-4, "attention", half, d, off);
-    expect(memcmp(out[0], out[1], (size_t)(rows * heads * d) * 4) == 0, "attention of several workers",
-           half, d, 0);
+    const double off = distance(out[0], out[2], rows * heads * dv);
+    expect(off < 1e-4, "attention", type, d, off);
+    expect(memcmp(out[0], out[1], (size_t)(rows * heads * dv) * 4) == 0,
+           "attention of several workers", type, d, 0);
+    for (int64_t i = 0; i < pages; i++)
+      expect(memcmp(memories[0][i], memories[2][i], (size_t)bytes) == 0, "stored keys and values", type,
+             d, (double)i);
   }
 }
 

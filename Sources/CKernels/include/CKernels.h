@@ -163,12 +163,30 @@ typedef struct {
   int32_t key_value_heads;
   int32_t head_dim;   // of keys
   int32_t value_dim;  // of values
-  int32_t half;       // 1: f16, 0: f32
+  int32_t type;       // TK_KV_...
 } tk_kv_layout;
+
+/// What keys and values are stored as.
+enum { TK_KV_FLOAT, TK_KV_HALF, TK_KV_BYTE };
+
+/// Widths of a head's keys and values at most where they are bytes.
+#define TK_MOST_BYTE_DIM 1024
 
 // A page: for each key/value head, K as (headDim, 64 positions), then V as (64 positions,
 // valueDim).
+//
+// Of bytes: for each key/value head
+//
+//     K       (4 tiles of positions, headDim / 4, 16 positions, 4 numbers)     64 * headDim B
+//     V       (64 / 4, valueDim, 4 positions)                                  64 * valueDim B
+//     scales  of 64 keys, then of 64 values, the upper halves of floats                 256 B
+//
+// so that four bytes that lie together belong to one sum, a head's number = byte * scale of its position, and keys
+// are those that a Hadamard transform has turned (attention_bytes_template.h).
 int64_t tk_kv_page_bytes(tk_kv_layout layout);
+
+/// One head's keys as floats, from a page of any type. // (headDim, 64)
+void tk_kv_keys(tk_kv_layout layout, const void *page, int64_t head, float *keys);
 
 /// Some rows of one sequence.
 typedef struct {
