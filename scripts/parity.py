@@ -250,9 +250,10 @@ class Truth:
 
 
 class Thalamus:
-    def __init__(self, binary, models, expert, kernels):
+    def __init__(self, binary, models, expert, kernels, kv_cache=None):
         self.binary, self.models, self.expert, self.kernels = binary, models, expert, kernels
-        self.name = f"Thalamus, {kernels}"
+        self.name = f"Thalamus, {kernels}" + (f", {kv_cache} cache" if kv_cache else "")
+        self.cache = ["--kv-cache-type", kv_cache] if kv_cache else []
 
     def call(self, *arguments, stdin=None, timeout=1800):
         command = [str(self.binary), *arguments]
@@ -279,7 +280,7 @@ class Thalamus:
             answer = json.loads(
                 self.call(
                     "score", "--models", str(self.models), "--expert", self.expert, "--file",
-                    source, "--kernels", self.kernels, "--logits", target, "--json",
+                    source, "--kernels", self.kernels, "--logits", target, "--json", *self.cache,
                 )
             )
             if answer["tokens"] != ids:
@@ -330,7 +331,7 @@ class Thalamus:
         out = self.call(
             "generate", "--models", str(self.models), "--expert", self.expert, "--prompt", prompt,
             "--max-tokens", str(GREEDY_TOKENS), "--raw", "--temperature", "0",
-            *(["--kernels", "generic"] if self.kernels == "generic" else []),
+            *(["--kernels", "generic"] if self.kernels == "generic" else []), *self.cache,
         )
         return out.decode("utf-8", errors="replace")
 
@@ -608,6 +609,8 @@ def main():
     parser.add_argument("--tokens", type=int, default=640, help="tokens of each text (five texts)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--kernels", choices=["generic", "fast"], action="append")
+    parser.add_argument("--kv-cache", choices=["f16", "int8"], action="append", default=[],
+                        help="also the fast kernels with such a key-value cache")
     parser.add_argument("--peer-only", action="store_true", help="measure llama.cpp only")
     parser.add_argument("--no-peer", action="store_true", help="leave llama.cpp out (not a verdict)")
     parser.add_argument("--no-greedy", action="store_true")
@@ -632,6 +635,8 @@ def main():
         if not options.peer_only:
             for kernels in options.kernels or ["generic", "fast"]:
                 candidates.append(Thalamus(options.binary, options.models, expert, kernels))
+            for kind in options.kv_cache:
+                candidates.append(Thalamus(options.binary, options.models, expert, "fast", kind))
         if not options.no_peer:
             try:
                 peer = Llama(folder / file, options.tokens, options.threads)

@@ -136,6 +136,20 @@ import Transformer
     }
   }
 
+  @Test func keysAndValuesAsTheCardSays() async throws {
+    let models = try TemporaryFolder()
+    let added = try ExpertInstaller(directory: models.path)
+      .add(fixture("tiny-llama"), details: .init(), transfer: .link)
+    let plain = try await Models.loader().load(added)
+    let card = try String(contentsOfFile: added.folder + "/expert.yaml", encoding: .utf8)
+    try models.write(card + "\nkv_cache_type: int8\n", to: "tiny-llama/expert.yaml")
+    let manifest = try ExpertManifest.load(folder: added.folder)
+    #expect(manifest.keyValueType == .int8 && added.keyValueType == nil)
+    let bytes = try await Models.loader().load(manifest)
+    #expect(plain.keyValueType != .int8 && bytes.keyValueType == .int8)
+    #expect(bytes.decoder.bytesPerBlock() < plain.decoder.bytesPerBlock())
+  }
+
   @Test func theCardSaysWhatIsInTheFiles() throws {
     let models = try TemporaryFolder()
     let manifest = try ExpertInstaller(directory: models.path)
@@ -243,6 +257,8 @@ import Transformer
     ("file: a.gguf\nfeed_forward_slices: many", "feed_forward_slices"),
     ("base: b\nadapter: .\ngate: {selection: {kind: all}}", "mixture.json"),
     ("base: b\nmixture: .\nfeed_forward_slices: 2", "mixture.json"),
+    ("file: a.gguf\nkv_cache_type: q4", "known: f16, int8"),
+    ("base: b\nadapter: .\nkv_cache_type: int8", "the cache is the base's"),
   ])
   func badCardsAreExplained(keys: String, message: String) throws {
     let folder = try TemporaryFolder()

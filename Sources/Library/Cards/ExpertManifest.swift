@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import ModelFiles
 import Routing
 import Transformer
@@ -22,6 +23,8 @@ package struct ExpertManifest: Sendable, Equatable {
   /// How the model's layers choose among their experts, where that is not left to its file; of an
   /// expert that stands alone.
   package let gating: Gating?
+  /// How the key-value cache of its model holds numbers, f16 or int8; nil leaves that to the configuration.
+  package var keyValueType: KVLayout.ElementType?
   /// Name of a built-in chat template, or of a file `*.jinja` in `folder`; nil takes the one in the weights.
   package let chatTemplate: String?
   /// How it thinks before it answers; nil leaves that to its chat template.
@@ -180,7 +183,8 @@ package struct ExpertManifest: Sendable, Equatable {
     }
     return ExpertManifest(
       card: card, folder: folder, file: file, checkpoint: nil, addition: nil,
-      draft: try draft(run, of: card), gating: run.gating, chatTemplate: run.chat_template,
+      draft: try draft(run, of: card), gating: run.gating,
+      keyValueType: try keyValueType(run), chatTemplate: run.chat_template,
       reasoning: try reasoning(run), endpoint: nil)
   }
 
@@ -198,7 +202,7 @@ package struct ExpertManifest: Sendable, Equatable {
       card: card, folder: folder,
       file: inside(nil, checkpoint, hasIndex ? index : CheckpointFiles.singleName),
       checkpoint: checkpoint, addition: nil, draft: try draft(run, of: card), gating: run.gating,
-      chatTemplate: run.chat_template,
+      keyValueType: try keyValueType(run), chatTemplate: run.chat_template,
       reasoning: try reasoning(run), endpoint: nil)
   }
 
@@ -224,6 +228,10 @@ package struct ExpertManifest: Sendable, Equatable {
         message:
           "gate and feed_forward_slices are for an expert with a model of its own; a mixture's "
           + "gates are in its mixture.json")
+    }
+    guard run.kv_cache_type == nil else {
+      throw ManifestProblem(
+        message: "kv_cache_type is for an expert with a model of its own; the cache is the base's")
     }
     guard base != card.id else {
       throw ManifestProblem(message: "base '\(base)' is the expert itself")
@@ -268,6 +276,19 @@ package struct ExpertManifest: Sendable, Equatable {
     }
   }
 
+  /// Names of `kv_cache_type`, on cards and in the configuration.
+  package static let keyValueTypes = [KVLayout.ElementType.f16, .int8].map(\.rawValue)
+
+  private static func keyValueType(_ run: Run) throws -> KVLayout.ElementType? {
+    guard let word = run.kv_cache_type else { return nil }
+    guard keyValueTypes.contains(word) else {
+      throw ManifestProblem(
+        message: "unknown kv_cache_type '\(word)'; known: "
+          + keyValueTypes.joined(separator: ", "))
+    }
+    return KVLayout.ElementType(rawValue: word)
+  }
+
   private static func reasoning(_ run: Run) throws -> ReasoningLayout.Name? {
     if let template = run.chat_template, template.hasSuffix(".jinja") {
       try checkInside(template, key: "chat_template")
@@ -282,7 +303,7 @@ package struct ExpertManifest: Sendable, Equatable {
 
   private enum RunKeys: String, CaseIterable {
     case file, checkpoint, draft, base, adapter, mixture, gate, feed_forward_slices, chat_template
-    case reasoning
+    case reasoning, kv_cache_type
   }
 
   private struct Run: Decodable {
@@ -294,6 +315,7 @@ package struct ExpertManifest: Sendable, Equatable {
     let mixture: String?
     let gate: GateDescription?
     let feed_forward_slices: Int?
+    let kv_cache_type: String?
     let chat_template: String?
     let reasoning: String?
 

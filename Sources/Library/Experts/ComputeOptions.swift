@@ -8,6 +8,8 @@ package struct ComputeOptions: Sendable {
   package var precision: WeightMatrix.Precision = .quantized
   /// Bytes of key-value cache for all running requests of one expert.
   package var keyValueBytes = 512 << 20
+  /// How the cache holds keys and values where a card does not say; nil for what goes with `precision`.
+  package var keyValueType: KVLayout.ElementType?
   package var waitingLimit = 256
   package var runningLimit = 16
   /// Tokens guessed ahead for a request at most; 0 for none.

@@ -1,4 +1,5 @@
 import Generation
+import Kernels
 import Routing
 
 /// The tokens of a prompt, and what a model says of each, given those before it.
@@ -47,7 +48,14 @@ package protocol Expert: AnyObject, Sendable {
   /// Bytes that its model takes in this process, with what its requests have cached.
   var residentBytes: Int { get }
 
+  /// How its model holds keys and values; nil where it runs elsewhere.
+  var keyValueType: KVLayout.ElementType? { get }
+
   /// Ends the expert's work.
   /// - Parameter finishing: whether running answers are finished first, or stopped.
   func shutDown(finishing: Bool) async
+}
+
+extension Expert {
+  package var keyValueType: KVLayout.ElementType? { nil }
 }

@@ -254,6 +254,10 @@ package final class LocalExpert: Expert {
     return statistics.running + statistics.waiting > 0
   }
 
+  package var keyValueType: KVLayout.ElementType? {
+    decoder.pagePool.layout.layers.first?.elementType
+  }
+
   package var residentBytes: Int { model.residentBytes }
 
   package func shutDown(finishing: Bool) async {

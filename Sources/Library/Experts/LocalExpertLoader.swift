@@ -120,6 +120,7 @@ package final class LocalExpertLoader: Sendable {
     var decoderOptions = DecoderOptions(precision: options.precision)
     decoderOptions.contextLength = manifest.card.contextLength
     decoderOptions.keyValueLimitBytes = options.keyValueBytes
+    decoderOptions.keyValueType = keyValueType(of: manifest)
     decoderOptions.gate = manifest.gating?.gate
     decoderOptions.feedForwardSlices = manifest.gating?.slices
     let marked = Set(
@@ -138,6 +139,11 @@ package final class LocalExpertLoader: Sendable {
         decoder: decoder, tokenizer: tokenizer, draft: draft, options: schedulerOptions))
     models.withLock { $0[folder] = WeakModel(value: model, manifest: manifest) }
     return model
+  }
+
+  /// Nil for what goes with the precision: a card's f16 takes the configuration's int8 back.
+  private func keyValueType(of manifest: ExpertManifest) -> KVLayout.ElementType? {
+    (manifest.keyValueType ?? options.keyValueType) == .int8 ? .int8 : nil
   }
 
   /// The model that guesses ahead for an expert's, with memory of its own; nil where its card names none, and where
@@ -169,6 +175,7 @@ package final class LocalExpertLoader: Sendable {
     var decoderOptions = DecoderOptions(precision: options.precision)
     decoderOptions.contextLength = decoder.contextLength
     decoderOptions.keyValueLimitBytes = options.keyValueBytes
+    decoderOptions.keyValueType = keyValueType(of: folder)
     decoderOptions.gate = folder.gating?.gate
     decoderOptions.feedForwardSlices = folder.gating?.slices
     let draft = try source.decoder(pool: pool, options: decoderOptions)

@@ -218,6 +218,11 @@ package actor ExpertLibrary {
     experts.filter { $0.value.model != nil }.compactMapValues(\.expert?.residentBytes)
   }
 
+  /// How their models hold keys and values, by the expert's id: of those that are loaded in this process.
+  package var keyValueTypes: [String: String] {
+    experts.compactMapValues { $0.expert?.keyValueType?.rawValue }
+  }
+
   // MARK: - Letting go
 
   private func residentBytes(ofModel folder: String) -> Int {

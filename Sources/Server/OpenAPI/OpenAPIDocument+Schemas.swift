@@ -246,6 +246,10 @@ extension OpenAPIDocument {
             ("state", S.oneOf(["resident", "available", "unavailable"])),
             ("obstacle", S.text.saying("Why it cannot answer")),
             ("memory_bytes", S.whole.saying("What its model takes where it is loaded")),
+            (
+              "kv_cache_type",
+              S.text.saying("How a loaded model holds keys and values: f16 or int8")
+            ),
             ("measured", S.object([])),
             ("feedback", S.object([("answers", S.whole), ("mean_score", S.number)])),
           ], required: ["id", "state"])

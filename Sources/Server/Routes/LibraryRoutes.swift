@@ -12,11 +12,12 @@ struct LibraryRoutes: Sendable {
     let state: String
     let obstacle: String?
     let memory_bytes: Int?
+    let kv_cache_type: String?
     let measured: ExpertStatistics
     let feedback: FeedbackReply?
 
     private enum CodingKeys: String, CodingKey {
-      case state, obstacle, memory_bytes, measured, feedback
+      case state, obstacle, memory_bytes, kv_cache_type, measured, feedback
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -25,6 +26,7 @@ struct LibraryRoutes: Sendable {
       try values.encode(state, forKey: .state)
       try values.encodeIfPresent(obstacle, forKey: .obstacle)
       try values.encodeIfPresent(memory_bytes, forKey: .memory_bytes)
+      try values.encodeIfPresent(kv_cache_type, forKey: .kv_cache_type)
       try values.encode(measured, forKey: .measured)
       try values.encodeIfPresent(feedback, forKey: .feedback)
     }
@@ -81,7 +83,8 @@ struct LibraryRoutes: Sendable {
     return await service.experts().map { expert in
       ExpertReply(
         card: expert.card, state: expert.state.rawValue, obstacle: expert.obstacle,
-        memory_bytes: expert.residentBytes, measured: expert.statistics,
+        memory_bytes: expert.residentBytes, kv_cache_type: expert.keyValueType,
+        measured: expert.statistics,
         feedback: tallies[expert.card.id].map {
           FeedbackReply(answers: $0.answers, mean_score: $0.meanScore)
         })

@@ -6,6 +6,7 @@ extension ComputeOptions {
     self.init()
     threads = configuration.models.threads
     keyValueBytes = configuration.models.kvCacheBytes
+    keyValueType = configuration.models.kvCacheType == "int8" ? .int8 : nil
     waitingLimit = configuration.models.maxWaitingRequests
     runningLimit = configuration.models.maxRunningRequests
     draftTokens = configuration.models.draftTokens

@@ -32,6 +32,7 @@ package struct Configuration: Sendable, Equatable {
     /// Seconds that a model stays that nobody asks for; 0 is for ever.
     package var unloadAfterSeconds = 0
     package var kvCacheBytes = 512 << 20
+    package var kvCacheType = "f16"
     package var maxWaitingRequests = 256
     package var maxRunningRequests = 16
     package var draftTokens = 8

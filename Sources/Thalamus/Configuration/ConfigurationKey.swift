@@ -1,4 +1,5 @@
 import Generation
+import Library
 import Routing
 
 /// One key of the configuration: its path, and how a value of it is checked and stored.
@@ -36,6 +37,7 @@ package struct ConfigurationKey: Sendable {
     integer("models.memory_bytes", \.models.memoryBytes, 0...(1 << 50)),
     integer("models.unload_after_seconds", \.models.unloadAfterSeconds, 0...100_000_000),
     integer("models.kv_cache_bytes", \.models.kvCacheBytes, (1 << 20)...(1 << 50)),
+    choice("models.kv_cache_type", \.models.kvCacheType, ExpertManifest.keyValueTypes),
     integer("models.max_waiting_requests", \.models.maxWaitingRequests, 1...1_000_000),
     integer("models.max_running_requests", \.models.maxRunningRequests, 1...256),
     integer("models.draft_tokens", \.models.draftTokens, 0...SchedulerOptions.draftTokenLimit),

@@ -18,6 +18,8 @@ package struct ExpertState: Sendable {
   package let obstacle: String?
   /// Bytes that its model takes in this process; nil where it isn't loaded, or runs elsewhere.
   package let residentBytes: Int?
+  /// How its model holds keys and values, such as f16; nil where it isn't loaded, or runs elsewhere.
+  package let keyValueType: String?
   package let statistics: ExpertStatistics
 }
 
@@ -40,13 +42,15 @@ extension ThalamusService {
   package func experts() async -> [ExpertState] {
     let resident = await library.resident
     let bytes = await library.residentBytes
+    let types = await library.keyValueTypes
     return library.manifests.map { manifest in
       let id = manifest.card.id
       let obstacle = library.obstacle(to: manifest)
       return ExpertState(
         card: manifest.card,
         state: resident.contains(id) ? .resident : obstacle == nil ? .available : .unavailable,
-        obstacle: obstacle, residentBytes: bytes[id], statistics: statistics.of(id))
+        obstacle: obstacle, residentBytes: bytes[id], keyValueType: types[id],
+        statistics: statistics.of(id))
     }
   }
 

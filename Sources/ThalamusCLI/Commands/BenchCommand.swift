@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Generation
+import Kernels
 import Library
 import Thalamus
 
@@ -49,6 +50,9 @@ struct BenchDecoderCommand: AsyncParsableCommand {
     let clients: Int
     let repetitions: Int
     let threads: Int
+    let kv_cache_type: String
+    /// What a token of a sequence takes in the cache.
+    let kv_cache_bytes_per_token: Int
     /// Medians over the repetitions, of all clients together.
     let prefill_tokens_per_second: Double
     let decode_tokens_per_second: Double
@@ -106,6 +110,8 @@ struct BenchDecoderCommand: AsyncParsableCommand {
     let report = Report(
       expert: model.card.id, prompt_tokens: promptTokens, generated_tokens: generatedTokens,
       clients: clients, repetitions: repetitions, threads: model.threadCount,
+      kv_cache_type: model.keyValueType?.rawValue ?? "",
+      kv_cache_bytes_per_token: model.decoder.bytesPerBlock() / KVLayout.positions,
       prefill_tokens_per_second: prefill.median, decode_tokens_per_second: decode.median,
       total_seconds: total.median)
     if json {

@@ -11,6 +11,13 @@ enum KernelChoice: String, ExpressibleByArgument, CaseIterable {
   var precision: WeightMatrix.Precision { self == .fast ? .quantized : .float }
 }
 
+/// How the key-value cache holds numbers.
+enum KVCacheChoice: String, ExpressibleByArgument, CaseIterable {
+  case f16, int8
+
+  var type: KVLayout.ElementType { self == .int8 ? .int8 : .f16 }
+}
+
 /// Which expert a command runs by itself, and how.
 struct ExpertOptions: ParsableArguments {
   @Option(help: "Id of the expert, its folder's name in the models folder.")
@@ -22,6 +29,9 @@ struct ExpertOptions: ParsableArguments {
 
   @Option(help: "Compute threads; 0 is one a core, as models.threads says.")
   var threads = 0
+
+  @Option(help: "How keys and values are held, over what card and configuration say.")
+  var kvCacheType: KVCacheChoice?
 
   @OptionGroup var configuration: ConfigurationOptions
 
@@ -37,13 +47,16 @@ struct ExpertOptions: ParsableArguments {
     var compute = ComputeOptions(settings)
     if threads > 0 { compute.threads = threads }
     compute.precision = kernels.precision
+    if let kvCacheType { compute.keyValueType = kvCacheType.type }
     if let runningLimit { compute.runningLimit = max(compute.runningLimit, runningLimit) }
     if let draftTokens { compute.draftTokens = draftTokens }
     let cards = try LibraryCards(directory: settings.models.directory)
     let loader = try LocalExpertLoader(compute)
     var experts: [LocalExpert] = []
     for id in ids {
-      experts.append(try await loader.load(cards.manifest(id)))
+      var manifest = try cards.manifest(id)
+      if let kvCacheType, manifest.addition == nil { manifest.keyValueType = kvCacheType.type }
+      experts.append(try await loader.load(manifest))
     }
     return experts
   }

@@ -122,7 +122,8 @@ package final class Decoder: @unchecked Sendable {
       }
     do {
       let layout = try Self.blockLayout(
-        configuration, elementType: options.precision == .float ? .f32 : .f16)
+        configuration,
+        elementType: options.keyValueType ?? (options.precision == .float ? .f32 : .f16))
       pagePool = PagePool(
         layout: layout, limitBytes: max(0, options.keyValueLimitBytes),
         recurrentState: configuration.recurrentState)

@@ -10,6 +10,8 @@ package struct DecoderOptions: Sendable {
   package var maximumRows = 512
   /// Bytes that all sequences' keys and values may take together.
   package var keyValueLimitBytes = 512 << 20
+  /// How keys and values are held; nil for f16 of a `.quantized` model and f32 of a `.float` one.
+  package var keyValueType: KVLayout.ElementType?
   /// Bytes for the logits of one slice of rows; a large vocabulary has fewer rows to a slice.
   package var logitBytes = 24 << 20
 
