@@ -120,7 +120,7 @@ import Testing
         if turned { transform(&head) }
         let largest = head.reduce(0) { max($0, abs($1)) }
         let bits = (largest * (1 / Float(127))).bitPattern
-        let scale = Float(bitPattern: (bits + 0xffff) >> 16 << 16)
+        let scale = Float(bitPattern: ((bits + 0xffff) >> 16) << 16)
         let inverse = 1 / scale
         head = head.map { ($0 * inverse).rounded(.toNearestOrEven) * scale }
         if turned {
