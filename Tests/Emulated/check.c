@@ -126,6 +126,38 @@ static void check_rows(const tk_kernels *tested, const tk_kernels *plain) {
   }
 }
 
+/// A state after some tokens, what they read from it, and what the convolution before it gives.
+static void check_delta(const tk_kernels *tested, const tk_kernels *plain) {
+  for (int64_t d = 2; d <= 128; d += 14) {
+    const int64_t tokens = 1 + d % 9, key_stride = 2 * d + 3, value_stride = 21, gate_stride = 2;
+    const float *keys = floats(tokens * key_stride, 1 / sqrtf((float)d));
+    const float *values = floats(tokens * value_stride, 1);
+    float *decays = floats(tokens * gate_stride, 0.5f), *betas = floats(tokens * gate_stride, 0.5f);
+    for (int64_t i = 0; i < tokens * gate_stride; i++) decays[i] += 0.5f, betas[i] += 0.5f;
+    const float *before = floats(16 * d, 1);
+    float *states[2], *out[2];
+    for (int s = 0; s < 2; s++) {
+      states[s] = memory(16 * d * 4), out[s] = memory(tokens * 16 * 4);
+      memcpy(states[s], before, (size_t)(16 * d) * 4);
+      (s ? plain : tested)
+          ->delta_rule(states[s], d, keys, keys + d, key_stride, values, value_stride, decays,
+                       betas, gate_stride, tokens, out[s], 16);
+    }
+    const double off = fmax(distance(states[0], states[1], 16 * d),
+                            distance(out[0], out[1], tokens * 16));
+    expect(off < 1e-5, "delta_rule", d, tokens, off);
+  }
+  for (int64_t taps = 1; taps <= 5; taps++) {
+    const int64_t count = 16 * taps, stride = count + 3;
+    const float *rows[5], *weights = floats(taps * stride, 1);
+    for (int64_t i = 0; i < taps; i++) rows[i] = floats(count, 2);
+    float *a = memory(4 * count), *b = memory(4 * count);
+    tested->short_convolution(rows, weights, taps, stride, count, a);
+    plain->short_convolution(rows, weights, taps, stride, count, b);
+    expect(distance(a, b, count) < 1e-5, "short_convolution", taps, count, distance(a, b, count));
+  }
+}
+
 static void check_attention(const tk_kernels *tested, const tk_kernels *plain) {
   static const int widths[][2] = {{32, 32}, {64, 64}, {96, 128}, {128, 96}, {24, 40}, {256, 256}, {8, 8}, {72, 16}};
   for (int trial = 0; trial < 48; trial++) {
@@ -302,6 +334,7 @@ int main(int argc, char **argv) {
     if (set != TK_AMX) {
       check_products(tested, plain);
       check_rows(tested, plain);
+      check_delta(tested, plain);
       check_attention(tested, plain);
     }
     check_rotated(rotated, other);

@@ -11,7 +11,7 @@ import Transformer
     "tiny-qwen2", "tiny-qwen2-yarn", "tiny-qwen3", "tiny-granite", "tiny-smollm3", "tiny-phi3",
     "tiny-phi3-long", "tiny-glm4", "tiny-gemma2", "tiny-gemma3-stretched", "tiny-olmo2",
     "tiny-olmo3", "tiny-mistral3", "tiny-gemma4-small", "tiny-gemma4", "tiny-gemma4-moe",
-    "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe",
+    "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe", "tiny-qwen3next",
   ]
 
   enum Source: CaseIterable { case gguf, checkpoint }
@@ -87,10 +87,10 @@ import Transformer
     let golden = try golden(name)
     let exact = try decoder(name).allLogits(golden.tokens, chunk: 512)
     let near = try decoder(name, precision: .quantized).allLogits(golden.tokens, chunk: 512)
-    // Random weights have no order that would average the rounding out. A state carries the rounding of all tokens
-    // before, and a gate may choose another expert by it.
-    let limit = name == "tiny-qwen35moe" ? 0.25 : name == "tiny-qwen35" ? 0.2 : 0.12
-    #expect(relativeDistance(of: near, to: exact) < limit)
+    // Random weights have no order that would average the rounding out. What a state gives for a
+    // text's first tokens is small, and so is far off when it is normed; a gate may choose another expert by that.
+    let limits = ["tiny-qwen35": 0.2, "tiny-qwen35moe": 0.4, "tiny-qwen3next": 0.25]
+    #expect(relativeDistance(of: near, to: exact) < limits[name] ?? 0.12)
   }
 
   // MARK: - What is wrong
@@ -193,8 +193,10 @@ import Transformer
     ("tiny-qwen35", "ssm.state_size", .unsigned(24), "qwen35.ssm.state_size"),
     ("tiny-qwen35", "ssm.inner_size", .unsigned(64), "qwen35.ssm.inner_size"),
     ("tiny-qwen35", "ssm.conv_kernel", .unsigned(3), "blk.0.ssm_conv1d.weight"),
-    ("tiny-qwen35moe", "expert_count", .unsigned(5), "blk.0.ffn_gate_inp.weight"),
-    ("tiny-qwen35moe", "expert_shared_feed_forward_length", .unsigned(16), "ffn_gate_shexp"),
+    ("tiny-qwen35moe", "nextn_predict_layers", .unsigned(4), "qwen35moe.nextn_predict_layers"),
+    ("tiny-qwen35moe", "expert_feed_forward_length", .unsigned(8), "blk.0.ffn_gate_exps.weight"),
+    ("tiny-qwen3next", "ssm.time_step_rank", .unsigned(5), "qwen3next.ssm.time_step_rank"),
+    ("tiny-qwen3next", "expert_count", .unsigned(7), "blk.0.ffn_gate_inp.weight"),
   ])
   func errorsNameTheCulprit(
     name: String, key: String, value: GGUFValue, culprit: String
@@ -212,7 +214,8 @@ import Transformer
     ("tiny-gemma4", "blk.4.attn_k.weight"), ("tiny-gemma4-moe", "blk.1.ffn_gate_inp.scale"),
     ("tiny-gemma4-moe", "blk.2.pre_ffw_norm_2.weight"),
     ("tiny-qwen35", "blk.0.ssm_a"), ("tiny-qwen35", "blk.4.ssm_dt.bias"),
-    ("tiny-qwen35", "blk.3.attn_q.weight"), ("tiny-qwen35moe", "blk.3.ffn_up_exps.weight"),
+    ("tiny-qwen35", "blk.3.attn_q.weight"), ("tiny-qwen35moe", "blk.2.ssm_beta.weight"),
+    ("tiny-qwen35moe", "blk.3.ffn_up_exps.weight"), ("tiny-qwen3next", "blk.1.attn_gate.weight"),
   ])
   func missingTensorsAreNamed(name: String, tensor: String) throws {
     let file = try GGUFFile(path: Fixture.path("\(name).gguf"))

@@ -41,10 +41,11 @@ package struct AttentionBlock: SelfAttention {
       query = try loader.projection(prefix + "attn_q", outputs: heads.queryWidth, inputs: width)
       (key, value) = (nil, nil)
     } else if isGated {
+      let rows = InterleavedRows(
+        heads: heads.count, counts: [heads.headDim, heads.headDim])
       let parts = try loader.interleavedProjections(
-        prefix + "attn_q", heads: configuration.headCount, headDim: configuration.headDim,
-        inputs: width)
-      (query, gate) = parts
+        prefix + "attn_q", rows, maps: [[0], [1]], inputs: width)
+      (query, gate) = (parts[0], parts[1])
       key = try loader.projection(prefix + "attn_k", outputs: heads.keyWidth, inputs: width)
       value = try loader.projection(prefix + "attn_v", outputs: heads.valueWidth, inputs: width)
     } else if loader.contains(prefix + "attn_qkv.weight") {

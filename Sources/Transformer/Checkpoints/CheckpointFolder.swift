@@ -37,6 +37,7 @@ package struct CheckpointFolder: Sendable {
     Qwen35MoECheckpoint.self,
     Qwen3Checkpoint.self,
     Qwen3MoECheckpoint.self,
+    Qwen3NextCheckpoint.self,
     SmolLM3Checkpoint.self,
   ]
 

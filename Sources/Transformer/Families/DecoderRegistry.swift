@@ -23,6 +23,7 @@ package enum DecoderRegistry {
       Qwen35.self,
       Qwen35MoE.self,
       Qwen3MoE.self,
+      Qwen3Next.self,
       SmolLM3.self,
     ]
   }

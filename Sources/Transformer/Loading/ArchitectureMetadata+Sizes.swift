@@ -9,7 +9,8 @@ extension ArchitectureMetadata {
     let layerCount: Int
   }
 
-  /// Reads the sizes; `attention.key_length` is optional, and so is `feed_forward_length` where all layers are mixtures.
+  /// Reads the sizes; `attention.key_length` is optional, and `feed_forward_length` where the width of
+  /// experts is there: a mixture without a dense layer may have no other (Qwen 3.5).
   /// - Parameter rotatesParts: Whether the family may rotate a part of each head only.
   func sizes(rotatesParts: Bool = false) throws(ModelError) -> Sizes {
     let width = try int("embedding_length")
@@ -35,8 +36,7 @@ extension ArchitectureMetadata {
     return Sizes(
       width: width, headCount: headCount,
       keyValueHeadCount: try optionalInt("attention.head_count_kv") ?? headCount,
-      headDim: headDim, feedForwardWidth: inner,
-      layerCount: layerCount)
+      headDim: headDim, feedForwardWidth: inner, layerCount: layerCount)
   }
 }
 

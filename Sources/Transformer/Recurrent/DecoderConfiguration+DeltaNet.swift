@@ -1,13 +1,46 @@
 extension DecoderConfiguration {
+  /// Every so many layers one is attention, where the file doesn't say.
+  private static let attentionInterval = 4
+
+  /// What Qwen 3.5, dense or not, and Qwen3-Next have in common: of every four layers three are gated delta nets,
+  /// which keep a state, and one is attention, whose heads are rotated in part and gated. Not validated yet.
+  /// - Parameter groupsHeads: See `DeltaNetShape`; what GGUF files of the family have.
+  init(
+    hybrid metadata: ArchitectureMetadata, vocabularySize: Int, groupsHeads: Bool = false
+  ) throws(ModelError) {
+    try self.init(
+      from: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves, rotatesParts: true)
+    // What guesses several tokens ahead stands behind the layers, and isn't run.
+    let guessing = try metadata.optionalInt("nextn_predict_layers") ?? 0
+    guard (0..<layers.count).contains(guessing) else {
+      throw .invalidValue(
+        key: "\(architecture).nextn_predict_layers", value: "\(guessing)",
+        expected: "fewer than block_count \(layers.count)")
+    }
+    layers.removeLast(guessing)
+    try readDeltaNet(metadata, groupsHeads: groupsHeads)
+  }
+
+  /// The same with many small experts, whose chosen weights are normalised to 1, and a shared one.
+  init(
+    hybridMixture metadata: ArchitectureMetadata, vocabularySize: Int, groupsHeads: Bool = false
+  ) throws(ModelError) {
+    try self.init(
+      hybrid: metadata, vocabularySize: vocabularySize, groupsHeads: groupsHeads)
+    mixture = try metadata.mixture(
+      expertWidth: feedForwardWidth / max(metadata.int("expert_used_count"), 1),
+      sharedWidth: feedForwardWidth, normalisesWeights: true)
+  }
+
   /// Reads the sizes of delta-net layers, and which layers those are.
-  mutating func readDeltaNet(
-    _ metadata: ArchitectureMetadata, attentionInterval standard: Int
+  private mutating func readDeltaNet(
+    _ metadata: ArchitectureMetadata, groupsHeads: Bool
   ) throws(ModelError) {
     var shape = DeltaNetShape(
       keyHeads: try metadata.int("ssm.group_count"),
       valueHeads: try metadata.int("ssm.time_step_rank"),
       headDim: try metadata.int("ssm.state_size"), taps: try metadata.int("ssm.conv_kernel"))
-    shape.groupsHeads = try metadata.optionalBool("ssm.groups_heads") ?? false
+    shape.groupsHeads = try metadata.optionalBool("ssm.groups_heads") ?? groupsHeads
     deltaNet = shape
     if let problem = shape.problem {
       throw .invalidValue(
@@ -20,7 +53,7 @@ extension DecoderConfiguration {
         expected: "\(shape.valueWidth), time_step_rank * state_size")
     }
     let listed = try metadata.recurrentLayers(count: layers.count)
-    let interval = try metadata.optionalInt("full_attention_interval") ?? standard
+    let interval = try metadata.optionalInt("full_attention_interval") ?? Self.attentionInterval
     guard interval > 0 else {
       throw .invalidValue(
         key: "\(architecture).full_attention_interval", value: "\(interval)",
@@ -42,13 +75,28 @@ extension DecoderConfiguration {
     return .init(layer: deltaNet, layerCount: count)
   }
 
-  /// The first half of a layer of a model that mixes delta nets and gated attention.
-  func hybridAttention(
-    _ index: Int, prefix: String, _ loader: WeightLoader
-  ) throws(ModelError) -> any SelfAttention {
-    guard let deltaNet, layers[index].isRecurrent else {
-      return try AttentionBlock.gated(index, prefix: prefix, self, loader)
+}
+
+extension DecoderLayer {
+  /// A layer of a model that mixes delta nets and gated attention, with experts where it has a mixture.
+  init(
+    hybrid index: Int, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) {
+    let prefix = "blk.\(index)."
+    let attention: any SelfAttention
+    if let deltaNet = configuration.deltaNet, configuration.layers[index].isRecurrent {
+      attention = try DeltaNetBlock(index, prefix: prefix, configuration, deltaNet, loader)
+    } else {
+      attention = try AttentionBlock.gated(index, prefix: prefix, configuration, loader)
     }
-    return try DeltaNetBlock(index, prefix: prefix, self, deltaNet, loader)
+    let feedForward: any FeedForward
+    if configuration.mixture == nil {
+      feedForward = try DenseFeedForward(index, prefix: prefix, configuration, loader)
+    } else {
+      feedForward = try MixtureFeedForward(index, prefix: prefix, configuration, loader)
+    }
+    try self.init(
+      prefix: prefix, attention: attention, feedForward: feedForward,
+      feedForwardNorm: "post_attention_norm", configuration, loader)
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Kernels
 
-/// A gated delta-net layer (Qwen 3.5): a short convolution over queries, keys and values, then the gated delta
+/// A gated delta-net layer (Qwen 3.5, Qwen3-Next): a short convolution over queries, keys and values, then the gated delta
 /// rule, whose state takes the place of cached keys and values, a norm a head and a gate.
 ///
 /// Source: Yang et al., arXiv 2412.06464; `Qwen3_5GatedDeltaNet` of transformers.
@@ -37,12 +37,8 @@ package struct DeltaNetBlock: SelfAttention {
     self.shape = shape
     epsilon = configuration.normEpsilon
     let width = configuration.width
-    mixed = try loader.projection(prefix + "attn_qkv", outputs: shape.channels, inputs: width)
-    gate = try loader.projection(prefix + "attn_gate", outputs: shape.valueWidth, inputs: width)
-    alpha = try loader.preciseMatrix(
-      prefix + "ssm_alpha.weight", outputs: shape.valueHeads, inputs: width)
-    beta = try loader.preciseMatrix(
-      prefix + "ssm_beta.weight", outputs: shape.valueHeads, inputs: width)
+    (mixed, gate) = try Self.mixedAndGate(prefix, shape, width: width, loader)
+    (alpha, beta) = try Self.alphaAndBeta(prefix, shape, width: width, loader)
     output = try loader.projection(prefix + "ssm_out", outputs: width, inputs: shape.valueWidth)
     rate = try loader.finiteVector(prefix + "ssm_a", count: shape.valueHeads)
     bias = try loader.finiteVector(prefix + "ssm_dt.bias", count: shape.valueHeads)
@@ -63,6 +59,44 @@ package struct DeltaNetBlock: SelfAttention {
     let headDim = Float(shape.headDim)
     keyScale.pointer.update(repeating: 1 / headDim.squareRoot(), count: shape.headDim)
     queryScale.pointer.update(repeating: 1 / headDim, count: shape.headDim)
+  }
+
+  /// The map to queries, keys and values, and that to the gate. Qwen3-Next has one tensor for both, in its
+  /// checkpoints and in GGUF files of its first months, where those of a key head are neighbours.
+  private static func mixedAndGate(
+    _ prefix: String, _ shape: DeltaNetShape, width: Int, _ loader: WeightLoader
+  ) throws(ModelError) -> (Projection, Projection) {
+    if loader.contains(prefix + "ssm_in.weight") {
+      let values = shape.valueWidth / shape.keyHeads
+      let rows = InterleavedRows(
+        heads: shape.keyHeads, counts: [shape.headDim, shape.headDim, values, values])
+      let parts = try loader.interleavedProjections(
+        prefix + "ssm_in", rows, maps: [[0, 1, 2], [3]], inputs: width)
+      return (parts[0], parts[1])
+    }
+    return (
+      try loader.projection(prefix + "attn_qkv", outputs: shape.channels, inputs: width),
+      try loader.projection(prefix + "attn_gate", outputs: shape.valueWidth, inputs: width)
+    )
+  }
+
+  /// The maps to alpha and beta; one tensor for both, betas first, in Qwen3-Next.
+  private static func alphaAndBeta(
+    _ prefix: String, _ shape: DeltaNetShape, width: Int, _ loader: WeightLoader
+  ) throws(ModelError) -> (WeightMatrix, WeightMatrix) {
+    let both = prefix + "ssm_ba.weight"
+    if loader.contains(both) {
+      let values = shape.valueHeads / shape.keyHeads
+      let parts = try loader.interleavedPreciseMatrices(
+        both, InterleavedRows(heads: shape.keyHeads, counts: [values, values]), inputs: width)
+      return (parts[1], parts[0])
+    }
+    return (
+      try loader.preciseMatrix(
+        prefix + "ssm_alpha.weight", outputs: shape.valueHeads, inputs: width),
+      try loader.preciseMatrix(
+        prefix + "ssm_beta.weight", outputs: shape.valueHeads, inputs: width)
+    )
   }
 
   package var byteCount: Int {

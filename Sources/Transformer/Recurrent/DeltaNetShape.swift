@@ -10,8 +10,8 @@ package struct DeltaNetShape: Sendable, Equatable {
   package var headDim: Int
   /// Tokens that the short convolution sees, the own one included.
   package var taps: Int
-  /// Whether value heads with the same keys are neighbours, as in checkpoints; in GGUF files they
-  /// are `keyHeads` apart.
+  /// Whether value heads with the same keys are neighbours, as in checkpoints and in Qwen3-Next's GGUF
+  /// files; in Qwen 3.5's they are `keyHeads` apart.
   package var groupsHeads = false
 
   package static let headLimit = 1 << 10

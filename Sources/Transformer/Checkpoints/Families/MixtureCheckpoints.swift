@@ -95,15 +95,17 @@ struct Qwen2MoECheckpoint: SeparateExpertsCheckpoint {
       try configuration.int("shared_expert_intermediate_size"))
     self.metadata = metadata
     expertCount = try configuration.expertCount()
-    names = try CheckpointNames(
-      configuration,
-      [
-        "ffn_gate_inp": "mlp.gate", "ffn_gate_inp_shexp": "mlp.shared_expert_gate",
-        "ffn_gate_shexp": "mlp.shared_expert.gate_proj",
-        "ffn_up_shexp": "mlp.shared_expert.up_proj",
-        "ffn_down_shexp": "mlp.shared_expert.down_proj",
-      ])
+    names = try CheckpointNames(configuration, CheckpointNames.sharedExpert)
   }
+}
+
+extension CheckpointNames {
+  /// Qwen's names of the gate, and of the expert that every token meets.
+  static let sharedExpert = [
+    "ffn_gate_inp": "mlp.gate", "ffn_gate_inp_shexp": "mlp.shared_expert_gate",
+    "ffn_gate_shexp": "mlp.shared_expert.gate_proj", "ffn_up_shexp": "mlp.shared_expert.up_proj",
+    "ffn_down_shexp": "mlp.shared_expert.down_proj",
+  ]
 }
 
 /// Qwen3-MoE.
@@ -171,11 +173,12 @@ struct GraniteMoECheckpoint: CheckpointFamily {
 
 extension CheckpointMetadata {
   /// What the families with softmax gates share.
-  fileprivate mutating func readMixture(
-    _ configuration: CheckpointConfiguration, normalises: Bool
+  /// - Parameter rotatesParts: Whether the family may rotate a part of each head only.
+  mutating func readMixture(
+    _ configuration: CheckpointConfiguration, normalises: Bool, rotatesParts: Bool = false
   ) throws(ModelFileError) {
     try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
-    try readRotary(configuration)
+    try readRotary(configuration, rotatesParts: rotatesParts)
     set("expert_count", try configuration.expertCount())
     set("expert_used_count", try configuration.int("num_experts_per_tok"))
     var width = try configuration.optionalInt("moe_intermediate_size")
@@ -187,13 +190,13 @@ extension CheckpointMetadata {
 
 extension CheckpointConfiguration {
   /// Routed experts. Families and versions of the library differ in what they call their number.
-  fileprivate func expertCount() throws(ModelFileError) -> Int {
+  func expertCount() throws(ModelFileError) -> Int {
     let key = contains("num_experts") ? "num_experts" : "num_local_experts"
     return try count(key, limit: DecoderConfiguration.Limit.expertCount)
   }
 
   /// Throws where some layers are dense (Qwen), which GGUF files can't say either.
-  fileprivate func refuseUnevenLayers() throws(ModelFileError) {
+  func refuseUnevenLayers() throws(ModelFileError) {
     if let step = try optionalInt("decoder_sparse_step"), step != 1 {
       throw unsupported("decoder_sparse_step")
     }

@@ -12,18 +12,13 @@ struct Qwen35Checkpoint: CheckpointFamily {
   let metadata: CheckpointMetadata
   private let names: CheckpointNames
 
-  /// What the family's classes have where a configuration leaves it out.
-  fileprivate static let standards: [String: ConfigurationValue] = [
-    "max_position_embeddings": .int(32_768), "rms_norm_eps": .double(1e-6), "head_dim": .int(256),
-    "partial_rotary_factor": .double(0.25), "full_attention_interval": .int(4),
-    "linear_conv_kernel_dim": .int(4), "linear_key_head_dim": .int(128),
-    "linear_value_head_dim": .int(128), "linear_num_key_heads": .int(16),
-    "linear_num_value_heads": .int(32),
-  ]
-
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
-    let configuration = configuration.filled(with: Self.standards)
-    metadata = try CheckpointMetadata(hybrid: Self.architecture, configuration)
+    let configuration = configuration.filled(with: CheckpointConfiguration.hybridStandards)
+    try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
+    var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
+    try metadata.readRotary(configuration, rotatesParts: true)
+    try metadata.readDeltaNet(configuration)
+    self.metadata = metadata
     names = try CheckpointNames(
       configuration, CheckpointNames.dense.merging(CheckpointNames.deltaNet) { $1 })
   }
@@ -35,68 +30,18 @@ struct Qwen35Checkpoint: CheckpointFamily {
   }
 }
 
-/// Qwen 3.5 with a mixture of experts, the part that reads text.
-struct Qwen35MoECheckpoint: CheckpointFamily {
-  static let modelTypes = ["qwen3_5_moe_text"]
-  static let architecture = Qwen35MoE.architecture
-
-  let metadata: CheckpointMetadata
-  private let names: CheckpointNames
-  private let expertCount: Int
-
-  private static let standards: [String: ConfigurationValue] = [
-    "moe_intermediate_size": .int(512), "shared_expert_intermediate_size": .int(512),
-    "num_experts_per_tok": .int(8), "num_experts": .int(256),
+extension CheckpointConfiguration {
+  /// What the classes of models with delta nets have where a configuration leaves it out.
+  static let hybridStandards: [String: ConfigurationValue] = [
+    "max_position_embeddings": .int(32_768), "rms_norm_eps": .double(1e-6), "head_dim": .int(256),
+    "partial_rotary_factor": .double(0.25), "full_attention_interval": .int(4),
+    "linear_conv_kernel_dim": .int(4), "linear_key_head_dim": .int(128),
+    "linear_value_head_dim": .int(128), "linear_num_key_heads": .int(16),
+    "linear_num_value_heads": .int(32),
   ]
-
-  init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
-    var configuration = configuration.filled(
-      with: Self.standards.merging(Qwen35Checkpoint.standards) { $1 })
-    let width = try configuration.int("moe_intermediate_size")
-    // There are no dense blocks.
-    configuration = configuration.filled(with: ["intermediate_size": .int(width)])
-    var metadata = try CheckpointMetadata(hybrid: Self.architecture, configuration)
-    expertCount = try configuration.count(
-      "num_experts", limit: DecoderConfiguration.Limit.expertCount)
-    metadata.set("expert_count", expertCount)
-    metadata.set("expert_used_count", try configuration.int("num_experts_per_tok"))
-    metadata.set("expert_feed_forward_length", width)
-    metadata.set(
-      "expert_shared_feed_forward_length",
-      try configuration.int("shared_expert_intermediate_size"))
-    self.metadata = metadata
-    names = try CheckpointNames(
-      configuration,
-      CheckpointNames.deltaNet.merging([
-        "ffn_gate_inp": "mlp.gate", "ffn_gate_inp_shexp": "mlp.shared_expert_gate",
-        "ffn_gate_shexp": "mlp.shared_expert.gate_proj",
-        "ffn_up_shexp": "mlp.shared_expert.up_proj",
-        "ffn_down_shexp": "mlp.shared_expert.down_proj",
-      ]) { $1 })
-  }
-
-  func tensor(
-    _ name: TensorName, in files: CheckpointFiles
-  ) throws(ModelFileError) -> TensorView? {
-    if let layer = name.layer, name.module.hasSuffix("_exps") {
-      return try files.experts(
-        name, prefix: "model.layers.\(layer).mlp.experts.", count: expertCount)
-    }
-    return try names.hybridTensor(name, in: files)
-  }
 }
 
 extension CheckpointMetadata {
-  /// What Qwen 3.5's checkpoints say alike.
-  fileprivate init(
-    hybrid architecture: String, _ configuration: CheckpointConfiguration
-  ) throws(ModelFileError) {
-    try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")
-    try self.init(architecture: architecture, configuration)
-    try readRotary(configuration, rotatesParts: true)
-    try readDeltaNet(configuration)
-  }
-
   /// The sizes of delta-net layers, and which layers those are.
   mutating func readDeltaNet(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     let width = try configuration.int("linear_value_head_dim")
@@ -132,7 +77,8 @@ extension CheckpointNames {
     "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
     "post_attention_norm": "post_attention_layernorm", "attn_qkv": "linear_attn.in_proj_qkv",
     "attn_gate": "linear_attn.in_proj_z", "ssm_alpha": "linear_attn.in_proj_a",
-    "ssm_beta": "linear_attn.in_proj_b", "ssm_conv1d": "linear_attn.conv1d",
+    "ssm_beta": "linear_attn.in_proj_b", "ssm_in": "linear_attn.in_proj_qkvz",
+    "ssm_ba": "linear_attn.in_proj_ba", "ssm_conv1d": "linear_attn.conv1d",
     "ssm_norm": "linear_attn.norm", "ssm_out": "linear_attn.out_proj",
   ]
 
