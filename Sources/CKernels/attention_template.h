@@ -263,15 +263,42 @@ typedef struct {
   const void *next;  // the same head's numbers in the page behind; NULL: there is none
 } TK(page);
 
+// What pages of bytes need stands apart, so that the loop over pages of floats stays as small as it was.
+
+static __attribute__((noinline)) void TK(score_byte_page)(const TK(task) *t,
+                                                          const TK(page) *page) {
+  const tk_byte_head head =
+      tk_byte_head_at(t->a->layout, t->span->pages[page->index], t->kv_head);
+  TK(score_bytes)(t->queries, t->q, t->a->layout.head_dim, t->units, &head, page->columns / 16,
+                  t->scores, page->fetches ? (const char *)head.values : NULL);
+}
+
+static __attribute__((noinline)) void TK(blend_byte_page)(const TK(task) *t,
+                                                          const TK(page) *page,
+                                                          const float *shrink, float *sums) {
+  const tk_kv_layout layout = t->a->layout;
+  const tk_byte_head head = tk_byte_head_at(layout, t->span->pages[page->index], t->kv_head);
+  const char *next = NULL;
+  if (page->next) {
+    const tk_byte_head behind = tk_byte_head_at(layout, page->next, t->kv_head);
+    for (int i = 0; i < 256; i += 64) __builtin_prefetch((const char *)behind.key_scales + i);
+    next = (const char *)behind.keys;
+  }
+  float units[TK_QUERIES];
+  for (int64_t i = 0; i < t->queries; i++)
+    units[i] = TK(round_weights)(t->scores + i * TK_PAGE_POSITIONS, (int)(page->columns / 16),
+                                 head.value_scales);
+  TK(blend_bytes)(t->queries, t->scores, page->filled, units, &head, layout.value_dim, shrink,
+                  sums, next);
+}
+
 /// The queries' scores of a page.
 TK_INLINE void TK(score_page)(const TK(task) *t, const TK(page) *page) {
   const tk_kv_layout layout = t->a->layout;
   const int64_t d = layout.head_dim, dv = layout.value_dim;
   const void *memory = t->span->pages[page->index];
   if (layout.type == TK_KV_BYTE) {
-    const tk_byte_head head = tk_byte_head_at(layout, memory, t->kv_head);
-    TK(score_bytes)(t->queries, t->q, d, t->units, &head, page->columns / 16, t->scores,
-                    page->fetches ? (const char *)head.values : NULL);
+    TK(score_byte_page)(t, page);
     return;
   }
   const bool half = layout.type == TK_KV_HALF;
@@ -291,18 +318,7 @@ TK_INLINE void TK(blend_page)(const TK(task) *t, const TK(page) *page, const flo
   const int64_t d = layout.head_dim, dv = layout.value_dim;
   const void *memory = t->span->pages[page->index];
   if (layout.type == TK_KV_BYTE) {
-    const tk_byte_head head = tk_byte_head_at(layout, memory, t->kv_head);
-    const char *next = NULL;
-    if (page->next) {
-      const tk_byte_head behind = tk_byte_head_at(layout, page->next, t->kv_head);
-      for (int i = 0; i < 256; i += 64) __builtin_prefetch((const char *)behind.key_scales + i);
-      next = (const char *)behind.keys;
-    }
-    float units[TK_QUERIES];
-    for (int64_t i = 0; i < t->queries; i++)
-      units[i] = TK(round_weights)(t->scores + i * TK_PAGE_POSITIONS, (int)(page->columns / 16),
-                                   head.value_scales);
-    TK(blend_bytes)(t->queries, t->scores, page->filled, units, &head, dv, shrink, sums, next);
+    TK(blend_byte_page)(t, page, shrink, sums);
     return;
   }
   const bool half = layout.type == TK_KV_HALF;
