@@ -73,9 +73,7 @@ final class DraftModel {
     vocabularySize = proving.configuration.vocabularySize
     relativeSize = Double(decoder.weightBytes) / Double(max(1, proving.weightBytes))
     self.pricing = pricing
-    prefixes = PrefixTree(
-      blockLimit: min(
-        prefixCacheBytes / decoder.pagePool.bytesPerBlock, decoder.pagePool.blockLimit / 2))
+    prefixes = SnapshotPlan.tree(for: decoder, bytes: prefixCacheBytes)
     choices = .allocate(capacity: sequenceLimit)
     choices.initialize(repeating: Choice())
   }
@@ -239,7 +237,7 @@ final class DraftModel {
     } catch {
       return false
     }
-    let seconds = MonotonicClock.milliseconds(from: start, to: MonotonicClock.nanoseconds()) / 1000
+    let seconds = MonotonicClock.seconds(since: start)
     if count <= Self.guessingRows {
       guessingTimes.note(rows: count, seconds: seconds)
     } else {

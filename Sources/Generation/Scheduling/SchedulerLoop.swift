@@ -198,9 +198,7 @@ final class SchedulerLoop {
     }
     statistics.steps += 1
     if let draftModel, onlyAnswers, rows <= Self.provedRows {
-      let end = MonotonicClock.nanoseconds()
-      draftModel.noteProving(
-        rows: rows, seconds: MonotonicClock.milliseconds(from: now, to: end) / 1000)
+      draftModel.noteProving(rows: rows, seconds: MonotonicClock.seconds(since: now))
     }
     for (index, choice) in chosen.enumerated() {
       guard let gates = decoder.gateStatistics(segment: index) else { continue }

@@ -117,12 +117,7 @@ package final class LocalExpertLoader: Sendable {
     let source = try ModelSource(manifest)
     let tokenizer = try source.tokenizer()
     let layout = try ChatLayout.of(manifest, source: source).thinking(as: manifest)
-    var decoderOptions = DecoderOptions(precision: options.precision)
-    decoderOptions.contextLength = manifest.card.contextLength
-    decoderOptions.keyValueLimitBytes = options.keyValueBytes
-    decoderOptions.keyValueType = keyValueType(of: manifest)
-    decoderOptions.gate = manifest.gating?.gate
-    decoderOptions.feedForwardSlices = manifest.gating?.slices
+    var decoderOptions = decoderOptions(of: manifest, contextLength: manifest.card.contextLength)
     let marked = Set(
       (0..<Int32(clamping: tokenizer.vocabularyCount)).lazy.filter(tokenizer.isSpecial))
     // None: the files don't say which tokens are control tokens, and a gate that asks is refused.
@@ -141,9 +136,20 @@ package final class LocalExpertLoader: Sendable {
     return model
   }
 
-  /// Nil for what goes with the precision: a card's f16 takes the configuration's int8 back.
-  private func keyValueType(of manifest: ExpertManifest) -> KVLayout.ElementType? {
-    (manifest.keyValueType ?? options.keyValueType) == .int8 ? .int8 : nil
+  /// How the model of an expert that stands alone is run, by its card and the configuration.
+  private func decoderOptions(
+    of manifest: ExpertManifest, contextLength: Int?
+  ) -> DecoderOptions {
+    var decoderOptions = DecoderOptions(precision: options.precision)
+    decoderOptions.contextLength = contextLength
+    decoderOptions.keyValueLimitBytes = options.keyValueBytes
+    // Else nil, for what goes with the precision: a card's f16 takes the configuration's int8 back.
+    if (manifest.keyValueType ?? options.keyValueType) == .int8 {
+      decoderOptions.keyValueType = .int8
+    }
+    decoderOptions.gate = manifest.gating?.gate
+    decoderOptions.feedForwardSlices = manifest.gating?.slices
+    return decoderOptions
   }
 
   /// The model that guesses ahead for an expert's, with memory of its own; nil where its card names none, and where
@@ -172,13 +178,8 @@ package final class LocalExpertLoader: Sendable {
     if let problem = VocabularyMatch.problem(try source.tokenizer(), beside: tokenizer) {
       throw unloadable("its draft '\(id)' has another vocabulary: \(problem)")
     }
-    var decoderOptions = DecoderOptions(precision: options.precision)
-    decoderOptions.contextLength = decoder.contextLength
-    decoderOptions.keyValueLimitBytes = options.keyValueBytes
-    decoderOptions.keyValueType = keyValueType(of: folder)
-    decoderOptions.gate = folder.gating?.gate
-    decoderOptions.feedForwardSlices = folder.gating?.slices
-    let draft = try source.decoder(pool: pool, options: decoderOptions)
+    let draft = try source.decoder(
+      pool: pool, options: decoderOptions(of: folder, contextLength: decoder.contextLength))
     guard !draft.isRecurrent else {
       throw unloadable(
         "its draft '\(id)' has layers that keep a state, which can't be taken back where a guess was wrong"
