@@ -247,8 +247,6 @@ package final class LocalExpert: Expert {
     ).lossBitsPerByte
   }
 
-  /// Takes no more requests. The model ends with the last expert that it serves; until then,
-  /// answers of this one that are running go on to their end.
   package var isWorking: Bool {
     let statistics = scheduler.statistics
     return statistics.running + statistics.waiting > 0
@@ -260,6 +258,8 @@ package final class LocalExpert: Expert {
 
   package var residentBytes: Int { model.residentBytes }
 
+  /// Takes no more requests. The model ends with the last expert that it serves; until then,
+  /// answers of this one that are running go on to their end.
   package func shutDown(finishing: Bool) async {
     guard !isShutDown.exchange(true, ordering: .relaxed), model.leave() else { return }
     await scheduler.shutDown(finishing: finishing)
