@@ -142,6 +142,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var latent: LatentShape?
   /// The sizes of delta-net layers, where the model has them.
   package var deltaNet: DeltaNetShape?
+  /// The sizes of gated short convolutions, where the model has them.
+  package var shortConvolution: ShortConvolutionShape?
   package var activation: Activation
   /// Factor on query times key.
   package var attentionScale: Float

@@ -13,8 +13,10 @@ import Transformer
     return phrase + phrase + phrase.prefix(7)
   }
 
-  private func answerAlone(_ prompt: [Int32], maxTokens: Int) async throws -> String {
-    let scheduler = Fixture.scheduler(try Fixture.decoder(Self.name)) {
+  private func answerAlone(
+    _ prompt: [Int32], maxTokens: Int, of name: String = name
+  ) async throws -> String {
+    let scheduler = Fixture.scheduler(try Fixture.decoder(name)) {
       $0.draftTokens = 0
       $0.prefixCacheBytes = 0
     }
@@ -24,12 +26,13 @@ import Transformer
   }
 
   /// The same beginning again and again, with guesses allowed, as a conversation has it.
-  @Test func earlierTextsAndGuessesChangeNoAnswer() async throws {
-    let scheduler = Fixture.scheduler(try Fixture.decoder(Self.name))
+  @Test(arguments: [name, "tiny-lfm2"])
+  func earlierTextsAndGuessesChangeNoAnswer(name: String) async throws {
+    let scheduler = Fixture.scheduler(try Fixture.decoder(name))
     for seed in 0..<2 {
       var prompt = Self.prompt(seed: seed)
       for _ in 0..<3 {
-        let expected = try await answerAlone(prompt, maxTokens: 20)
+        let expected = try await answerAlone(prompt, maxTokens: 20, of: name)
         let answer = try await scheduler.answer(prompt, maxTokens: 20)
         #expect(answer.text == expected)
         #expect(answer.summary?.draftedTokens == 0)

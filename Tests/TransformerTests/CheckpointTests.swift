@@ -46,6 +46,30 @@ import Transformer
     }
   }
 
+  /// Configurations as they are published, without what the library's classes fill in or call otherwise.
+  @Test(arguments: [
+    (
+      "lfm2", "intermediate_size layer_types rope_parameters max_position_embeddings norm_eps",
+      #"{"block_ff_dim": 70, "full_attn_idxs": [2, 4], "rope_theta": 1000000.0, "conv_dim": 32}"#
+    )
+  ])
+  func publishedConfigurations(name: String, without: String, with more: String) throws {
+    let copy = try CheckpointCopy(of: name)
+    var configuration = try #require(
+      JSONSerialization.jsonObject(with: copy.read("config.json")) as? [String: Any])
+    for key in without.split(separator: " ") { configuration[String(key)] = nil }
+    configuration.merge(
+      try #require(JSONSerialization.jsonObject(with: Data(more.utf8)) as? [String: Any])
+    ) { $1 }
+    try copy.write(JSONSerialization.data(withJSONObject: configuration), to: "config.json")
+    let golden = try Fixture.json("tiny-\(name)", as: Fixture.Decoding.self)
+    let logits = try Self.decoder(copy.path).allLogits(golden.tokens, chunk: 512)
+    let expected = try #require(golden.logits)
+    for (row, expectedRow) in zip(logits, expected) {
+      #expect(row.largestDifference(to: expectedRow) < 1e-3)
+    }
+  }
+
   /// A model that sees too: its text part, under the names of today and of before.
   @Test(arguments: ["model.language_model.", "language_model.model."])
   func textPartOfMore(prefix: String) throws {

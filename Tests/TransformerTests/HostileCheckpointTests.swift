@@ -66,6 +66,8 @@ import Transformer
     ("deepseek3", "experts.3.up_proj", "experts.9.up_proj"),
     ("granitemoe", "\"shape\":[4,96,32]", "\"shape\":[96,4,32]"),
     ("mixtral", "experts.1.w3", "experts.7.w3"),
+    ("lfm2", "\"shape\":[32,1,3]", "\"shape\":[1,3,32]"),
+    ("lfm2", "model.embedding_norm", "model.embedding_nurm"),
   ])
   func headersThatLie(name: String, original: String, changed: String) throws {
     let copy = try CheckpointCopy(of: name)

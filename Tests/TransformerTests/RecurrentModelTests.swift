@@ -5,31 +5,36 @@ import Transformer
 
 /// What a sequence of a model keeps whose layers have a state.
 @Suite struct RecurrentModelTests {
-  private static let name = "tiny-qwen35"
+  static let names = ["tiny-qwen35", "tiny-lfm2"]
 
-  private func golden() throws -> Fixture.Decoding {
-    try Fixture.json(Self.name, as: Fixture.Decoding.self)
+  private func golden(_ name: String) throws -> Fixture.Decoding {
+    try Fixture.json(name, as: Fixture.Decoding.self)
   }
 
-  private func decoder(limitBytes: Int? = nil) throws -> Decoder {
-    try Self.decoder(limitBytes: limitBytes)
+  private func decoder(_ name: String, limitBytes: Int? = nil) throws -> Decoder {
+    try Self.decoder(name, limitBytes: limitBytes)
   }
 
-  static func decoder(limitBytes: Int? = nil) throws -> Decoder {
+  static func decoder(_ name: String = "tiny-qwen35", limitBytes: Int? = nil) throws -> Decoder {
     try Fixture.decoder(Fixture.path("\(name).gguf")) {
       if let limitBytes { $0.keyValueLimitBytes = limitBytes }
     }
   }
 
   /// Blocks have pages for the layers with attention only; the state is charged once a sequence.
-  @Test func memoryIsCounted() throws {
-    let golden = try golden()
-    let decoder = try decoder()
+  @Test(arguments: [
+    // Four layers of 6 states of 16 by 16, and 3 inputs of 2 * 32 + 96 channels.
+    ("tiny-qwen35", attending: 1, floats: 4 * (6 * 16 * 16 + 3 * (2 * 32 + 96))),
+    // Three layers of 2 inputs of 32 channels.
+    ("tiny-lfm2", attending: 2, floats: 3 * 2 * 32),
+  ])
+  func memoryIsCounted(name: String, attending: Int, floats: Int) throws {
+    let golden = try golden(name)
+    let decoder = try decoder(name)
     let pool = decoder.pagePool
     #expect(pool.layout.layers.count == 5)
-    #expect(pool.bytesPerBlock == (pool.layout.layers[3].bytesPerPage + 63) / 64 * 64)
-    // Four layers of 6 states of 16 by 16, and 3 inputs of 2 * 32 + 96 channels.
-    #expect(pool.bytesPerSequence == 4 * 4 * (6 * 16 * 16 + 3 * (2 * 32 + 96)))
+    #expect(pool.bytesPerBlock == attending * ((pool.layout.layers[4].bytesPerPage + 63) / 64 * 64))
+    #expect(pool.bytesPerSequence == 4 * floats)
     let cache = decoder.makeCache()
     #expect(pool.usedBytes == 0)
     #expect(cache.missingBytes(forPositions: 70) == 2 * pool.bytesPerBlock + pool.bytesPerSequence)
@@ -49,9 +54,9 @@ import Transformer
   }
 
   /// A state can't be cut back: the sequence begins again, and says so.
-  @Test func cutBackIsBegunAgain() throws {
-    let golden = try golden()
-    let decoder = try decoder()
+  @Test(arguments: names) func cutBackIsBegunAgain(name: String) throws {
+    let golden = try golden(name)
+    let decoder = try decoder(name)
     let expected = try decoder.allLogits(golden.tokens, chunk: 512)
     let cache = decoder.makeCache()
     _ = try decoder.allLogits(Array(golden.tokens.reversed()), chunk: 512, cache: cache)
@@ -61,9 +66,9 @@ import Transformer
   }
 
   /// Keys and values without the state are refused, never taken for a sequence's beginning.
-  @Test func beginningsWithoutAStateAreNotTakenOver() throws {
-    let golden = try golden()
-    let decoder = try decoder()
+  @Test(arguments: names) func beginningsWithoutAStateAreNotTakenOver(name: String) throws {
+    let golden = try golden(name)
+    let decoder = try decoder(name)
     let first = decoder.makeCache()
     _ = try decoder.allLogits(golden.tokens, chunk: 512, cache: first)
     #expect(first.sharedPrefix(upTo: 80).count == 0)
@@ -74,9 +79,9 @@ import Transformer
   }
 
   /// With the state of just then they are: the rest of the text gives the logits that it gives in one.
-  @Test func beginningsWithASnapshotAreGoneOnWith() throws {
-    let golden = try golden()
-    let decoder = try decoder()
+  @Test(arguments: names) func beginningsWithASnapshotAreGoneOnWith(name: String) throws {
+    let golden = try golden(name)
+    let decoder = try decoder(name)
     let expected = try decoder.allLogits(golden.tokens, chunk: 512)
     let place = KVLayout.positions
     let first = decoder.makeCache()
@@ -100,8 +105,8 @@ import Transformer
     }
   }
 
-  @Test func snapshotsTakeMemory() throws {
-    let decoder = try decoder()
+  @Test(arguments: names) func snapshotsTakeMemory(name: String) throws {
+    let decoder = try decoder(name)
     let pool = decoder.pagePool
     do {
       let cache = decoder.makeCache()
@@ -114,9 +119,9 @@ import Transformer
     #expect(pool.usedBytes == 0)
   }
 
-  @Test func memoryThatIsNotThereIsRefused() throws {
-    let bytes = try decoder().pagePool.bytesPerSequence
-    let decoder = try decoder(limitBytes: bytes)
+  @Test(arguments: names) func memoryThatIsNotThereIsRefused(name: String) throws {
+    let bytes = try decoder(name).pagePool.bytesPerSequence
+    let decoder = try decoder(name, limitBytes: bytes)
     let cache = decoder.makeCache()
     #expect(throws: ModelError.keyValueMemoryExhausted(limitBytes: bytes)) {
       try cache.reserve(positions: 1)

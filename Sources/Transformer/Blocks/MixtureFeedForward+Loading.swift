@@ -77,6 +77,18 @@ extension MixtureFeedForward {
   }
 }
 
+extension DecoderConfiguration {
+  /// A layer's second half, where it is dense or a mixture as the configuration says.
+  func feedForward(
+    _ layer: Int, prefix: String, _ loader: WeightLoader
+  ) throws(ModelError) -> any FeedForward {
+    if let mixture, layer >= mixture.leadingDenseLayers {
+      return try MixtureFeedForward(layer, prefix: prefix, self, loader)
+    }
+    return try DenseFeedForward(layer, prefix: prefix, self, loader)
+  }
+}
+
 extension DecoderConfiguration.Activation {
   /// The kernels' name for it.
   var function: ActivationFunction {

@@ -188,6 +188,12 @@ extension CheckpointFiles {
       map: map)
   }
 
+  /// The weights of a convolution of each channel by itself, as floats. // (channels, 1, taps) to (channels, taps)
+  func convolution(_ name: String) throws(ModelFileError) -> TensorView? {
+    guard let view = try tensor(named: name) else { return nil }
+    return try changed(name, shape: view.info.shape.filter { $0 != 1 })
+  }
+
   /// MXFP4 experts as gpt-oss's checkpoints have them, in GGUF's blocks; of each expert's rows
   /// every `step`th from `first` on.
   ///

@@ -25,6 +25,7 @@ package struct CheckpointFolder: Sendable {
     Gemma4Checkpoint.self,
     GraniteCheckpoint.self,
     GraniteMoECheckpoint.self,
+    LFM2Checkpoint.self,
     LlamaCheckpoint.self,
     Mistral3Checkpoint.self,
     MixtralCheckpoint.self,

@@ -44,7 +44,7 @@ package final class CheckpointTensors: TensorSource {
 struct TensorName {
   /// nil for a tensor of no layer.
   let layer: Int?
-  /// `attn_q`, `output_norm`.
+  /// `attn_q`, `output_norm`, `shortconv.conv`.
   let module: String
   /// `weight`, `bias`; empty where the name has none (`blk.3.ssm_a`).
   let kind: String
@@ -58,8 +58,8 @@ struct TensorName {
     } else {
       layer = nil
     }
-    guard parts.count == 2 || (parts.count == 1 && layer != nil) else { return nil }
-    module = parts[0]
-    kind = parts.count == 2 ? parts[1] : ""
+    guard parts.count >= 2 || (parts.count == 1 && layer != nil) else { return nil }
+    kind = parts.count >= 2 ? parts.removeLast() : ""
+    module = parts.joined(separator: ".")
   }
 }

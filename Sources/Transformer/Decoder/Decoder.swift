@@ -101,7 +101,7 @@ package final class Decoder: @unchecked Sendable {
     adapterTarget = AdapterTarget(
       configuration: configuration, precision: options.precision, layers: layers,
       marksTokens: options.markedTokens != nil)
-    let finalNorm = try loader.vector("output_norm.weight", count: width)
+    let finalNorm = try loader.vector(family.outputNorm + ".weight", count: width)
     // Logits are linear in the final norm, so that a factor on them costs nothing there.
     VectorOperations.scale(finalNorm.pointer, by: configuration.logitScale, count: width)
     let headMatrix =

@@ -37,7 +37,9 @@ package final class DecoderPass: @unchecked Sendable {
   let latent: LatentBuffers?
   /// What only delta-net layers, and the gated attention between them, need; nil elsewhere.
   let deltaNet: DeltaNetBuffers?
-  /// What delta-net layers keep of each segment's sequence; empty for other models.
+  /// What only gated short convolutions need; nil elsewhere.
+  let shortConvolution: ShortConvolutionBuffers?
+  /// What layers keep of each segment's sequence instead of keys and values; empty for models without such.
   private var recurrentStates: [RecurrentState] = []
   let gate: FloatBuffer
   let up: FloatBuffer
@@ -112,6 +114,9 @@ package final class DecoderPass: @unchecked Sendable {
     }
     deltaNet = try configuration.deltaNet.map { shape throws(KernelError) in
       try DeltaNetBuffers(shape, configuration, precision: precision, rows: rows)
+    }
+    shortConvolution = try configuration.shortConvolution.map { shape throws(KernelError) in
+      try ShortConvolutionBuffers(shape, precision: precision, rows: rows)
     }
     gate = try FloatBuffer(rows: rows, width: inner)
     up = try FloatBuffer(rows: rows, width: inner)
@@ -252,7 +257,7 @@ package final class DecoderPass: @unchecked Sendable {
     return (span.pointee.firstRow, span.pointee.rowCount)
   }
 
-  /// What delta-net layers keep of a segment's sequence.
+  /// What layers keep of a segment's sequence instead of keys and values.
   func recurrentState(segment: Int) -> RecurrentState { recurrentStates[segment] }
 
   func place(row: Int, layer: Int) -> Place {

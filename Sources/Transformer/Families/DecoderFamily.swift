@@ -6,6 +6,8 @@ import ModelFiles
 package protocol DecoderFamily {
   /// The value of `general.architecture`.
   static var architecture: String { get }
+  /// GGUF's name of the norm behind the last layer; `output_norm`, where the family does not say otherwise.
+  static var outputNorm: String { get }
 
   /// The sizes and choices that the metadata state.
   /// - Parameter vocabularySize: Rows of the token embedding, which is the only reliable source.
@@ -20,6 +22,8 @@ package protocol DecoderFamily {
 }
 
 extension DecoderFamily {
+  package static var outputNorm: String { "output_norm" }
+
   package static func layer(
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {

@@ -12,6 +12,7 @@ package enum DecoderRegistry {
       Gemma4.self,
       Granite.self,
       GraniteMoE.self,
+      LFM2.self,
       Llama.self,
       Mistral3.self,
       OLMo2.self,

@@ -45,7 +45,7 @@ package enum Llama: DecoderFamily {
     let prefix = "blk.\(index)."
     return try DecoderLayer(
       prefix: prefix, attention: try AttentionBlock(index, prefix: prefix, configuration, loader),
-      feedForward: try feedForward(index, prefix: prefix, configuration, loader), configuration,
+      feedForward: try configuration.feedForward(index, prefix: prefix, loader), configuration,
       loader)
   }
 }

@@ -10,14 +10,4 @@ extension Llama {
     return try metadata.mixture(
       expertWidth: configuration.feedForwardWidth, normalisesWeights: true)
   }
-
-  static func feedForward(
-    _ index: Int, prefix: String, _ configuration: DecoderConfiguration, _ loader: WeightLoader
-  ) throws(ModelError) -> any FeedForward {
-    guard configuration.mixture != nil else {
-      return try DenseFeedForward(index, prefix: prefix, configuration, loader)
-    }
-    return try MixtureFeedForward(
-      index, prefix: prefix, configuration, loader)
-  }
 }

@@ -11,19 +11,18 @@ extension ArchitectureMetadata {
 
   /// Reads the sizes; `attention.key_length` is optional, and `feed_forward_length` where the width of
   /// experts is there: a mixture without a dense layer may have no other (Qwen 3.5).
-  /// - Parameter rotatesParts: Whether the family may rotate a part of each head only.
-  func sizes(rotatesParts: Bool = false) throws(ModelError) -> Sizes {
+  /// - Parameters:
+  ///   - rotatesParts: Whether the family may rotate a part of each head only.
+  ///   - keyValueHeadCount: Heads of keys, where the family has read them; nil for the file's number.
+  func sizes(
+    rotatesParts: Bool = false, keyValueHeadCount: Int? = nil
+  ) throws(ModelError) -> Sizes {
     let width = try int("embedding_length")
     let headCount = try int("attention.head_count")
-    let layerCount = try int("block_count")
+    let layerCount = try layerCount()
     guard headCount > 0 else {
       throw .invalidValue(
         key: "\(architecture).attention.head_count", value: "\(headCount)", expected: "1 or more")
-    }
-    guard (1...DecoderConfiguration.Limit.layerCount).contains(layerCount) else {
-      throw .invalidValue(
-        key: "\(architecture).block_count", value: "\(layerCount)",
-        expected: "1 to \(DecoderConfiguration.Limit.layerCount)")
     }
     let headDim = try optionalInt("attention.key_length") ?? width / headCount
     if let valueDim = try optionalInt("attention.value_length"), valueDim != headDim {
@@ -33,22 +32,39 @@ extension ArchitectureMetadata {
     var inner = try optionalInt("feed_forward_length")
     if inner == nil { inner = try optionalInt("expert_feed_forward_length") }
     guard let inner else { throw .missingKey("\(architecture).feed_forward_length") }
+    var keyValueHeadCount = keyValueHeadCount
+    if keyValueHeadCount == nil {
+      keyValueHeadCount = try optionalInt("attention.head_count_kv")
+    }
     return Sizes(
-      width: width, headCount: headCount,
-      keyValueHeadCount: try optionalInt("attention.head_count_kv") ?? headCount,
+      width: width, headCount: headCount, keyValueHeadCount: keyValueHeadCount ?? headCount,
       headDim: headDim, feedForwardWidth: inner, layerCount: layerCount)
+  }
+
+  /// The number of layers, as many as can be run.
+  func layerCount() throws(ModelError) -> Int {
+    let count = try int("block_count")
+    guard (1...DecoderConfiguration.Limit.layerCount).contains(count) else {
+      throw .invalidValue(
+        key: "\(architecture).block_count", value: "\(count)",
+        expected: "1 to \(DecoderConfiguration.Limit.layerCount)")
+    }
+    return count
   }
 }
 
 extension DecoderConfiguration {
   /// A configuration of a family that is Llama's but for what the caller changes afterwards:
   /// pre-norm, rotary positions, a SiLU gate. Not validated yet.
-  /// - Parameter rotatesParts: Whether the family may rotate the first numbers of each head only.
+  /// - Parameters:
+  ///   - rotatesParts: Whether the family may rotate the first numbers of each head only.
+  ///   - keyValueHeadCount: Heads of keys, where the family has read them; nil for the file's number.
   init(
     from metadata: ArchitectureMetadata, vocabularySize: Int, rotaryStyle: RotaryStyle,
-    rotatesParts: Bool = false
+    rotatesParts: Bool = false, keyValueHeadCount: Int? = nil
   ) throws(ModelError) {
-    let sizes = try metadata.sizes(rotatesParts: rotatesParts)
+    let sizes = try metadata.sizes(
+      rotatesParts: rotatesParts, keyValueHeadCount: keyValueHeadCount)
     self.init(
       architecture: metadata.architecture,
       vocabularySize: vocabularySize,
@@ -71,6 +87,17 @@ extension DecoderConfiguration {
       rotatedDim = rotated
     }
     try metadata.readRotaryScaling(into: &self, truncates: true)
+  }
+
+  /// Leaves out what guesses several tokens ahead: it stands behind the layers, and isn't run.
+  mutating func dropGuessingLayers(_ metadata: ArchitectureMetadata) throws(ModelError) {
+    let guessing = try metadata.optionalInt("nextn_predict_layers") ?? 0
+    guard (0..<layers.count).contains(guessing) else {
+      throw .invalidValue(
+        key: "\(architecture).nextn_predict_layers", value: "\(guessing)",
+        expected: "fewer than block_count \(layers.count)")
+    }
+    layers.removeLast(guessing)
   }
 
   /// Lets some layers see a window only, where the file has one.

@@ -10,14 +10,7 @@ extension DecoderConfiguration {
   ) throws(ModelError) {
     try self.init(
       from: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves, rotatesParts: true)
-    // What guesses several tokens ahead stands behind the layers, and isn't run.
-    let guessing = try metadata.optionalInt("nextn_predict_layers") ?? 0
-    guard (0..<layers.count).contains(guessing) else {
-      throw .invalidValue(
-        key: "\(architecture).nextn_predict_layers", value: "\(guessing)",
-        expected: "fewer than block_count \(layers.count)")
-    }
-    layers.removeLast(guessing)
+    try dropGuessingLayers(metadata)
     try readDeltaNet(metadata, groupsHeads: groupsHeads)
   }
 
@@ -67,14 +60,6 @@ extension DecoderConfiguration {
         key: "\(architecture).full_attention_interval", value: "no layer with attention")
     }
   }
-
-  /// What a sequence keeps beside keys and values; nil for models without such layers.
-  var recurrentState: RecurrentState.Shape? {
-    let count = layers.count { $0.isRecurrent }
-    guard let deltaNet, count > 0 else { return nil }
-    return .init(layer: deltaNet, layerCount: count)
-  }
-
 }
 
 extension DecoderLayer {
@@ -89,14 +74,9 @@ extension DecoderLayer {
     } else {
       attention = try AttentionBlock.gated(index, prefix: prefix, configuration, loader)
     }
-    let feedForward: any FeedForward
-    if configuration.mixture == nil {
-      feedForward = try DenseFeedForward(index, prefix: prefix, configuration, loader)
-    } else {
-      feedForward = try MixtureFeedForward(index, prefix: prefix, configuration, loader)
-    }
     try self.init(
-      prefix: prefix, attention: attention, feedForward: feedForward,
+      prefix: prefix, attention: attention,
+      feedForward: configuration.feedForward(index, prefix: prefix, loader),
       feedForwardNorm: "post_attention_norm", configuration, loader)
   }
 }

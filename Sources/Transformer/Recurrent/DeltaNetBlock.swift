@@ -44,16 +44,12 @@ package struct DeltaNetBlock: SelfAttention {
     bias = try loader.finiteVector(prefix + "ssm_dt.bias", count: shape.valueHeads)
     norm = try loader.vector(prefix + "ssm_norm.weight", count: shape.headDim)
     let name = prefix + "ssm_conv1d.weight"
-    let columns = try loader.floatMatrix(name, rows: shape.channels, width: shape.taps)
+    taps = try loader.taps(name, channels: shape.channels, taps: shape.taps)
     do {
-      taps = try FloatBuffer(rows: shape.taps, width: shape.channels)
       queryScale = try FloatBuffer(rows: 1, width: shape.headDim)
       keyScale = try FloatBuffer(rows: 1, width: shape.headDim)
     } catch {
       throw .unreadableTensor(name, reason: "\(error)")
-    }
-    for channel in 0..<shape.channels {
-      for tap in 0..<shape.taps { taps[tap, channel] = columns[channel, tap] }
     }
     // An RMS norm makes a row as long as the root of its width.
     let headDim = Float(shape.headDim)

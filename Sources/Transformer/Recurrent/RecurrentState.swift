@@ -1,6 +1,7 @@
 import Kernels
 
-/// What the delta-net layers keep of one sequence: the heads' states, and the last inputs of the convolution.
+/// What layers without keys and values keep of one sequence: heads' states (delta nets), and the last inputs of their
+/// convolutions.
 ///
 /// It holds what came of all `count` tokens and can't be cut back to fewer; a copy of an earlier one can be gone on
 /// with instead (`RecurrentSnapshot`).
@@ -9,44 +10,40 @@ final class RecurrentState: @unchecked Sendable {
 
   /// What a sequence of a model keeps, whatever its length.
   struct Shape: Sendable, Equatable {
-    let layer: DeltaNetShape
     /// Layers that keep a state.
     let layerCount: Int
+    /// Floats of a layer's states; 0 where there are none.
+    let stateCount: Int
+    /// Floats of the inputs that a layer's convolution will see again; 0 where it sees one token only.
+    let historyCount: Int
 
-    var byteCount: Int { 4 * layerCount * (layer.stateCount + layer.historyCount) }
+    var byteCount: Int { 4 * layerCount * (stateCount + historyCount) }
   }
 
   /// Tokens that were taken in.
   private(set) var count = 0
   private let shape: Shape
-  private let states: FloatBuffer
-  /// nil where the convolution sees one token only.
-  private let histories: FloatBuffer?
+  /// A layer's states, then its history. // (layers, stateCount + historyCount)
+  private let layers: FloatBuffer
 
   init(_ shape: Shape) throws(KernelError) {
     self.shape = shape
-    states = try FloatBuffer(rows: shape.layerCount, width: shape.layer.stateCount)
-    histories =
-      shape.layer.historyCount == 0
-      ? nil : try FloatBuffer(rows: shape.layerCount, width: shape.layer.historyCount)
+    layers = try FloatBuffer(rows: shape.layerCount, width: shape.stateCount + shape.historyCount)
   }
 
   /// The same state, in memory of its own.
   convenience init(copying other: RecurrentState) throws(KernelError) {
     try self.init(other.shape)
     count = other.count
-    states.pointer.update(from: other.states.pointer, count: states.count)
-    if let histories, let source = other.histories {
-      histories.pointer.update(from: source.pointer, count: histories.count)
-    }
+    layers.pointer.update(from: other.layers.pointer, count: layers.count)
   }
 
-  /// A layer's states. // (valueHeads, tiles, headDim, tileWidth)
-  func states(_ index: Int) -> UnsafeMutablePointer<Float> { states.row(index) }
+  /// A layer's states. // delta nets: (valueHeads, tiles, headDim, tileWidth)
+  func states(_ index: Int) -> UnsafeMutablePointer<Float> { layers.row(index) }
 
   /// The inputs before the next one, the oldest first. // (taps - 1, channels)
   func history(_ index: Int) -> UnsafeMutablePointer<Float> {
-    histories?.row(index) ?? states.pointer
+    layers.row(index) + shape.stateCount
   }
 
   /// Counts tokens as taken in, after a pass.

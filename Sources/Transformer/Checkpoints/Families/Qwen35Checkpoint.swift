@@ -91,10 +91,7 @@ extension CheckpointNames {
     case ("ssm_a", "", let prefix?): return try files.changed(prefix + "A_log") { -exp($0) }
     case ("ssm_dt", "bias", let prefix?): return try files.tensor(named: prefix + "dt_bias")
     case ("ssm_conv1d", "weight", let prefix?):
-      // A checkpoint has (channels, 1, taps).
-      let source = prefix + "conv1d.weight"
-      guard let view = try files.tensor(named: source) else { return nil }
-      return try files.changed(source, shape: view.info.shape.filter { $0 != 1 })
+      return try files.convolution(prefix + "conv1d.weight")
     case ("ssm_norm", _, _): return try tensor(name, in: files)
     case (_, "", _): return nil
     default: return try tensorWithWholeNorms(name, in: files)

@@ -1,0 +1,48 @@
+extension DecoderConfiguration {
+  /// What LFM2, dense or not, has: gated short convolutions, and attention with norms on each head's query and key
+  /// where the file states heads of keys. Not validated yet.
+  init(
+    shortConvolutions metadata: ArchitectureMetadata, vocabularySize: Int
+  ) throws(ModelError) {
+    let layerCount = try metadata.layerCount()
+    let heads = try metadata.ints("attention.head_count_kv", layers: layerCount)
+    guard let largest = heads.max(), largest > 0 else {
+      throw .unsupported(
+        key: "\(metadata.architecture).attention.head_count_kv", value: "no layer with attention")
+    }
+    try self.init(
+      from: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves,
+      keyValueHeadCount: largest)
+    for (index, count) in heads.enumerated() {
+      layers[index].isRecurrent = count == 0
+      if count != 0, count != largest { layers[index].keyValueHeadCount = count }
+    }
+    let taps = try metadata.int("shortconv.l_cache")
+    guard ShortConvolutionShape.tapRange.contains(taps) else {
+      throw .invalidValue(
+        key: "\(architecture).shortconv.l_cache", value: "\(taps)",
+        expected:
+          "\(ShortConvolutionShape.tapRange.lowerBound) to \(ShortConvolutionShape.tapRange.upperBound)"
+      )
+    }
+    shortConvolution = ShortConvolutionShape(channels: width, taps: taps)
+  }
+}
+
+extension DecoderLayer {
+  /// A layer of a model that mixes short convolutions and attention, with experts where it has a mixture.
+  init(
+    shortConvolutions index: Int, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) {
+    let prefix = "blk.\(index)."
+    let attention: any SelfAttention
+    if let shape = configuration.shortConvolution, configuration.layers[index].isRecurrent {
+      attention = try ShortConvolutionBlock(index, prefix: prefix, configuration, shape, loader)
+    } else {
+      attention = try AttentionBlock.withHeadNorms(index, prefix: prefix, configuration, loader)
+    }
+    try self.init(
+      prefix: prefix, attention: attention,
+      feedForward: configuration.feedForward(index, prefix: prefix, loader), configuration, loader)
+  }
+}
