@@ -51,7 +51,8 @@ import Transformer
     (
       "lfm2", "intermediate_size layer_types rope_parameters max_position_embeddings norm_eps",
       #"{"block_ff_dim": 70, "full_attn_idxs": [2, 4], "rope_theta": 1000000.0, "conv_dim": 32}"#
-    )
+    ),
+    ("lfm2moe", "rope_parameters use_expert_bias routed_scaling_factor", #"{"rope_theta": 1e6}"#),
   ])
   func publishedConfigurations(name: String, without: String, with more: String) throws {
     let copy = try CheckpointCopy(of: name)

@@ -11,7 +11,7 @@ import Transformer
     "tiny-qwen2", "tiny-qwen2-yarn", "tiny-qwen3", "tiny-granite", "tiny-smollm3", "tiny-phi3",
     "tiny-phi3-long", "tiny-glm4", "tiny-gemma2", "tiny-gemma3-stretched", "tiny-olmo2",
     "tiny-olmo3", "tiny-mistral3", "tiny-gemma4-small", "tiny-gemma4", "tiny-gemma4-moe",
-    "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe", "tiny-qwen3next", "tiny-lfm2",
+    "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe", "tiny-qwen3next", "tiny-lfm2", "tiny-lfm2moe",
   ]
 
   enum Source: CaseIterable { case gguf, checkpoint }
@@ -208,6 +208,9 @@ import Transformer
     ("tiny-lfm2", "attention.head_count_kv", .signed(-1), "no layer with attention"),
     ("tiny-lfm2", "attention.head_count_kv", .unsigned(2), "blk.0.attn_q.weight"),
     ("tiny-lfm2", "block_count", .unsigned(6), "lfm2.attention.head_count_kv"),
+    ("tiny-lfm2moe", "expert_gating_func", .unsigned(3), "lfm2moe.expert_gating_func"),
+    ("tiny-lfm2moe", "leading_dense_block_count", .unsigned(1), "blk.1.ffn_gate_inp.weight"),
+    ("tiny-lfm2moe", "leading_dense_block_count", .unsigned(3), "blk.2.ffn_up.weight"),
   ])
   func errorsNameTheCulprit(
     name: String, key: String, value: GGUFValue, culprit: String
@@ -228,7 +231,7 @@ import Transformer
     ("tiny-qwen35", "blk.3.attn_q.weight"), ("tiny-qwen35moe", "blk.2.ssm_beta.weight"),
     ("tiny-qwen35moe", "blk.3.ffn_up_exps.weight"), ("tiny-qwen3next", "blk.1.attn_gate.weight"),
     ("tiny-lfm2", "token_embd_norm.weight"), ("tiny-lfm2", "blk.2.attn_k_norm.weight"),
-    ("tiny-lfm2", "blk.1.shortconv.out_proj.weight"),
+    ("tiny-lfm2", "blk.1.shortconv.out_proj.weight"), ("tiny-lfm2moe", "blk.4.ffn_up_exps.weight"),
   ])
   func missingTensorsAreNamed(name: String, tensor: String) throws {
     let file = try GGUFFile(path: Fixture.path("\(name).gguf"))

@@ -68,6 +68,7 @@ import Transformer
     ("mixtral", "experts.1.w3", "experts.7.w3"),
     ("lfm2", "\"shape\":[32,1,3]", "\"shape\":[1,3,32]"),
     ("lfm2", "model.embedding_norm", "model.embedding_nurm"),
+    ("lfm2moe", "experts.3.w2", "experts.9.w2"),
   ])
   func headersThatLie(name: String, original: String, changed: String) throws {
     let copy = try CheckpointCopy(of: name)

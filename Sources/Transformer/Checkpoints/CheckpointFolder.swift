@@ -26,6 +26,7 @@ package struct CheckpointFolder: Sendable {
     GraniteCheckpoint.self,
     GraniteMoECheckpoint.self,
     LFM2Checkpoint.self,
+    LFM2MoECheckpoint.self,
     LlamaCheckpoint.self,
     Mistral3Checkpoint.self,
     MixtralCheckpoint.self,

@@ -13,6 +13,7 @@ package enum DecoderRegistry {
       Granite.self,
       GraniteMoE.self,
       LFM2.self,
+      LFM2MoE.self,
       Llama.self,
       Mistral3.self,
       OLMo2.self,

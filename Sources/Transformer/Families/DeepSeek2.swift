@@ -56,7 +56,11 @@ package enum DeepSeek2: DecoderFamily {
       keyValueRank: try metadata.int("attention.kv_lora_rank"),
       plainDim: headDim - rotatedDim, rotatedDim: rotatedDim)
     try readRotaryScaling(metadata, into: &configuration)
-    configuration.mixture = try mixture(metadata, configuration)
+    if try metadata.optionalInt("expert_count") ?? 0 > 0 {
+      configuration.mixture = try metadata.laterMixture(
+        probability: .softmax, normalisesWeights: false,
+        sharedCount: metadata.int("expert_shared_count"))
+    }
     return try configuration.validated()
   }
 
@@ -78,43 +82,6 @@ package enum DeepSeek2: DecoderFamily {
     }
   }
 
-  private static func mixture(
-    _ metadata: ArchitectureMetadata, _ configuration: DecoderConfiguration
-  ) throws(ModelError) -> DecoderConfiguration.Mixture? {
-    let count = try metadata.optionalInt("expert_count") ?? 0
-    guard count > 0 else { return nil }
-    let expertWidth = try metadata.int("expert_feed_forward_length")
-    let sharedCount = try metadata.int("expert_shared_count")
-    let (sharedWidth, overflow) = expertWidth.multipliedReportingOverflow(by: sharedCount)
-    guard !overflow else {
-      throw .invalidValue(
-        key: "deepseek2.expert_shared_count", value: "\(sharedCount)", expected: "a small number")
-    }
-    var mixture = DecoderConfiguration.Mixture(
-      expertCount: count, expertsUsed: try metadata.int("expert_used_count"),
-      expertWidth: expertWidth, sharedWidth: sharedWidth,
-      normalisesWeights: try metadata.optionalBool("expert_weights_norm") ?? false)
-    if let scale = try metadata.optionalDouble("expert_weights_scale"), scale != 0 {
-      mixture.weightScale = Float(scale)
-    }
-    mixture.leadingDenseLayers = try metadata.optionalInt("leading_dense_block_count") ?? 0
-    // ggml's numbers; files of V2 leave it out, or write 0.
-    let function = try metadata.optionalInt("expert_gating_func") ?? 1
-    switch function {
-    case 0, 1: mixture.probability = .softmax
-    case 2: mixture.probability = .sigmoid
-    default:
-      throw .unsupported(key: "deepseek2.expert_gating_func", value: "\(function)")
-    }
-    let groups = try metadata.optionalInt("expert_group_count") ?? 1
-    if groups > 1 {
-      mixture.groups = .init(
-        count: groups, used: try metadata.int("expert_group_used_count"),
-        score: mixture.probability == .sigmoid ? .topTwoSum : .max)
-    }
-    return mixture
-  }
-
   package static func layer(
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
@@ -122,14 +89,9 @@ package enum DeepSeek2: DecoderFamily {
       throw .missingKey("deepseek2.attention.kv_lora_rank")
     }
     let prefix = "blk.\(index)."
-    let isDense = index < configuration.mixture?.leadingDenseLayers ?? Int.max
-    let feedForward: any FeedForward =
-      isDense
-      ? try DenseFeedForward(index, prefix: prefix, configuration, loader)
-      : try MixtureFeedForward(index, prefix: prefix, configuration, loader)
     return try DecoderLayer(
       prefix: prefix,
       attention: try LatentAttentionBlock(index, prefix: prefix, configuration, latent, loader),
-      feedForward: feedForward, configuration, loader)
+      feedForward: configuration.feedForward(index, prefix: prefix, loader), configuration, loader)
   }
 }

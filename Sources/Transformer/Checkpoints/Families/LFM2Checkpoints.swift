@@ -31,6 +31,57 @@ struct LFM2Checkpoint: CheckpointFamily {
   }
 }
 
+/// LFM2's mixtures of experts.
+struct LFM2MoECheckpoint: CheckpointFamily {
+  static let modelTypes = ["lfm2_moe"]
+  static let architecture = LFM2MoE.architecture
+
+  let metadata: CheckpointMetadata
+  private let names: CheckpointNames
+  private let expertCount: Int
+
+  init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
+    let standards: [String: ConfigurationValue] = [
+      "intermediate_size": .int(7168), "moe_intermediate_size": .int(1792),
+      "num_key_value_heads": .int(8), "num_experts": .int(32), "num_experts_per_tok": .int(4),
+      "num_dense_layers": .int(2),
+    ]
+    let configuration = configuration.filled(with: standards)
+    var metadata = try CheckpointMetadata(
+      architecture: Self.architecture, shortConvolutions: configuration)
+    expertCount = try configuration.expertCount()
+    metadata.set("expert_count", expertCount)
+    metadata.set("expert_used_count", try configuration.int("num_experts_per_tok"))
+    metadata.set("expert_feed_forward_length", try configuration.int("moe_intermediate_size"))
+    metadata.set("leading_dense_block_count", try configuration.int("num_dense_layers"))
+    metadata.set("expert_weights_norm", try configuration.optionalBool("norm_topk_prob"))
+    metadata.set(
+      "expert_weights_scale", try configuration.optionalDouble("routed_scaling_factor"))
+    self.metadata = metadata
+    names = try CheckpointNames(
+      configuration,
+      CheckpointNames.shortConvolutions.merging([
+        "ffn_gate": "feed_forward.w1", "ffn_up": "feed_forward.w3", "ffn_down": "feed_forward.w2",
+        "ffn_gate_inp": "feed_forward.gate",
+      ]) { $1 })
+  }
+
+  func tensor(
+    _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    if let layer = name.layer {
+      let prefix = "model.layers.\(layer).feed_forward."
+      if name.module == "exp_probs_b" { return try files.tensor(named: prefix + "expert_bias") }
+      if name.module.hasSuffix("_exps") {
+        return try files.experts(
+          name, prefix: prefix + "experts.", count: expertCount,
+          matrices: CheckpointNames.numberedMatrices)
+      }
+    }
+    return try names.shortConvolutionTensor(name, in: files)
+  }
+}
+
 extension CheckpointMetadata {
   /// What LFM2's models share.
   fileprivate init(

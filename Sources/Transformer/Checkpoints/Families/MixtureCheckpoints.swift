@@ -29,10 +29,17 @@ struct MixtralCheckpoint: CheckpointFamily {
     if let layer = name.layer, name.module.hasSuffix("_exps") {
       return try files.experts(
         name, prefix: "model.layers.\(layer).block_sparse_moe.experts.", count: expertCount,
-        matrices: ["ffn_gate_exps": "w1", "ffn_up_exps": "w3", "ffn_down_exps": "w2"])
+        matrices: CheckpointNames.numberedMatrices)
     }
     return try names.tensor(name, in: files, permutedHeads: heads)
   }
+}
+
+extension CheckpointNames {
+  /// Names of an expert's matrices where they are numbered (Mixtral, LFM2).
+  static let numberedMatrices = [
+    "ffn_gate_exps": "w1", "ffn_up_exps": "w3", "ffn_down_exps": "w2",
+  ]
 }
 
 /// A family with a tensor for each matrix of each expert, under `mlp.experts.`, and nothing to permute.
