@@ -53,6 +53,11 @@ import Transformer
       #"{"block_ff_dim": 70, "full_attn_idxs": [2, 4], "rope_theta": 1000000.0, "conv_dim": 32}"#
     ),
     ("lfm2moe", "rope_parameters use_expert_bias routed_scaling_factor", #"{"rope_theta": 1e6}"#),
+    (
+      "glm4moe", "rope_parameters n_group topk_group",
+      #"{"rope_theta": 1000000, "partial_rotary_factor": 0.5, "rope_scaling": null}"#
+    ),
+    ("glm4moe-norms", "rope_parameters", #"{"rope_theta": 1000000}"#),
   ])
   func publishedConfigurations(name: String, without: String, with more: String) throws {
     let copy = try CheckpointCopy(of: name)

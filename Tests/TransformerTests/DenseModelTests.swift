@@ -12,6 +12,7 @@ import Transformer
     "tiny-phi3-long", "tiny-glm4", "tiny-gemma2", "tiny-gemma3-stretched", "tiny-olmo2",
     "tiny-olmo3", "tiny-mistral3", "tiny-gemma4-small", "tiny-gemma4", "tiny-gemma4-moe",
     "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe", "tiny-qwen3next", "tiny-lfm2", "tiny-lfm2moe",
+    "tiny-glm4moe", "tiny-glm4moe-norms",
   ]
 
   enum Source: CaseIterable { case gguf, checkpoint }
@@ -89,7 +90,9 @@ import Transformer
     let near = try decoder(name, precision: .quantized).allLogits(golden.tokens, chunk: 512)
     // Random weights have no order that would average the rounding out. What a state gives for a
     // text's first tokens is small, and so is far off when it is normed; a gate may choose another expert by that.
-    let limits = ["tiny-qwen35": 0.2, "tiny-qwen35moe": 0.4, "tiny-qwen3next": 0.25]
+    let limits = [
+      "tiny-qwen35": 0.2, "tiny-qwen35moe": 0.4, "tiny-qwen3next": 0.25, "tiny-glm4moe": 0.25,
+    ]
     #expect(relativeDistance(of: near, to: exact) < limits[name] ?? 0.12)
     let rows = zip(near, exact).map { relativeDistance(of: [$0], to: [$1]) }.sorted()
     #expect(rows[rows.count / 2] < 0.15)
@@ -211,6 +214,10 @@ import Transformer
     ("tiny-lfm2moe", "expert_gating_func", .unsigned(3), "lfm2moe.expert_gating_func"),
     ("tiny-lfm2moe", "leading_dense_block_count", .unsigned(1), "blk.1.ffn_gate_inp.weight"),
     ("tiny-lfm2moe", "leading_dense_block_count", .unsigned(3), "blk.2.ffn_up.weight"),
+    ("tiny-glm4moe", "nextn_predict_layers", .unsigned(4), "glm4moe.nextn_predict_layers"),
+    ("tiny-glm4moe", "expert_shared_count", .unsigned(1), "blk.1.ffn_gate_shexp.weight"),
+    ("tiny-glm4moe", "expert_shared_count", .unsigned(1 << 62), "glm4moe.expert_shared_count"),
+    ("tiny-glm4moe", "rope.dimension_count", .unsigned(7), "glm4moe.rope.dimension_count"),
   ])
   func errorsNameTheCulprit(
     name: String, key: String, value: GGUFValue, culprit: String
@@ -232,6 +239,8 @@ import Transformer
     ("tiny-qwen35moe", "blk.3.ffn_up_exps.weight"), ("tiny-qwen3next", "blk.1.attn_gate.weight"),
     ("tiny-lfm2", "token_embd_norm.weight"), ("tiny-lfm2", "blk.2.attn_k_norm.weight"),
     ("tiny-lfm2", "blk.1.shortconv.out_proj.weight"), ("tiny-lfm2moe", "blk.4.ffn_up_exps.weight"),
+    ("tiny-glm4moe", "blk.1.post_attention_norm.weight"),
+    ("tiny-glm4moe-norms", "blk.0.attn_k_norm.weight"),
   ])
   func missingTensorsAreNamed(name: String, tensor: String) throws {
     let file = try GGUFFile(path: Fixture.path("\(name).gguf"))

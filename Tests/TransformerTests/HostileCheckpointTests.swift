@@ -69,6 +69,7 @@ import Transformer
     ("lfm2", "\"shape\":[32,1,3]", "\"shape\":[1,3,32]"),
     ("lfm2", "model.embedding_norm", "model.embedding_nurm"),
     ("lfm2moe", "experts.3.w2", "experts.9.w2"),
+    ("glm4moe", "\"shape\":[6,32]", "\"shape\":[32,6]"),
   ])
   func headersThatLie(name: String, original: String, changed: String) throws {
     let copy = try CheckpointCopy(of: name)

@@ -18,6 +18,7 @@ package struct CheckpointFolder: Sendable {
   static let families: [any CheckpointFamily.Type] = [
     DeepSeekCheckpoint.self,
     GLM4Checkpoint.self,
+    GLM4MoECheckpoint.self,
     GPTOSSCheckpoint.self,
     GemmaCheckpoint.self,
     Gemma2Checkpoint.self,

@@ -5,6 +5,7 @@ package enum DecoderRegistry {
     [
       DeepSeek2.self,
       GLM4.self,
+      GLM4MoE.self,
       GPTOSS.self,
       Gemma.self,
       Gemma2.self,

@@ -29,29 +29,13 @@ struct DeepSeekCheckpoint: CheckpointFamily {
     metadata.set("rope.dimension_count", rotated)
     metadata.set("attention.kv_lora_rank", try configuration.int("kv_lora_rank"))
     metadata.set("attention.q_lora_rank", try configuration.optionalInt("q_lora_rank"))
-    expertCount =
-      configuration.contains("n_routed_experts")
-      ? try configuration.count(
-        "n_routed_experts", limit: DecoderConfiguration.Limit.expertCount) : 0
-    metadata.set("expert_count", expertCount)
-    metadata.set("expert_used_count", try configuration.optionalInt("num_experts_per_tok"))
-    metadata.set("expert_shared_count", try configuration.optionalInt("n_shared_experts") ?? 0)
-    metadata.set(
-      "expert_feed_forward_length", try configuration.optionalInt("moe_intermediate_size"))
-    metadata.set(
-      "expert_weights_scale", try configuration.optionalDouble("routed_scaling_factor"))
-    metadata.set(
-      "leading_dense_block_count", try configuration.optionalInt("first_k_dense_replace") ?? 0)
-    metadata.set("expert_gating_func", isV3 ? 2 : 1)
-    metadata.set(
-      "expert_weights_norm", try configuration.optionalBool("norm_topk_prob") ?? isV3)
+    expertCount = try metadata.readLaterMixture(configuration, isSigmoid: isV3)
     let method = try configuration.optionalString("topk_method")
     try configuration.require(
       "topk_method", among: ["greedy", "group_limited_greedy", "noaux_tc"],
       standard: isV3 ? "noaux_tc" : "greedy")
     if isV3 || method == "group_limited_greedy" {
-      metadata.set("expert_group_count", try configuration.optionalInt("n_group"))
-      metadata.set("expert_group_used_count", try configuration.optionalInt("topk_group"))
+      try metadata.readExpertGroups(configuration)
     }
     self.metadata = metadata
     names = try CheckpointNames(
@@ -61,14 +45,58 @@ struct DeepSeekCheckpoint: CheckpointFamily {
         "attn_q_a_norm": "self_attn.q_a_layernorm",
         "attn_kv_a_mqa": "self_attn.kv_a_proj_with_mqa",
         "attn_kv_a_norm": "self_attn.kv_a_layernorm", "attn_kv_b": "self_attn.kv_b_proj",
-        "ffn_gate_inp": "mlp.gate", "ffn_gate_shexp": "mlp.shared_experts.gate_proj",
-        "ffn_up_shexp": "mlp.shared_experts.up_proj",
-        "ffn_down_shexp": "mlp.shared_experts.down_proj",
-      ]) { $1 })
+      ]) { $1 }.merging(CheckpointNames.sharedExperts) { $1 })
   }
 
   func tensor(
     _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    try names.laterMixtureTensor(name, in: files, expertCount: expertCount)
+  }
+}
+
+extension CheckpointMetadata {
+  /// The mixtures of DeepSeek and of families with the same, behind some dense layers.
+  /// - Returns: Routed experts; 0 for a dense model.
+  mutating func readLaterMixture(
+    _ configuration: CheckpointConfiguration, isSigmoid: Bool
+  ) throws(ModelFileError) -> Int {
+    let expertCount =
+      configuration.contains("n_routed_experts")
+      ? try configuration.count(
+        "n_routed_experts", limit: DecoderConfiguration.Limit.expertCount) : 0
+    set("expert_count", expertCount)
+    set("expert_used_count", try configuration.optionalInt("num_experts_per_tok"))
+    set("expert_shared_count", try configuration.optionalInt("n_shared_experts") ?? 0)
+    set("expert_feed_forward_length", try configuration.optionalInt("moe_intermediate_size"))
+    set("expert_weights_scale", try configuration.optionalDouble("routed_scaling_factor"))
+    set(
+      "leading_dense_block_count", try configuration.optionalInt("first_k_dense_replace") ?? 0)
+    set("expert_gating_func", isSigmoid ? 2 : 1)
+    set("expert_weights_norm", try configuration.optionalBool("norm_topk_prob") ?? isSigmoid)
+    return expertCount
+  }
+
+  /// The groups that experts are chosen from.
+  mutating func readExpertGroups(
+    _ configuration: CheckpointConfiguration
+  ) throws(ModelFileError) {
+    set("expert_group_count", try configuration.optionalInt("n_group"))
+    set("expert_group_used_count", try configuration.optionalInt("topk_group"))
+  }
+}
+
+extension CheckpointNames {
+  /// DeepSeek's names of the gate, and of the experts that every token meets.
+  static let sharedExperts = [
+    "ffn_gate_inp": "mlp.gate", "ffn_gate_shexp": "mlp.shared_experts.gate_proj",
+    "ffn_up_shexp": "mlp.shared_experts.up_proj",
+    "ffn_down_shexp": "mlp.shared_experts.down_proj",
+  ]
+
+  /// A tensor of a model with DeepSeek's mixtures.
+  func laterMixtureTensor(
+    _ name: TensorName, in files: CheckpointFiles, expertCount: Int
   ) throws(ModelFileError) -> TensorView? {
     if let layer = name.layer {
       let prefix = "model.layers.\(layer).mlp."
@@ -79,7 +107,7 @@ struct DeepSeekCheckpoint: CheckpointFamily {
         return try files.experts(name, prefix: prefix + "experts.", count: expertCount)
       }
     }
-    return try names.tensor(name, in: files)
+    return try tensor(name, in: files)
   }
 }
 
