@@ -81,6 +81,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
     package var areSlices = false
     /// Layers at the start that have a dense block instead of experts.
     package var leadingDenseLayers = 0
+    /// Of the layers behind them every so many has experts.
+    package var layerStep = 1
 
     /// Equal runs of experts (DeepSeek).
     package struct Groups: Sendable, Equatable {

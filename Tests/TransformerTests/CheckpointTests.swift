@@ -58,6 +58,10 @@ import Transformer
       #"{"rope_theta": 1000000, "partial_rotary_factor": 0.5, "rope_scaling": null}"#
     ),
     ("glm4moe-norms", "rope_parameters", #"{"rope_theta": 1000000}"#),
+    (
+      "ernie45moe", "rope_parameters moe_layer_end_index rms_norm_eps",
+      #"{"rope_theta": 500000.0, "moe_layer_end_index": -1}"#
+    ),
   ])
   func publishedConfigurations(name: String, without: String, with more: String) throws {
     let copy = try CheckpointCopy(of: name)

@@ -12,7 +12,7 @@ import Transformer
     "tiny-phi3-long", "tiny-glm4", "tiny-gemma2", "tiny-gemma3-stretched", "tiny-olmo2",
     "tiny-olmo3", "tiny-mistral3", "tiny-gemma4-small", "tiny-gemma4", "tiny-gemma4-moe",
     "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe", "tiny-qwen3next", "tiny-lfm2", "tiny-lfm2moe",
-    "tiny-glm4moe", "tiny-glm4moe-norms",
+    "tiny-glm4moe", "tiny-glm4moe-norms", "tiny-ernie45", "tiny-ernie45moe",
   ]
 
   enum Source: CaseIterable { case gguf, checkpoint }
@@ -115,7 +115,7 @@ import Transformer
     "expert_feed_forward_length", "expert_shared_feed_forward_length", "shortconv.l_cache",
     "leading_dense_block_count", "expert_shared_count", "expert_gating_func",
     "expert_weights_scale", "expert_weights_norm", "expert_group_count",
-    "expert_group_used_count",
+    "expert_group_used_count", "interleave_moe_layer_step",
   ]
 
   private func load(_ name: String, _ changes: [String: GGUFValue?]) throws -> Decoder {
@@ -218,6 +218,9 @@ import Transformer
     ("tiny-glm4moe", "expert_shared_count", .unsigned(1), "blk.1.ffn_gate_shexp.weight"),
     ("tiny-glm4moe", "expert_shared_count", .unsigned(1 << 62), "glm4moe.expert_shared_count"),
     ("tiny-glm4moe", "rope.dimension_count", .unsigned(7), "glm4moe.rope.dimension_count"),
+    ("tiny-ernie45moe", "interleave_moe_layer_step", .unsigned(0), "interleave_moe_layer_step"),
+    ("tiny-ernie45moe", "interleave_moe_layer_step", .unsigned(1), "blk.2.ffn_gate_inp.weight"),
+    ("tiny-ernie45moe", "expert_shared_feed_forward_length", .unsigned(16), "ffn_gate_shexp"),
   ])
   func errorsNameTheCulprit(
     name: String, key: String, value: GGUFValue, culprit: String

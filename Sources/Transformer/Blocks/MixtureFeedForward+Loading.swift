@@ -82,7 +82,9 @@ extension DecoderConfiguration {
   func feedForward(
     _ layer: Int, prefix: String, _ loader: WeightLoader
   ) throws(ModelError) -> any FeedForward {
-    if let mixture, layer >= mixture.leadingDenseLayers {
+    if let mixture, layer >= mixture.leadingDenseLayers,
+      (layer + 1).isMultiple(of: mixture.layerStep)
+    {
       return try MixtureFeedForward(layer, prefix: prefix, self, loader)
     }
     return try DenseFeedForward(layer, prefix: prefix, self, loader)

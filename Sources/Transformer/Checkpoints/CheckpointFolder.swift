@@ -17,6 +17,8 @@ package struct CheckpointFolder: Sendable {
   /// The families whose checkpoints this build reads.
   static let families: [any CheckpointFamily.Type] = [
     DeepSeekCheckpoint.self,
+    Ernie45Checkpoint.self,
+    Ernie45MoECheckpoint.self,
     GLM4Checkpoint.self,
     GLM4MoECheckpoint.self,
     GPTOSSCheckpoint.self,

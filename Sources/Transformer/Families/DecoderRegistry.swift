@@ -4,6 +4,8 @@ package enum DecoderRegistry {
   package static var families: [any DecoderFamily.Type] {
     [
       DeepSeek2.self,
+      Ernie45.self,
+      Ernie45MoE.self,
       GLM4.self,
       GLM4MoE.self,
       GPTOSS.self,

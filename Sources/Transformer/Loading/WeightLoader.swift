@@ -134,9 +134,10 @@ package struct WeightLoader: Sendable {
     }
   }
 
-  /// A vector, as floats, or nil if the file has none of that name.
+  /// A vector, as floats, or nil if the file has none of that name. A matrix of one row is one too (Ernie 4.5).
   func optionalFloats(_ name: String, count: Int) throws(ModelError) -> [Float]? {
-    contains(name) ? try floats(name, shape: [count]) : nil
+    guard contains(name) else { return nil }
+    return try floats(name, shape: shape(of: name) == [1, count] ? [1, count] : [count])
   }
 
   /// A vector of finite numbers, as floats. // (count)

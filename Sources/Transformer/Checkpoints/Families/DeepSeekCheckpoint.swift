@@ -95,13 +95,15 @@ extension CheckpointNames {
   ]
 
   /// A tensor of a model with DeepSeek's mixtures.
+  /// - Parameter bias: What the block calls the bias that only a choice sees.
   func laterMixtureTensor(
-    _ name: TensorName, in files: CheckpointFiles, expertCount: Int
+    _ name: TensorName, in files: CheckpointFiles, expertCount: Int,
+    bias: String = "gate.e_score_correction_bias"
   ) throws(ModelFileError) -> TensorView? {
     if let layer = name.layer {
       let prefix = "model.layers.\(layer).mlp."
       if name.module == "exp_probs_b" {
-        return try files.tensor(named: prefix + "gate.e_score_correction_bias")
+        return try files.tensor(named: prefix + bias)
       }
       if name.module.hasSuffix("_exps") {
         return try files.experts(name, prefix: prefix + "experts.", count: expertCount)
