@@ -6,15 +6,18 @@ package struct Candidate: Equatable, Sendable {
   package var unavailable: String?
   /// How long its model has to be loaded first; 0 where it is.
   package var loadMilliseconds: Double
+  /// Whether it gave the conversation's last answer; nil where there is none, or nobody knows who gave it.
+  package var gaveLastAnswer: Bool?
 
   package init(
     card: ExpertCard, statistics: ExpertStatistics = ExpertStatistics(),
-    unavailable: String? = nil, loadMilliseconds: Double = 0
+    unavailable: String? = nil, loadMilliseconds: Double = 0, gaveLastAnswer: Bool? = nil
   ) {
     self.card = card
     self.statistics = statistics
     self.unavailable = unavailable
     self.loadMilliseconds = loadMilliseconds
+    self.gaveLastAnswer = gaveLastAnswer
   }
 
   /// Tokens this expert is expected to answer with, measured or from the card, cut at the limit.

@@ -4,7 +4,7 @@ import Foundation
 struct ChartAxis {
   /// How numbers on the axis read.
   enum Style {
-    case plain, parameters, days, milliseconds, dollars, tokens, security, difficulty
+    case plain, parameters, days, milliseconds, dollars, tokens, security, difficulty, continuity
 
     init(_ goal: Goal) {
       switch goal {
@@ -15,6 +15,7 @@ struct ChartAxis {
       case .cost: self = .dollars
       case .verbosity: self = .tokens
       case .readability: self = .difficulty
+      case .continuity: self = .continuity
       }
     }
 
@@ -28,6 +29,7 @@ struct ChartAxis {
       case .tokens: "mean length of answers, tokens"
       case .security: "security level (0 in this process, 1 leaves the machine)"
       case .difficulty: "reading difficulty (100 minus Flesch reading ease)"
+      case .continuity: "whether another expert gave the last answer"
       }
     }
   }

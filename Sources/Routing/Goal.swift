@@ -3,6 +3,11 @@ import Foundation
 /// What a caller may want besides the smallest loss. Each is a cost: less is better.
 package enum Goal: String, Codable, CaseIterable, Sendable, CodingKeyRepresentable {
   case size, recency, security, latency, cost, verbosity, readability
+  /// That the expert goes on that gave the conversation's last answer.
+  case continuity
+
+  /// The goals that compare experts whatever the conversation is: those of a Pareto front.
+  package static let ofExperts = allCases.filter { $0 != .continuity }
 }
 
 /// What a request contributes to the goals' costs.
@@ -46,6 +51,8 @@ extension Goal {
     case .readability:
       // The score grows with ease, a cost must fall with it.
       return (measured.readingEase ?? card.readingEase).map { 100 - $0 }
+    case .continuity:
+      return candidate.gaveLastAnswer.map { $0 ? 0 : 1 }
     }
   }
 
@@ -59,6 +66,7 @@ extension Goal {
     case .cost: "expected US dollars"
     case .verbosity: "mean output tokens"
     case .readability: "100 minus reading ease"
+    case .continuity: "0 for who gave the last answer, 1 for others"
     }
   }
 
@@ -66,7 +74,7 @@ extension Goal {
   private var isMeasured: Bool {
     switch self {
     case .latency, .verbosity, .readability: true
-    case .size, .recency, .security, .cost: false
+    case .size, .recency, .security, .cost, .continuity: false
     }
   }
 

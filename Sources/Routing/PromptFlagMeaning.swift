@@ -216,6 +216,7 @@ package enum PromptFlagMeaning: Equatable, Sendable {
       .cost: ["cheapest", "cheap", "cheaper", "low cost", "price"],
       .verbosity: ["concise", "most concise", "brief", "short", "shortest", "terse"],
       .readability: ["readable", "most readable", "easy to read", "plain", "simple"],
+      .continuity: ["same expert", "same model"],
     ]
     var table: [String: Goal] = [:]
     for (goal, names) in words {

@@ -37,10 +37,7 @@ extension RouterEvaluation {
 
   private func percent(_ share: Double) -> String { "\(digits(100 * share, 1)) %" }
 
-  private func percent(_ estimate: Estimate) -> String {
-    "\(percent(estimate.mean)) [\(digits(100 * estimate.lower, 1)), "
-      + "\(digits(100 * estimate.upper, 1))]"
-  }
+  private func percent(_ estimate: Estimate) -> String { estimate.percent }
 
   private func number(_ estimate: Estimate) -> String { estimate.text }
 
@@ -52,6 +49,11 @@ extension RouterEvaluation {
 extension RouterEvaluation.Estimate {
   /// The mean, and in brackets the interval.
   var text: String { String(format: "%.4f [%.4f, %.4f]", mean, lower, upper) }
+
+  /// The same of a share.
+  var percent: String {
+    String(format: "%.1f %% [%.1f, %.1f]", 100 * mean, 100 * lower, 100 * upper)
+  }
 }
 
 extension String {

@@ -80,7 +80,7 @@ extension OpenAPIDocument {
         "ParetoRequest",
         S.object(
           [
-            ("prompt", S.text), ("goal", S.oneOf(Goal.allCases.map(\.rawValue))),
+            ("prompt", S.text), ("goal", S.oneOf(Goal.ofExperts.map(\.rawValue))),
             ("since", S.text), ("constraints", S.ref("Constraints")), ("strategy", strategy),
             ("format", S.oneOf(["json", "svg", "html"])),
           ], isOpen: false)

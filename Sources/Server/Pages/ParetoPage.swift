@@ -9,7 +9,7 @@ struct ParetoPage {
   let decisions: Int?
 
   var html: String {
-    let goals = Goal.allCases.map { goal -> String in
+    let goals = Goal.ofExperts.map { goal -> String in
       let selected = goal == report.goal ? " selected" : ""
       return "<option value=\"\(goal.rawValue)\"\(selected)>\(goal.rawValue)</option>"
     }.joined()

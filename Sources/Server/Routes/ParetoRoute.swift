@@ -109,8 +109,10 @@ struct ParetoRoute: Sendable {
   }
 
   private static func goal(named name: String) throws(APIError) -> Goal {
-    if let goal = Goal(rawValue: name.lowercased()) { return goal }
-    let known = Goal.allCases.map(\.rawValue)
+    let known = Goal.ofExperts.map(\.rawValue)
+    if known.contains(name.lowercased()), let goal = Goal(rawValue: name.lowercased()) {
+      return goal
+    }
     throw .badRequest(
       "unknown goal '\(name.prefix(40))'; known: \(known.joined(separator: ", "))",
       code: "unknown_goal", param: "goal")

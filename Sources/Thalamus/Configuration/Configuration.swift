@@ -56,6 +56,7 @@ package struct Configuration: Sendable, Equatable {
     package var cost = 0.0
     package var verbosity = 0.0
     package var readability = 0.0
+    package var continuity = 0.0
   }
 
   package struct Limits: Sendable, Equatable {

@@ -53,6 +53,7 @@ package struct ConfigurationKey: Sendable {
     number("goals.cost", \.goals.cost, 0...GoalWeights.maximum),
     number("goals.verbosity", \.goals.verbosity, 0...GoalWeights.maximum),
     number("goals.readability", \.goals.readability, 0...GoalWeights.maximum),
+    number("goals.continuity", \.goals.continuity, 0...GoalWeights.maximum),
     boolean("constraints.local_only", \.constraints.localOnly),
     integer("constraints.max_parameters", \.constraints.maxParameters, 0...Int.max),
     list("constraints.licenses", \.constraints.licenses),

@@ -18,9 +18,10 @@ package struct PreparedPrompt: Sendable {
   package let flags: PromptFlags
   /// What the expert reads.
   package let expertInput: PromptInput
-  /// What the router embeds: the user's words, the latest first, since the encoder cuts off what
-  /// exceeds its length.
+  /// What the router reads: the user's words, the latest first.
   package let routingText: String
+  /// What the router embeds message by message: the user's words, the latest first; of a prompt, all of it.
+  package let questions: [String]
   /// Bytes of all that the expert reads: of a chat, every message's.
   package let expertByteCount: Int
   /// What the decision log keeps of it.
@@ -68,19 +69,20 @@ package struct PreparedPrompt: Sendable {
       let words = cleaned.filter { $0.role == "user" }.map(\.content)
       self.init(
         flags: PromptFlags.merge(found), expertInput: .messages(cleaned),
-        routingText: words.reversed().joined(separator: "\n"),
+        routingText: words.reversed().joined(separator: "\n"), questions: words.reversed(),
         expertByteCount: cleaned.reduce(0) { $0 + $1.byteCount },
         loggedText: messages.map { "\($0.role): \($0.loggedContent)" }.joined(separator: "\n"))
     }
   }
 
   private init(
-    flags: PromptFlags, expertInput: PromptInput, routingText: String, expertByteCount: Int,
-    loggedText: String
+    flags: PromptFlags, expertInput: PromptInput, routingText: String, questions: [String]? = nil,
+    expertByteCount: Int, loggedText: String
   ) {
     self.flags = flags
     self.expertInput = expertInput
     self.routingText = routingText
+    self.questions = questions ?? [routingText]
     self.expertByteCount = expertByteCount
     self.loggedText = loggedText
   }

@@ -89,14 +89,7 @@ package struct RouterTrainer: Sendable {
     baselines: RouterEvaluation.Baselines
   ) throws(RoutingError) -> RouterEvaluation {
     var prompts: [EvaluatedPrompt] = []
-    for example in heldOut {
-      let predicted = try router.predict(example.input)
-      prompts.append(
-        EvaluatedPrompt(
-          domain: example.domain, losses: example.losses,
-          predicted: Dictionary(
-            uniqueKeysWithValues: predicted.map { ($0.expert, $0.lossBitsPerByte) })))
-    }
+    for example in heldOut { prompts.append(try EvaluatedPrompt(example, by: router)) }
     return try RouterEvaluation.evaluate(
       prompts, experts: router.experts, baselines: baselines, name: router.strategy.name)
   }
@@ -106,6 +99,17 @@ package struct RouterTrainer: Sendable {
     RouterManifest.Encoder(
       name: encoder.id, revision: encoder.revision, dimension: encoder.dimension,
       layers: depth == encoder.depth ? nil : depth)
+  }
+}
+
+extension EvaluatedPrompt {
+  /// What a router predicts for a prompt, beside what was measured.
+  init(_ example: TrainingExample, by router: any LossPredictor) throws(RoutingError) {
+    let predicted = try router.predict(example.input)
+    self.init(
+      domain: example.domain, losses: example.losses,
+      predicted: Dictionary(
+        uniqueKeysWithValues: predicted.map { ($0.expert, $0.lossBitsPerByte) }))
   }
 }
 

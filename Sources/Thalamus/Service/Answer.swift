@@ -113,15 +113,21 @@ package final class AnswerRecorder: Sendable {
   package struct Outcome: Sendable {
     package let end: End
     package let text: String
+    /// Names of the functions that it wants called, in order.
+    package var calledFunctions: [String] = []
     /// Pieces of text that were sent before the end: about the tokens of a cancelled answer.
     package let pieces: Int
     package let promptTokens: Int?
     /// From the request's being handed to the expert to its first piece of text; nil before that.
     package let firstPieceMilliseconds: Double?
+
+    /// Whether a caller got anything that a conversation could go on with.
+    var hasContent: Bool { !text.isEmpty || !calledFunctions.isEmpty }
   }
 
   private struct State {
     var text = ""
+    var calledFunctions: [String] = []
     var pieces = 0
     var promptTokens: Int?
     var firstPieceMilliseconds: Double?
@@ -148,7 +154,10 @@ package final class AnswerRecorder: Sendable {
       state.withLock { $0.promptTokens = promptTokens }
     case .text(let piece, _): note(piece: piece)
     // No text of the expert's that could be long or readable.
-    case .reasoning, .toolCallStart, .toolCallArguments: note(piece: "")
+    case .reasoning, .toolCallArguments: note(piece: "")
+    case .toolCallStart(_, let name):
+      state.withLock { $0.calledFunctions.append(name) }
+      note(piece: "")
     case .finished(let summary):
       end(.finished(summary))
     }
@@ -169,7 +178,8 @@ package final class AnswerRecorder: Sendable {
       guard !state.isOver else { return nil }
       state.isOver = true
       return Outcome(
-        end: end, text: state.text, pieces: state.pieces, promptTokens: state.promptTokens,
+        end: end, text: state.text, calledFunctions: state.calledFunctions, pieces: state.pieces,
+        promptTokens: state.promptTokens,
         firstPieceMilliseconds: state.firstPieceMilliseconds)
     }
     if let outcome { report(outcome) }

@@ -71,16 +71,18 @@ extension ThalamusService {
       let router = try router(for: strategy)
       routerVersion = router.manifest.version
       let beforeEmbedding = ContinuousClock.now
+      let weights = QuestionWeights.of(prompt.questions)
       let embedded = try await embed(
-        [prompt.routingText], depth: router.manifest.encoder.layers)
+        Array(prompt.questions.prefix(weights.count)), depth: router.manifest.encoder.layers)
+      let embedding = QuestionWeights.mix(embedded.vectors, weights)
       embeddingMilliseconds = beforeEmbedding.duration(to: .now).milliseconds
       activeExperts = await gateFeature(of: prompt.routingText, for: router)
       predictions = try router.predictor.predict(
         RouterInput(
-          embedding: embedded.vectors[0], text: prompt.routingText,
+          embedding: embedding, text: prompt.routingText,
           activeExperts: activeExperts.map { Float($0) }))
       opinions = try await self.opinions(
-        on: prompt.routingText, embedding: embedded.vectors[0],
+        on: prompt.routingText, embedding: embedding,
         depth: router.manifest.encoder.layers ?? encoder.depth)
     }
     let context = GoalContext(
@@ -89,7 +91,7 @@ extension ThalamusService {
       promptTokens: max(prompt.expertByteCount / 5 + 1, setbacks.promptTokens ?? 0),
       maximumOutputTokens: request.maxTokens, today: CalendarDate(Date()))
     var question = Objective.Request(
-      candidates: candidates(for: request, setbacks), predictions: predictions,
+      candidates: candidates(for: request, prompt, setbacks), predictions: predictions,
       preferences: preferences, context: context, strategy: strategy,
       routerVersion: routerVersion, seed: request.seed ?? UInt64.random(in: .min ... .max))
     question.opinions = opinions
@@ -120,9 +122,10 @@ extension ThalamusService {
 
   /// The experts as the objective sees them now.
   private func candidates(
-    for request: RoutingRequest, _ setbacks: [Setback]
+    for request: RoutingRequest, _ prompt: PreparedPrompt, _ setbacks: [Setback]
   ) -> [Candidate] {
-    library.manifests.map { manifest in
+    let lastExpert = conversations.lastExpert(of: prompt.expertInput)
+    return library.manifests.map { manifest in
       let id = manifest.card.id
       return setbacks.applied(
         to: Candidate(
@@ -130,7 +133,8 @@ extension ThalamusService {
           unavailable: library.obstacle(to: manifest)
             ?? (request.needsLogprobs && request.expert == nil && manifest.endpoint != nil
               ? RemoteExpert.passesNoLogprobs : nil),
-          loadMilliseconds: library.loadMilliseconds(of: id)))
+          loadMilliseconds: library.loadMilliseconds(of: id),
+          gaveLastAnswer: lastExpert.map { $0 == id }))
     }
   }
 }

@@ -91,6 +91,11 @@ extension ThalamusService {
       id: decision.id, status: .completed, promptTokens: outcome.promptTokens,
       totalMilliseconds: Date().timeIntervalSince(decision.time) * 1000,
       outputCharacters: outcome.text.count)
+    if outcome.hasContent {
+      conversations.note(
+        answer: outcome.text, calling: outcome.calledFunctions,
+        to: decision.prompt.expertInput, by: decision.expert)
+    }
     switch outcome.end {
     case .finished(let summary):
       completion.completionTokens = summary.completionTokens

@@ -21,6 +21,8 @@ package final class ThalamusService: Sendable {
   let statistics: StatisticsStore
   /// Nil where decisions don't follow what callers say of answers.
   let feedback: FeedbackStore?
+  /// Who gave the latest answers.
+  let conversations = ConversationMemory()
   /// Reads earlier feedback again for another encoder.
   let recalling = Mutex<Task<Void, Never>?>(nil)
   /// Lets models go that nobody asks for.
@@ -226,7 +228,7 @@ extension RoutingDefaults {
         [
           .size: goals.size, .recency: goals.recency, .security: goals.security,
           .latency: goals.latency, .cost: goals.cost, .verbosity: goals.verbosity,
-          .readability: goals.readability,
+          .readability: goals.readability, .continuity: goals.continuity,
         ].filter { $0.value > 0 }),
       limits: Constraints(
         maxParameters: limits.maxParameters > 0 ? limits.maxParameters : nil,

@@ -23,9 +23,9 @@ struct ParetoCommand: AsyncParsableCommand {
   @OptionGroup var options: ConfigurationOptions
 
   func run() async throws {
-    guard let goal = Goal(rawValue: goal) else {
+    guard let goal = Goal.ofExperts.first(where: { $0.rawValue == goal }) else {
       throw CommandFailure(
-        "unknown goal '\(goal)'; known: \(Goal.allCases.map(\.rawValue).joined(separator: ", "))")
+        "unknown goal '\(goal)'; known: \(Goal.ofExperts.map(\.rawValue).joined(separator: ", "))")
     }
     let service = try await QuietService.start(options)
     let report =

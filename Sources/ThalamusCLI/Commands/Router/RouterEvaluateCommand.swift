@@ -28,6 +28,13 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
       """)
   var feedback = false
 
+  @Flag(
+    help: """
+      Judge what the goal `continuity` does to conversations instead: how often they switch experts, and what that \
+      is worth.
+      """)
+  var conversations = false
+
   @Flag(help: "Print the evaluation as JSON; a list of them for `all`.")
   var json = false
 
@@ -42,14 +49,19 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
     if let words, !(1...100_000).contains(words) {
       throw ValidationError("--words: 1 to 100000")
     }
-    if feedback, strategy == "all" || words != nil {
-      throw ValidationError("--feedback: of one strategy, and on whole prompts")
+    if feedback || conversations, strategy == "all" || words != nil {
+      throw ValidationError(
+        "--\(feedback ? "feedback" : "conversations"): of one strategy, and on whole prompts")
+    }
+    if feedback, conversations {
+      throw ValidationError("--feedback and --conversations: one at a time")
     }
   }
 
   func run() async throws {
     let opened = try await options.open()
     if feedback { return try await evaluateFeedback(opened) }
+    if conversations { return try await evaluateConversations(opened) }
     let strategies =
       strategy == "all" ? RoutingStrategy.trained : [try RoutingStrategy(name: strategy)]
     let rows = opened.rows(.heldout).map { row in
@@ -105,6 +117,30 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
       try Output.json(judged, pretty: true)
     } else {
       for one in judged { try Output.json(one, pretty: true) }
+    }
+  }
+
+  /// Weights of `continuity` that are compared.
+  private static let continuityWeights = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+
+  private func evaluateConversations(_ opened: RouterOptions.Opened) async throws {
+    let strategy = try RoutingStrategy(name: strategy)
+    guard let router = try opened.files.load(strategy) else {
+      throw ServiceError.untrained(strategy: strategy.name, path: opened.files.directory)
+    }
+    guard opened.encoder.isEncoder(of: router.manifest) else {
+      throw CommandFailure(
+        "router \(router.manifest.version) was trained on another encoder; train it again")
+    }
+    // Without the mixture's feature: what its gates would say of a part of a prompt was not measured.
+    let trainer = RouterTrainer(
+      encoder: opened.encoder, depth: router.manifest.encoder.layers ?? opened.encoder.depth)
+    let evaluation = try await trainer.evaluateConversations(
+      router.predictor, on: opened.rows(.heldout), weights: Self.continuityWeights)
+    if json {
+      try Output.json(evaluation, pretty: true)
+    } else {
+      Output.text(evaluation.markdown)
     }
   }
 
