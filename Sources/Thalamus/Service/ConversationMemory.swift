@@ -1,3 +1,4 @@
+import Foundation
 import Routing
 import Synchronization
 import Tokenization
@@ -54,15 +55,9 @@ package final class ConversationMemory: Sendable {
 
   /// Blanks around a text get lost on its way through clients.
   private static func key(question: String, answer: String, calling functions: [String]) -> String {
-    let parts = [trimmed(question), trimmed(answer)] + functions.map { $0[...] }
+    let texts = [question, answer].map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+    let parts = texts + functions
     return SHA256.hex(of: parts.map { "\($0.utf8.count):\($0)" }.joined())
-  }
-
-  private static func trimmed(_ text: String) -> Substring {
-    var text = text[...]
-    while text.first?.isWhitespace == true { text.removeFirst() }
-    while text.last?.isWhitespace == true { text.removeLast() }
-    return text
   }
 }
 

@@ -73,7 +73,7 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
     var embedded = EmbeddedExamples<[TrainingExample]>()
     var judged: [Judged] = []
     for strategy in strategies {
-      guard let router = try opened.files.load(strategy) else {
+      guard let router = try router(of: strategy, opened) else {
         guard self.strategy == "all" else {
           throw ServiceError.untrained(strategy: strategy.name, path: opened.files.directory)
         }
@@ -81,10 +81,6 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
         continue
       }
       let manifest = router.manifest
-      guard opened.encoder.isEncoder(of: manifest) else {
-        throw CommandFailure(
-          "router \(manifest.version) was trained on another encoder; train it again")
-      }
       let unmeasured = Set(manifest.experts).subtracting(measured).sorted()
       guard unmeasured.isEmpty else {
         throw CommandFailure(
@@ -120,17 +116,25 @@ struct RouterEvaluateCommand: AsyncParsableCommand {
     }
   }
 
+  /// The trained router of a strategy, if there is one, made with the encoder that is here.
+  private func router(
+    of strategy: RoutingStrategy, _ opened: RouterOptions.Opened
+  ) throws -> LoadedRouter? {
+    guard let router = try opened.files.load(strategy) else { return nil }
+    guard opened.encoder.isEncoder(of: router.manifest) else {
+      throw CommandFailure(
+        "router \(router.manifest.version) was trained on another encoder; train it again")
+    }
+    return router
+  }
+
   /// Weights of `continuity` that are compared.
   private static let continuityWeights = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 
   private func evaluateConversations(_ opened: RouterOptions.Opened) async throws {
     let strategy = try RoutingStrategy(name: strategy)
-    guard let router = try opened.files.load(strategy) else {
+    guard let router = try router(of: strategy, opened) else {
       throw ServiceError.untrained(strategy: strategy.name, path: opened.files.directory)
-    }
-    guard opened.encoder.isEncoder(of: router.manifest) else {
-      throw CommandFailure(
-        "router \(router.manifest.version) was trained on another encoder; train it again")
     }
     // Without the mixture's feature: what its gates would say of a part of a prompt was not measured.
     let trainer = RouterTrainer(
