@@ -6,6 +6,8 @@ package struct DecisionFilter: Equatable, Sendable {
   package var sinceMilliseconds: Int64?
   package var expert: String?
   package var status: DecisionRecord.Status?
+  /// Of the key of this name only.
+  package var keyName: String?
   /// 1...``maximumLimit``.
   package var limit: Int
   /// The `nextCursor` of the page before.
@@ -15,11 +17,12 @@ package struct DecisionFilter: Equatable, Sendable {
 
   package init(
     sinceMilliseconds: Int64? = nil, expert: String? = nil, status: DecisionRecord.Status? = nil,
-    limit: Int = 50, cursor: String? = nil
+    keyName: String? = nil, limit: Int = 50, cursor: String? = nil
   ) {
     self.sinceMilliseconds = sinceMilliseconds
     self.expert = expert
     self.status = status
+    self.keyName = keyName
     self.limit = min(max(1, limit), Self.maximumLimit)
     self.cursor = cursor
   }
@@ -77,6 +80,10 @@ extension DecisionLog {
       conditions.append("status = ?")
       arguments.append(status.rawValue)
     }
+    if let keyName = filter.keyName {
+      conditions.append("key_name = ?")
+      arguments.append(keyName)
+    }
     if let cursor = filter.cursor {
       conditions.append("id < ?")
       arguments.append(cursor)
@@ -113,9 +120,11 @@ extension DecisionLog {
 
   /// Means over the newest `limit` decisions since a time, an expert a row, sorted by id.
   ///
-  /// - Parameter goal: the key under `goals` in ``DecisionRecord/expertsJSON``.
+  /// - Parameters:
+  ///   - goal: the key under `goals` in ``DecisionRecord/expertsJSON``.
+  ///   - keyName: Counts the decisions of this key alone.
   package func aggregates(
-    goal: String, sinceMilliseconds: Int64? = nil, limit: Int = 5_000
+    goal: String, sinceMilliseconds: Int64? = nil, keyName: String? = nil, limit: Int = 5_000
   ) async throws(DecisionLogError) -> [ExpertAggregate] {
     guard goal.utf8.allSatisfy({ (97...122).contains($0) || $0 == 95 }), !goal.isEmpty else {
       throw .invalidRecord(field: "goal", value: goal, expected: "the name of a goal")
@@ -127,7 +136,8 @@ extension DecisionLog {
         sql: """
           WITH recent AS (
             SELECT expert, experts_json FROM decisions
-            WHERE time_ms >= :since AND json_valid(experts_json)
+            WHERE time_ms >= :since AND (:key IS NULL OR key_name = :key)
+              AND json_valid(experts_json)
             ORDER BY id DESC LIMIT :limit
           ), flat AS (
             SELECT
@@ -143,7 +153,9 @@ extension DecisionLog {
             avg(loss) AS meanPredictedLoss, avg(raw) AS meanRaw, avg(cost) AS meanCost
           FROM flat WHERE expert IS NOT NULL GROUP BY expert ORDER BY expert
           """,
-        arguments: ["since": since, "limit": min(max(1, limit), 1_000_000), "goal": goal])
+        arguments: [
+          "since": since, "key": keyName, "limit": min(max(1, limit), 1_000_000), "goal": goal,
+        ])
     }
   }
 

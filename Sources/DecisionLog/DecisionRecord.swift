@@ -38,6 +38,8 @@ package struct DecisionRecord: Codable, Equatable, Sendable, Identifiable {
   package var decisionMilliseconds: Double
   /// The request's path, such as `/route`.
   package var endpoint: String?
+  /// Name of the key that it came with; nil where it had none with a name.
+  package var keyName: String?
 
   package var status: Status
   package var promptTokens: Int?
@@ -62,7 +64,9 @@ package struct DecisionRecord: Codable, Equatable, Sendable, Identifiable {
     case constraintsJSON = "constraints_json"
     case expertsJSON = "experts_json"
     case decisionMilliseconds = "decision_ms"
-    case endpoint, status
+    case endpoint
+    case keyName = "key_name"
+    case status
     case promptTokens = "prompt_tokens"
     case completionTokens = "completion_tokens"
     case firstTokenMilliseconds = "first_token_ms"
@@ -77,8 +81,8 @@ package struct DecisionRecord: Codable, Equatable, Sendable, Identifiable {
     id: String, timeMilliseconds: Int64, promptText: String?, promptSHA256: String?,
     promptBytes: Int, expert: String, strategy: String, routerVersion: String? = nil,
     flagsJSON: String = "[]", constraintsJSON: String = "[]", expertsJSON: String = "[]",
-    decisionMilliseconds: Double, endpoint: String? = nil, status: Status = .pending,
-    promptTokens: Int? = nil
+    decisionMilliseconds: Double, endpoint: String? = nil, keyName: String? = nil,
+    status: Status = .pending, promptTokens: Int? = nil
   ) {
     self.id = id
     self.timeMilliseconds = timeMilliseconds
@@ -93,6 +97,7 @@ package struct DecisionRecord: Codable, Equatable, Sendable, Identifiable {
     self.expertsJSON = expertsJSON
     self.decisionMilliseconds = decisionMilliseconds
     self.endpoint = endpoint
+    self.keyName = keyName
     self.status = status
     self.promptTokens = promptTokens
   }

@@ -141,6 +141,15 @@ enum LogDatabase {
           ALTER TABLE feedback ADD COLUMN encoder TEXT;
           """)
     }
+    migrator.registerMigration("6: whose key") { db in
+      // The sums of what each key has cost are asked for at every start.
+      try db.execute(
+        sql: """
+          ALTER TABLE decisions ADD COLUMN key_name TEXT;
+          CREATE INDEX decisions_key ON decisions (key_name, id) WHERE key_name IS NOT NULL;
+          CREATE INDEX decisions_cost ON decisions (key_name, time_ms, cost_usd) WHERE cost_usd > 0;
+          """)
+    }
     return migrator
   }
 }

@@ -180,6 +180,10 @@ extension Constraints {
       let cost = candidate.expectedCostUSD(in: context)
       if cost > maxCostUSD { return .tooExpensive(usd: cost, limitUSD: maxCostUSD) }
     }
+    if let budget = context.remainingBudget {
+      let cost = candidate.expectedCostUSD(in: context)
+      if cost > budget.usd { return .overBudget(usd: cost, remaining: budget) }
+    }
     if let releasedAfter {
       guard let released = card.released else { return .unknown(constraint: .releasedAfter) }
       if released <= releasedAfter { return .releasedTooEarly(released, after: releasedAfter) }

@@ -16,11 +16,30 @@ package struct GoalContext: Sendable, Equatable {
   /// The request's `max_tokens`, which bounds the expected answer.
   package var maximumOutputTokens: Int?
   package var today: CalendarDate
+  /// What the request may cost at most by somebody's budget; nil where there is none.
+  package var remainingBudget: RemainingBudget?
 
-  package init(promptTokens: Int, maximumOutputTokens: Int?, today: CalendarDate) {
+  package init(
+    promptTokens: Int, maximumOutputTokens: Int?, today: CalendarDate,
+    remainingBudget: RemainingBudget? = nil
+  ) {
     self.promptTokens = promptTokens
     self.maximumOutputTokens = maximumOutputTokens
     self.today = today
+    self.remainingBudget = remainingBudget
+  }
+}
+
+/// What is left of a budget.
+package struct RemainingBudget: Sendable, Equatable {
+  /// US dollars.
+  package let usd: Double
+  /// Whose it is and how large, such as `key 'alice', $5.0 a month`.
+  package let of: String
+
+  package init(usd: Double, of: String) {
+    self.usd = usd
+    self.of = of
   }
 }
 

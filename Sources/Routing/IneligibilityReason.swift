@@ -4,6 +4,8 @@ package enum IneligibilityReason: Equatable, Sendable {
   case leavesMachine
   case tooManyParameters(Int, limit: Int)
   case tooExpensive(usd: Double, limitUSD: Double)
+  /// What the answer is expected to cost is no longer there.
+  case overBudget(usd: Double, remaining: RemainingBudget)
   case releasedTooEarly(CalendarDate, after: CalendarDate)
   case licenseNotAllowed(String)
   case contextTooShort(Int, needed: Int)
@@ -23,6 +25,7 @@ package enum IneligibilityReason: Equatable, Sendable {
     case .leavesMachine: "local_only"
     case .tooManyParameters: "max_parameters"
     case .tooExpensive: "max_cost_usd"
+    case .overBudget: "budget"
     case .releasedTooEarly: "released_after"
     case .licenseNotAllowed: "licenses"
     case .contextTooShort: "context"
@@ -41,6 +44,8 @@ package enum IneligibilityReason: Equatable, Sendable {
     case .leavesMachine: "the prompt would leave this machine"
     case .tooManyParameters(let count, let limit): "\(count) parameters, at most \(limit) allowed"
     case .tooExpensive(let usd, let limit): "costs about $\(usd), at most $\(limit) allowed"
+    case .overBudget(let usd, let remaining):
+      "costs about $\(usd), and $\(remaining.usd) are left of the budget (\(remaining.of))"
     case .releasedTooEarly(let date, let after): "released \(date), must be after \(after)"
     case .licenseNotAllowed(let license): "licence \(license) is not among those allowed"
     case .contextTooShort(let length, let needed): "context of \(length) tokens, needs \(needed)"

@@ -3,6 +3,8 @@ package struct RoutingPreferences: Equatable, Sendable {
   /// Who stated a weight or a limit.
   package enum Source: String, Codable, Sendable {
     case configuration, prompt, json
+    /// The key that the request came with.
+    case key
   }
 
   package var weights: GoalWeights
@@ -68,11 +70,12 @@ extension RoutingPreferences {
   /// Merges what configuration, prompt text and JSON say.
   ///
   /// Weights: JSON over prompt over configuration, goal by goal. Constraints: JSON replaces the
-  /// configuration's defaults; then prompt flags and the operator's limits can only tighten. A
+  /// configuration's defaults; then prompt flags, the key's and the operator's limits can only tighten. A
   /// prompt can hold text from third parties, so it must never widen what others set.
   package static func merge(
     defaults: RoutingDefaults = RoutingDefaults(), prompt: PromptFlags? = nil,
-    jsonWeights: GoalWeights = GoalWeights(), jsonConstraints: Constraints = Constraints()
+    jsonWeights: GoalWeights = GoalWeights(), jsonConstraints: Constraints = Constraints(),
+    keyConstraints: Constraints = Constraints()
   ) -> RoutingPreferences {
     var merged = RoutingPreferences()
     func take(_ weights: GoalWeights, from source: Source) {
@@ -113,6 +116,7 @@ extension RoutingPreferences {
       merged.ignoredFlags.append(.init(text: "", reason: "\(beyond) more flags were ignored"))
     }
     take(jsonWeights, from: .json)
+    constraints = tighten(constraints, by: keyConstraints, as: .key, in: &merged)
     merged.constraints = tighten(constraints, by: defaults.limits, as: .configuration, in: &merged)
     return merged
   }

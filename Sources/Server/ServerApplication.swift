@@ -24,7 +24,7 @@ package enum ServerApplication {
       await server.shutdown(graceTimeout: grace)
     }
     let signals = TerminationSignals(onSignal: end)
-    let reloading = ReloadSignal(onSignal: { await service.reloadExperts() }, onHangup: end)
+    let reloading = ReloadSignal(onSignal: { await service.reload() }, onHangup: end)
     try server.start()
     // People copy this line, and the tests wait for it.
     logger.info("listening on http://\(configuration.server.host):\(server.port ?? 0)")

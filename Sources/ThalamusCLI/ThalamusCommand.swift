@@ -8,7 +8,8 @@ struct ThalamusCommand: AsyncParsableCommand {
     version: "0.1.0",
     subcommands: [
       ServeCommand.self, RouteCommand.self, ParetoCommand.self, ExpertsCommand.self,
-      OutcomesCommand.self, RouterCommand.self, BenchCommand.self, ScoreCommand.self,
+      OutcomesCommand.self, RouterCommand.self, KeysCommand.self, BenchCommand.self,
+      ScoreCommand.self,
       GenerateCommand.self, EmbedCommand.self, TokenizeCommand.self,
     ])
 }

@@ -49,6 +49,14 @@ import Tokenization
     ),
     (RoutingError.unknownKey(field: "f", suggestion: nil), Refusal(400, "unknown_key", "f")),
     (RoutingError.noEligibleExpert([]), Refusal(422, "no_eligible_expert", "constraints")),
+    (
+      RoutingError.noEligibleExpert([
+        .init(expert: "a", reason: .notAmongNamedExperts),
+        .init(
+          expert: "b",
+          reason: .overBudget(usd: 1, remaining: RemainingBudget(usd: 0, of: "key 'a'"))),
+      ]), Refusal(429, "insufficient_quota", nil)
+    ),
     (RoutingError.unknownExpert("x"), Refusal(404, "model_not_found", "model")),
     (RoutingError.unknownStrategy("x"), Refusal(400, "unknown_strategy", "strategy")),
     (

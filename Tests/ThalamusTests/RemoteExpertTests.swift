@@ -1,76 +1,21 @@
 import Foundation
 import Generation
-import HTTP
 import Library
 import Routing
-import Synchronization
 import Testing
 import Thalamus
 
 /// The service with an expert behind a server of the test's own.
 @Suite(.serialized) struct RemoteExpertTests {
-  /// What the peer does with its next requests.
-  private final class Peer: Sendable {
-    private struct State {
-      var failures: [Int] = []
-      var asked = 0
-    }
-    private let state: Mutex<State>
-    init(failures: [Int]) { state = Mutex(State(failures: failures)) }
-    var asked: Int { state.withLock { $0.asked } }
-
-    func answer() -> HTTPResponse {
-      let status = state.withLock { state -> Int? in
-        state.asked += 1
-        return state.failures.isEmpty ? nil : state.failures.removeFirst()
-      }
-      if let status {
-        var response = HTTPResponse.json(
-          Array(#"{"error":{"message":"out of order"}}"#.utf8),
-          status: HTTPStatus(code: status, reason: "x"))
-        response.headers.set("Retry-After", "200")
-        return response
-      }
-      return .stream(contentType: "text/event-stream") { writer in
-        try await writer.write(
-          "data: {\"choices\":[{\"delta\":{\"content\":\"from afar\"},\"finish_reason\":\"stop\"}],"
-            + "\"usage\":{\"prompt_tokens\":1000,\"completion_tokens\":2000}}\n\ndata: [DONE]\n\n")
-      }
-    }
-  }
-
   private static let request = RoutingRequest(
     input: .prompt("Write a Python function that adds two numbers"), maxTokens: 4)
   private static let parameters = SamplingParameters(temperature: 0, maxTokens: 4)
 
   private func with(
     failures: [Int] = [], card: String = "expected_loss_ratio: 0.5\n",
-    _ body: (ThalamusService, Peer) async throws -> Void
+    _ body: (ThalamusService, RemoteServiceFixture.Peer) async throws -> Void
   ) async throws -> ServiceFixture {
-    let peer = Peer(failures: failures)
-    let server = HTTPServer(configuration: HTTPServerConfiguration(port: 0)) { _ in peer.answer() }
-    try server.start()
-    let fixture = try await ServiceFixture()
-    try fixture.folder.write(
-      """
-      id: far
-      kind: remote
-      endpoint: http://127.0.0.1:\(server.port ?? 0)/v1
-      runs: leaves_machine
-      prompt_price_usd_per_million_tokens: 1
-      completion_price_usd_per_million_tokens: 2
-
-      """ + card, to: "models/far/expert.yaml")
-    let service = try await fixture.start()
-    do {
-      try await body(service, peer)
-    } catch {
-      await server.shutdown(graceTimeout: .zero)
-      throw error
-    }
-    await service.shutDown()
-    await server.shutdown(graceTimeout: .zero)
-    return fixture
+    try await RemoteServiceFixture.with(failures: failures, card: card, body)
   }
 
   @Test func answersWhatItIsExpectedToDoBest() async throws {

@@ -330,7 +330,7 @@ package struct ExpertManifest: Sendable, Equatable {
 
 extension YamlError {
   /// One line: where, and what is wrong. The parser would quote the card's text, which is for nobody else.
-  fileprivate var shortDescription: String {
+  package var shortDescription: String {
     switch self {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):

@@ -36,6 +36,7 @@ package struct DecisionReply: Encodable {
     case finishReason = "finish_reason"
     case outputCharacters = "output_characters"
     case costUSD = "cost_usd"
+    case keyName = "key_name"
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -62,6 +63,7 @@ package struct DecisionReply: Encodable {
     try values.encodeIfPresent(record.error, forKey: .error)
     try values.encodeIfPresent(record.outputCharacters, forKey: .outputCharacters)
     try values.encodeIfPresent(record.costUSD, forKey: .costUSD)
+    try values.encodeIfPresent(record.keyName, forKey: .keyName)
     try values.encode(JSONText(record.expertsJSON), forKey: .experts)
     try values.encode(JSONText(record.flagsJSON), forKey: .flags)
     try values.encode(JSONText(record.constraintsJSON), forKey: .constraints)

@@ -36,6 +36,9 @@ extension APIError {
     case .noEligibleExpert(let reasons) where Self.onlyContextIsMissing(reasons):
       // What OpenAI's clients look for when a prompt is too long.
       self = .badRequest(message, code: "context_length_exceeded", param: "messages")
+    case .noEligibleExpert(let reasons) where Self.onlyBudgetIsMissing(reasons):
+      // As OpenAI's API says it of an account that is used up.
+      self.init(status: .tooManyRequests, message: message, code: "insufficient_quota")
     case .noEligibleExpert(let reasons) where Self.onlyTemporarily(reasons):
       self.init(
         status: .serviceUnavailable, message: message, code: "model_unavailable")
@@ -60,11 +63,26 @@ extension APIError {
       && others.allSatisfy { if case .contextTooShort = $0.reason { true } else { false } }
   }
 
+  /// Whether every expert that the caller would have costs more than is left.
+  private static func onlyBudgetIsMissing(_ reasons: [ExpertIneligibility]) -> Bool {
+    let others = reasons.filter { $0.reason != .notAmongNamedExperts }
+    return !others.isEmpty
+      && others.allSatisfy { if case .overBudget = $0.reason { true } else { false } }
+  }
+
   /// Whether every expert that the caller would have could answer, if only it were in order.
   private static func onlyTemporarily(_ reasons: [ExpertIneligibility]) -> Bool {
     let others = reasons.filter { $0.reason != .notAmongNamedExperts }
     return !others.isEmpty
       && others.allSatisfy { if case .unavailable = $0.reason { true } else { false } }
+  }
+
+  /// A key's holder sends more than the key is for.
+  static func tooManyRequests(of key: APIKey, retryAfterSeconds: Int) -> APIError {
+    APIError(
+      status: .tooManyRequests,
+      message: "key '\(key.name)' may send \(key.requestsPerMinute ?? 0) requests a minute",
+      code: "rate_limit_exceeded", retryAfterSeconds: retryAfterSeconds)
   }
 
   package init(_ error: LibraryError) {

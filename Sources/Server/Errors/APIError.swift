@@ -27,6 +27,8 @@ package struct APIError: Error, Sendable {
     type =
       switch status.code {
       case 401: "authentication_error"
+      case 403: "permission_error"
+      case 429: code == "insufficient_quota" ? code : "rate_limit_error"
       case 400..<500: "invalid_request_error"
       default: "server_error"
       }

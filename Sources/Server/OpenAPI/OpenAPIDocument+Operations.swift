@@ -52,6 +52,10 @@ extension OpenAPIDocument {
       OpenAPIOperation(
         .post, "/feedback", "Thalamus", "What you think of an answer, for later decisions",
         body: "FeedbackRequest", answer: S.ref("FeedbackReply")),
+      OpenAPIOperation(
+        .get, "/usage", "Thalamus",
+        "What your key has spent and may still spend; an admin's sees all",
+        answer: S.ref("Usage")),
       plain("/metrics", "Counters and times for Prometheus", "text/plain", isOpen: false),
     ]
   }

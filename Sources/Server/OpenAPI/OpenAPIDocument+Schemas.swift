@@ -298,8 +298,31 @@ extension OpenAPIDocument {
             ("id", S.text), ("time", S.text), ("prompt", S.text), ("expert", S.text),
             ("strategy", S.text), ("status", S.text), ("error", S.text),
             ("prompt_tokens", S.whole), ("completion_tokens", S.whole), ("total_ms", S.number),
-            ("cost_usd", S.number),
+            ("cost_usd", S.number), ("key_name", S.text),
           ], required: ["id", "time", "expert", "strategy", "status"])
+      ),
+      (
+        "Spending",
+        S.object(
+          [
+            ("budget_usd", S.number), ("period", S.text), ("spent_usd", S.number),
+            ("remaining_usd", S.number), ("resets_at", S.text),
+          ], required: ["period", "spent_usd"])
+      ),
+      (
+        "Usage",
+        S.object(
+          [
+            (
+              "keys",
+              S.list(
+                of: S.object(
+                  [
+                    ("name", S.text), ("admin", S.flag), ("requests_per_minute", S.whole),
+                    ("spending", S.ref("Spending")),
+                  ], required: ["name", "admin", "spending"]))
+            ), ("server", S.ref("Spending")),
+          ], required: ["keys"])
       ),
       (
         "FeedbackReply",

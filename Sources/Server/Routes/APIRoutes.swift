@@ -14,7 +14,8 @@ package struct APIRoutes: Sendable {
   ]
 
   package init(service: ThalamusService) {
-    let authorization = Authorization(keys: service.configuration.server.apiKeys)
+    let authorization = Authorization(
+      keys: service.configuration.server.apiKeys, ring: service.keys)
     self.authorization = authorization
     crossOrigin = CrossOrigin(origins: service.configuration.server.corsOrigins)
     let hosts = AllowedHosts(service.configuration.server)
@@ -34,11 +35,16 @@ package struct APIRoutes: Sendable {
       router.on(method, path) { request in
         await withTaskExecutorPreference(globalConcurrentExecutor) {
           await Self.answer(request) { request in
-            try hosts.check(request)
-            try authorization.check(request)
+            if !authorization.isOn { try hosts.check(request) }
+            let key = try authorization.check(request)
+            if let key, let seconds = service.requestRate.take(key) {
+              throw APIError.tooManyRequests(of: key, retryAfterSeconds: seconds)
+            }
             let hops = request.headers[RemoteExpert.hopsHeader].flatMap { Int($0) } ?? 0
-            return try await RemoteExpert.$hops.withValue(max(0, hops)) {
-              try await handle(request)
+            return try await APIKey.$current.withValue(key) {
+              try await RemoteExpert.$hops.withValue(max(0, hops)) {
+                try await handle(request)
+              }
             }
           }
         }
@@ -66,6 +72,7 @@ package struct APIRoutes: Sendable {
     let decisions = DecisionRoutes(service: service)
     guarded(.get, "/decisions", decisions.list)
     guarded(.get, "/decisions/{id}", decisions.one)
+    guarded(.get, "/usage", UsageRoute(service: service).handle)
     guarded(.post, "/feedback", FeedbackRoute(service: service).handle)
     guarded(.post, "/v1/chat/completions", ChatCompletionsRoute(service: service).handle)
     guarded(.post, "/v1/responses", ResponsesRoute(service: service).handle)
@@ -94,10 +101,9 @@ package struct APIRoutes: Sendable {
 
   package var handler: HTTPHandler { crossOrigin.wrap(router.handler) }
 
-  /// Refuses requests without a key before they send megabytes; nil where no key is asked for.
+  /// Refuses requests without a key before they send megabytes, where a key is asked for.
   package var refuseHead: HTTPHeadCheck? {
-    guard authorization.isOn else { return nil }
-    return crossOrigin.wrap { [authorization] request in
+    crossOrigin.wrap { [authorization] request in
       guard !Self.openPaths.contains(request.rawPath) else { return nil }
       do {
         try authorization.check(request)

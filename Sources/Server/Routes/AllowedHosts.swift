@@ -1,7 +1,7 @@
 import HTTP
 import Thalamus
 
-/// The names by which a server on this machine alone may be called, where no key is asked for.
+/// The names by which a server on this machine alone may be called, while no key is asked for.
 ///
 /// A page from anywhere may give its own name the address 127.0.0.1 once it is loaded (DNS rebinding), and its browser
 /// then takes this server for the page's own and lets it read all answers, the log among them. Such requests

@@ -1,34 +1,45 @@
 import HTTP
+import Thalamus
 
-/// Checks the key that a client sends, where the configuration asks for one.
+/// Checks the key that a client sends, where the server asks for one.
 package struct Authorization: Sendable {
   private let keys: [[UInt8]]
+  private let ring: KeyRing?
 
-  /// - Parameter keys: those accepted; none turns the check off.
-  package init(keys: [String]) {
+  /// - Parameters:
+  ///   - keys: Those of the operator, which have no names and no limits.
+  ///   - ring: Those that have names. Without the one and the other the check is off.
+  package init(keys: [String], ring: KeyRing? = nil) {
     self.keys = keys.map { Array($0.utf8) }
+    self.ring = ring
   }
 
   /// Whether a key is asked for.
-  package var isOn: Bool { !keys.isEmpty }
+  package var isOn: Bool { !keys.isEmpty || ring?.asksForKeys == true }
 
-  /// Throws 401 where the request carries none of the keys.
-  package func check(_ request: HTTPRequest) throws(APIError) {
-    guard isOn else { return }
+  /// Whose key the request carries; nil where none is asked for, or it is one of the operator's.
+  ///
+  /// - Throws: 401 where it carries none of the keys.
+  @discardableResult
+  package func check(_ request: HTTPRequest) throws(APIError) -> APIKey? {
+    guard isOn else { return nil }
     let header = request.headers["Authorization"] ?? ""
     // Anthropic's clients have a header of their own for it, and some send both.
     let other = request.headers["x-api-key"] ?? ""
-    let isMissing = header.isEmpty && other.isEmpty
+    let sent = [bearer(header), Array(other.utf8)]
     // Both are looked at in any case.
-    let accepted = [bearer(header), Array(other.utf8)].map(isKey)
-    guard accepted.contains(true) else {
-      throw APIError(
-        status: .unauthorized,
-        message: isMissing
-          ? "a key is needed: Authorization: Bearer KEY, or x-api-key: KEY"
-          : "the key is not one of this server's",
-        code: isMissing ? "missing_api_key" : "invalid_api_key")
+    let accepted = sent.map(isKey)
+    if accepted.contains(true) { return nil }
+    for key in sent where !key.isEmpty {
+      if let named = ring?.key(key) { return named }
     }
+    let isMissing = header.isEmpty && other.isEmpty
+    throw APIError(
+      status: .unauthorized,
+      message: isMissing
+        ? "a key is needed: Authorization: Bearer KEY, or x-api-key: KEY"
+        : "the key is not one of this server's",
+      code: isMissing ? "missing_api_key" : "invalid_api_key")
   }
 
   private func bearer(_ header: String) -> [UInt8] {

@@ -7,6 +7,11 @@ struct MetricsRoute: Sendable {
   let service: ThalamusService
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
+    guard APIKey.current?.isAdmin ?? true else {
+      throw APIError(
+        status: .forbidden, message: "this key sees its own requests alone (/usage)",
+        code: "permission_denied")
+    }
     let counts = service.metrics.snapshot
     let resident = await service.library.resident
     var page = PrometheusText()
@@ -76,6 +81,7 @@ struct MetricsRoute: Sendable {
     for (id, expert) in experts where expert.costUSD > 0 {
       page.sample("thalamus_cost_usd_total", [("expert", id)], expert.costUSD)
     }
+    addKeys(to: &page, counts)
     page.family(
       "thalamus_first_token_seconds", "histogram", "From a request to its answer's first token.")
     for (id, expert) in experts where expert.firstToken.count > 0 {
@@ -138,6 +144,42 @@ struct MetricsRoute: Sendable {
     return HTTPResponse(
       status: .ok, headers: ["Content-Type": PrometheusText.contentType],
       body: .bytes(Array(page.text.utf8)))
+  }
+}
+
+extension MetricsRoute {
+  /// What the keys with names are used for.
+  private func addKeys(to page: inout PrometheusText, _ counts: ServiceMetrics.Snapshot) {
+    let used = counts.keys.sorted { $0.key < $1.key }
+    page.family("thalamus_key_answers_total", "counter", "Answers to a key, by how they ended.")
+    for (name, key) in used {
+      for ending in ServiceMetrics.Ending.allCases {
+        page.sample(
+          "thalamus_key_answers_total", [("key", name), ("ending", ending.rawValue)],
+          Double(key.answers[ending] ?? 0))
+      }
+    }
+    page.family("thalamus_key_tokens_total", "counter", "Tokens of a key's prompts and answers.")
+    for (name, key) in used {
+      for (kind, count) in [("prompt", key.promptTokens), ("completion", key.completionTokens)] {
+        page.sample(
+          "thalamus_key_tokens_total", [("key", name), ("kind", kind)], Double(count))
+      }
+    }
+    page.family("thalamus_key_cost_usd_total", "counter", "US dollars of a key's answers.")
+    for (name, key) in used where key.costUSD > 0 {
+      page.sample("thalamus_key_cost_usd_total", [("key", name)], key.costUSD)
+    }
+    page.family(
+      "thalamus_budget_remaining_usd", "gauge",
+      "What is left of a key's budget in its period, and of the server's under an empty name.")
+    for key in service.keys.keys {
+      guard let left = service.budget(of: key).remainingUSD else { continue }
+      page.sample("thalamus_budget_remaining_usd", [("key", key.name)], left)
+    }
+    if let left = service.serverBudget().remainingUSD {
+      page.sample("thalamus_budget_remaining_usd", [("key", "")], left)
+    }
   }
 }
 

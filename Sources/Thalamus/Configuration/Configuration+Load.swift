@@ -76,7 +76,8 @@ extension Configuration {
           message: "no such setting" + (nearest.map { "; did you mean \($0)?" } ?? ""))
       }
       // A variable that a deployment left empty must not open what the file has closed.
-      let closes = ["server.api_keys", "constraints.licenses"].contains(key.path)
+      let closes = ["server.api_keys", "server.keys_directory", "constraints.licenses"]
+        .contains(key.path)
       if closes, value.allSatisfy({ $0.isWhitespace || $0 == "," }) { continue }
       try apply(key, .text(value), source: name)
     }

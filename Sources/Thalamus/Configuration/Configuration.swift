@@ -8,6 +8,8 @@ package struct Configuration: Sendable, Equatable {
     package var host = "127.0.0.1"
     package var port = 8080
     package var apiKeys: [String] = []
+    /// Folder of the keys with names; empty is `keys` beside the log.
+    package var keysDirectory = ""
     package var corsOrigins: [String] = []
     package var allowedHosts: [String] = []
     package var maxBodyBytes = 8 << 20
@@ -66,6 +68,12 @@ package struct Configuration: Sendable, Equatable {
     package var licenses: [String] = []
   }
 
+  package struct Spending: Sendable, Equatable {
+    /// US dollars; 0 is no budget.
+    package var usd = 0.0
+    package var period = Budget.Period.month
+  }
+
   package struct Generation: Sendable, Equatable {
     package var defaultMaxTokens = 1024
     package var defaultTemperature = 0.7
@@ -86,6 +94,7 @@ package struct Configuration: Sendable, Equatable {
   package var router = Router()
   package var goals = Goals()
   package var constraints = Limits()
+  package var budget = Spending()
   package var generation = Generation()
   package var log = Log()
 

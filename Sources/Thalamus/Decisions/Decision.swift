@@ -10,18 +10,24 @@ package struct Decision: Sendable {
   package let routing: RoutingDecision
   /// Of which the encoder took so much.
   package let embeddingMilliseconds: Double
+  /// The key that the request came with; nil where it had none with a name.
+  package let key: APIKey?
+  /// US dollars that the chosen expert's answer is expected to cost.
+  package let expectedCostUSD: Double
   /// What was found of each expert, for the reply and for the log: written once.
   package let expertsJSON: [UInt8]
 
   init(
     id: String, time: Date, prompt: PreparedPrompt, routing: RoutingDecision,
-    embeddingMilliseconds: Double
+    embeddingMilliseconds: Double, key: APIKey? = nil, expectedCostUSD: Double = 0
   ) {
     self.id = id
     self.time = time
     self.prompt = prompt
     self.routing = routing
     self.embeddingMilliseconds = embeddingMilliseconds
+    self.key = key
+    self.expectedCostUSD = expectedCostUSD
     expertsJSON = routing.expertsJSON
   }
 

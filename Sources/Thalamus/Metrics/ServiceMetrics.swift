@@ -40,12 +40,24 @@ package final class ServiceMetrics: Sendable {
     package init() {}
   }
 
+  /// What one key was used for.
+  package struct KeyCounts: Sendable {
+    package var answers: [Ending: Int] = [:]
+    package var promptTokens = 0
+    package var completionTokens = 0
+    package var costUSD = 0.0
+
+    package init() {}
+  }
+
   package struct Snapshot: Sendable {
     package var experts: [String: ExpertCounts] = [:]
     /// Decisions of each strategy.
     package var strategies: [String: Int] = [:]
     package var decisionTime = DurationHistogram()
     package var embeddingTime = DurationHistogram()
+    /// Answers to requests with a key that has a name.
+    package var keys: [String: KeyCounts] = [:]
     /// Answers that run now.
     package var running = 0
   }
@@ -80,9 +92,15 @@ package final class ServiceMetrics: Sendable {
     }
   }
 
-  func note(_ ending: Ending, summary: GenerationSummary?, expert: String, costUSD: Double? = nil) {
+  func note(
+    _ ending: Ending, summary: GenerationSummary?, expert: String, keyName: String? = nil,
+    costUSD: Double? = nil
+  ) {
     state.withLock { state in
       state.running -= 1
+      if let keyName {
+        state.keys[keyName, default: KeyCounts()].note(ending, summary, costUSD: costUSD)
+      }
       var counts = state.experts[expert] ?? ExpertCounts()
       counts.answers[ending, default: 0] += 1
       counts.costUSD += costUSD ?? 0
@@ -104,5 +122,16 @@ package final class ServiceMetrics: Sendable {
       }
       state.experts[expert] = counts
     }
+  }
+}
+
+extension ServiceMetrics.KeyCounts {
+  fileprivate mutating func note(
+    _ ending: ServiceMetrics.Ending, _ summary: GenerationSummary?, costUSD: Double?
+  ) {
+    answers[ending, default: 0] += 1
+    promptTokens += summary?.promptTokens ?? 0
+    completionTokens += summary?.completionTokens ?? 0
+    self.costUSD += costUSD ?? 0
   }
 }

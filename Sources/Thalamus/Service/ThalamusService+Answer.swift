@@ -28,9 +28,16 @@ extension ThalamusService {
         if case .noAnswer? = setbacks.last?.reason, let lastError { throw lastError }
         throw RoutingError.noEligibleExpert(reasons)
       }
+      guard
+        let reservation = spending.reserve(
+          decision.expectedCostUSD, for: decision.key, at: decision.time)
+      else {
+        // Another answer took what was left in the meantime; the next decision knows.
+        continue
+      }
       do {
         return try await answer(
-          decision, parameters: parameters, scoresPrompt: scoresPrompt)
+          decision, reservation, parameters: parameters, scoresPrompt: scoresPrompt)
       } catch {
         guard request.expert == nil, let setback = Setback(error, by: decision.expert) else {
           throw error
@@ -47,7 +54,8 @@ extension ThalamusService {
   }
 
   private func answer(
-    _ decision: Decision, parameters: SamplingParameters, scoresPrompt: Bool
+    _ decision: Decision, _ reservation: SpendingLedger.Reservation,
+    parameters: SamplingParameters, scoresPrompt: Bool
   ) async throws -> Answer {
     record(decision, answering: true)
     do {
@@ -59,7 +67,7 @@ extension ThalamusService {
         let start = ContinuousClock.now
         let stream = try await expert.answer(input, parameters: parameters)
         let recorder = AnswerRecorder(start: start) { [self] outcome in
-          recordOutcome(outcome, of: decision)
+          recordOutcome(outcome, of: decision, reservation)
         }
         return Answer(
           decision: decision, events: AnswerEvents(base: stream, recorder: recorder),
@@ -70,7 +78,7 @@ extension ThalamusService {
         .init(
           end: .failed(error), text: "", pieces: 0, promptTokens: nil,
           firstPieceMilliseconds: nil),
-        of: decision)
+        of: decision, reservation)
       throw error
     }
   }

@@ -36,6 +36,8 @@ extension ThalamusService {
     _ request: RoutingRequest, setbacks: [Setback] = []
   ) async throws -> Decision {
     let start = ContinuousClock.now
+    let time = Date()
+    let key = APIKey.current
     let prompt = PreparedPrompt(request.input)
     if defaults.obeysPromptFlags, prompt.flags.unreadCount > 0 {
       // One of those may be a limit, and a limit is never passed over.
@@ -56,7 +58,7 @@ extension ThalamusService {
     let strategy = try strategy(of: request)
     var preferences = RoutingPreferences.merge(
       defaults: defaults, prompt: prompt.flags, jsonWeights: request.weights,
-      jsonConstraints: request.constraints)
+      jsonConstraints: request.constraints, keyConstraints: key?.constraints ?? Constraints())
     if request.expert != nil {
       // The caller has chosen: goals no longer do, limits still hold.
       preferences.weights = GoalWeights()
@@ -89,7 +91,8 @@ extension ThalamusService {
       // An estimate, rather too few than too many: too many would shut out an expert whose context
       // the prompt fits. The expert itself counts exactly.
       promptTokens: max(prompt.expertByteCount / 5 + 1, setbacks.promptTokens ?? 0),
-      maximumOutputTokens: request.maxTokens, today: CalendarDate(Date()))
+      maximumOutputTokens: request.maxTokens, today: CalendarDate(time),
+      remainingBudget: spending.remaining(for: key, at: time))
     var question = Objective.Request(
       candidates: candidates(for: request, prompt, setbacks), predictions: predictions,
       preferences: preferences, context: context, strategy: strategy,
@@ -98,9 +101,11 @@ extension ThalamusService {
     var routing = try Objective.decide(question)
     routing.activeExperts = activeExperts
     routing.milliseconds = start.duration(to: .now).milliseconds
+    let chosen = question.candidates.first { $0.card.id == routing.expert }
     return Decision(
       id: ids.next(), time: Date(), prompt: prompt, routing: routing,
-      embeddingMilliseconds: embeddingMilliseconds)
+      embeddingMilliseconds: embeddingMilliseconds, key: key,
+      expectedCostUSD: chosen?.expectedCostUSD(in: context) ?? 0)
   }
 
   /// What the gates of the configured mixture say of a prompt; nil where the router does not ask, or

@@ -3,20 +3,29 @@ import Foundation
 import Routing
 
 extension ThalamusService {
-  /// A page of logged decisions, newest first.
-  package func decisions(_ filter: DecisionFilter) async throws -> DecisionPage {
-    try await reading { try await $0.decisions(filter) }
+  /// Name of the key whose decisions alone the caller may see; nil for those who see all.
+  private var onlyKeyName: String? {
+    APIKey.current.flatMap { $0.isAdmin ? nil : $0.name }
   }
 
-  /// One logged decision.
+  /// A page of logged decisions, newest first: of those that the caller may see.
+  package func decisions(_ filter: DecisionFilter) async throws -> DecisionPage {
+    var filter = filter
+    if let onlyKeyName { filter.keyName = onlyKeyName }
+    return try await reading { [filter] in try await $0.decisions(filter) }
+  }
+
+  /// One logged decision; one that the caller may not see is none.
   package func decision(id: String) async throws -> DecisionRecord {
-    guard let record = try await reading({ try await $0.decision(id: id) }) else {
+    guard let record = try await reading({ try await $0.decision(id: id) }),
+      APIKey.current?.sees(decisionsOf: record.keyName) ?? true
+    else {
       throw ServiceError.unknownDecision(id: id)
     }
     return record
   }
 
-  /// Mean predicted loss against a goal, over the logged decisions.
+  /// Mean predicted loss against a goal, over the logged decisions that the caller may see.
   ///
   /// - Parameter since: a day or a time (ISO 8601); nil for all that is logged.
   package func pareto(
@@ -24,7 +33,8 @@ extension ThalamusService {
   ) async throws -> (report: ParetoReport, decisions: Int) {
     let start = try since.flatMap { try $0.isEmpty ? nil : Self.time($0) }
     let rows = try await reading { log in
-      try await log.aggregates(goal: goal.rawValue, sinceMilliseconds: start)
+      try await log.aggregates(
+        goal: goal.rawValue, sinceMilliseconds: start, keyName: onlyKeyName)
     }
     let decisions = rows.reduce(0) { $0 + $1.chosen }
     let points = rows.map { row in

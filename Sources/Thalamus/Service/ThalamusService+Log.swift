@@ -40,6 +40,21 @@ extension ThalamusService {
     return StatisticsStore(Dictionary(averages) { $1 })
   }
 
+  /// What earlier runs spent; a log that cannot be read does not stop the server, and budgets begin anew then.
+  static func storedSpending(
+    _ log: DecisionLog?, _ settings: Configuration.Spending, _ logger: Logger
+  ) async -> SpendingLedger {
+    var rows: [DailySpending] = []
+    do {
+      rows = try await log?.spending() ?? []
+    } catch {
+      logger.error("\(error): budgets are held against what is spent from now on")
+    }
+    return SpendingLedger(
+      serverBudget: settings.usd > 0 ? Budget(usd: settings.usd, period: settings.period) : nil,
+      spending: rows)
+  }
+
   /// Marks decisions that an earlier server left unfinished. Not for tools beside a running server.
   package func markInterruptedDecisions() async {
     _ = try? await log?.markInterrupted()
@@ -80,13 +95,16 @@ extension ThalamusService {
             routing.flagsJSON(quotesIgnored: configuration.log.prompts == .store)),
           constraintsJSON: string(routing.constraintsJSON),
           expertsJSON: string(decision.expertsJSON),
-          decisionMilliseconds: routing.milliseconds ?? 0,
+          decisionMilliseconds: routing.milliseconds ?? 0, keyName: decision.key?.name,
           status: answering ? .pending : .decided))
     }
   }
 
   /// Logs what came of an answer, and lets the goals learn from it.
-  func recordOutcome(_ outcome: AnswerRecorder.Outcome, of decision: Decision) {
+  func recordOutcome(
+    _ outcome: AnswerRecorder.Outcome, of decision: Decision,
+    _ reservation: SpendingLedger.Reservation
+  ) {
     var completion = DecisionCompletion(
       id: decision.id, status: .completed, promptTokens: outcome.promptTokens,
       totalMilliseconds: Date().timeIntervalSince(decision.time) * 1000,
@@ -102,26 +120,50 @@ extension ThalamusService {
       completion.promptTokens = summary.promptTokens
       completion.firstTokenMilliseconds = summary.timings.firstTokenMilliseconds
       completion.finishReason = summary.finishReason.openAIName
-      completion.costUSD = (try? library.manifest(decision.expert))?.card.costUSD(
-        promptTokens: summary.promptTokens, completionTokens: summary.completionTokens)
+      completion.costUSD = costUSD(
+        of: decision, promptTokens: summary.promptTokens,
+        completionTokens: summary.completionTokens)
       learn(from: summary, text: outcome.text, of: decision.expert)
     case .failed(let error):
       let isCancelled = error is CancellationError || error as? GenerationError == .cancelled
       completion.status = isCancelled ? .cancelled : .failed
       completion.completionTokens = outcome.pieces
       completion.error = isCancelled ? nil : "\(error)"
+      completion.costUSD = costUSD(ofUnfinished: outcome, decision)
     case .cancelled:
       completion.status = .cancelled
       completion.completionTokens = outcome.pieces
       completion.firstTokenMilliseconds = outcome.firstPieceMilliseconds
       completion.finishReason = "cancelled"
+      completion.costUSD = costUSD(ofUnfinished: outcome, decision)
     }
+    spending.settle(reservation, costUSD: completion.costUSD ?? 0)
     metrics.note(
       completion.metricsEnding, summary: outcome.summary, expert: decision.expert,
-      costUSD: completion.costUSD)
+      keyName: decision.key?.name, costUSD: completion.costUSD)
     guard let log else { return }
     let final = completion
     write { try log.complete(final) }
+  }
+
+  /// US dollars by the expert's prices; nil where it has none.
+  private func costUSD(
+    of decision: Decision, promptTokens: Int, completionTokens: Int
+  ) -> Double? {
+    (try? library.manifest(decision.expert))?.card.costUSD(
+      promptTokens: promptTokens, completionTokens: completionTokens)
+  }
+
+  /// What an answer that broke off is taken to cost: its prompt, and as many tokens as pieces came. An endpoint that gave
+  /// nothing is taken to ask for nothing.
+  private func costUSD(
+    ofUnfinished outcome: AnswerRecorder.Outcome, _ decision: Decision
+  ) -> Double? {
+    guard outcome.pieces > 0 else { return nil }
+    return costUSD(
+      of: decision,
+      promptTokens: outcome.promptTokens ?? decision.prompt.expertByteCount / 4,
+      completionTokens: outcome.pieces)
   }
 
   private func learn(from summary: GenerationSummary, text: String, of expert: String) {

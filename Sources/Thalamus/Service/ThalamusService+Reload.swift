@@ -1,11 +1,16 @@
 import Library
 
 extension ThalamusService {
+  /// Reads the keys and the experts' cards again. The configuration and the routers are as they were at the start: of a new
+  /// expert no router knows.
+  package func reload() async {
+    keys.reload()
+    await reloadExperts()
+  }
+
   /// Reads the cards in the models folder again. Experts that are new, changed or gone are so from the next decision on;
   /// what runs goes on to its end. Where the folder can't be read, or no card in it can be used, all stays as it is.
-  ///
-  /// The configuration and the routers are as they were at the start: of a new expert no router knows.
-  package func reloadExperts() async {
+  private func reloadExperts() async {
     let cards: LibraryCards
     do {
       cards = try LibraryCards(directory: configuration.models.directory)

@@ -21,6 +21,10 @@ package final class ThalamusService: Sendable {
   let statistics: StatisticsStore
   /// Nil where decisions don't follow what callers say of answers.
   let feedback: FeedbackStore?
+  /// The keys that have names.
+  package let keys: KeyRing
+  package let requestRate = RequestRate()
+  package let spending: SpendingLedger
   /// Who gave the latest answers.
   let conversations = ConversationMemory()
   /// Reads earlier feedback again for another encoder.
@@ -39,7 +43,7 @@ package final class ThalamusService: Sendable {
     configuration: Configuration, library: ExpertLibrary, encoder: SentenceEncoder,
     routers: [RoutingStrategy: LoadedRouter], routerFiles: RouterFiles,
     aliases: ModelAliases, defaults: RoutingDefaults, statistics: StatisticsStore,
-    log: DecisionLog?, logger: Logger
+    keys: KeyRing, spending: SpendingLedger, log: DecisionLog?, logger: Logger
   ) {
     self.configuration = configuration
     self.library = library
@@ -61,6 +65,8 @@ package final class ThalamusService: Sendable {
     self.aliases = aliases
     self.defaults = defaults
     self.statistics = statistics
+    self.keys = keys
+    self.spending = spending
     feedback = Self.feedbackStore(configuration, encoder, routers, log)
     self.log = log
     self.logger = logger
@@ -71,6 +77,7 @@ package final class ThalamusService: Sendable {
     _ configuration: Configuration, logger: Logger
   ) async throws -> ThalamusService {
     let models = configuration.models
+    let keys = try KeyRing(folder: KeyFolder(configuration), logger: logger)
     let cards = try LibraryCards(directory: models.directory)
     // Without any expert the server would be up and of no use.
     if cards.manifests.isEmpty, let first = cards.problems.min(by: { $0.key < $1.key }) {
@@ -131,7 +138,8 @@ package final class ThalamusService: Sendable {
     let service = ThalamusService(
       configuration: configuration, library: library, encoder: encoder, routers: routers,
       routerFiles: routerFiles, aliases: aliases, defaults: try RoutingDefaults(configuration),
-      statistics: await storedStatistics(log), log: log, logger: logger)
+      statistics: await storedStatistics(log), keys: keys,
+      spending: await storedSpending(log, configuration.budget, logger), log: log, logger: logger)
     await service.recallFeedback()
     try await service.preload(models.preload)
     service.watchResidency(residency)
