@@ -73,6 +73,24 @@ import Thalamus
     await server.end()
   }
 
+  /// A chat is remembered as decisions look at it, its latest question first of all: asked again it is the same to the last digit.
+  @Test func feedbackOnAChat() async throws {
+    let server = try await ServerFixture { $0.router.directory = "router" }
+    let chat = #"""
+      {"generate": false, "messages": [
+        {"role": "user", "content": "What must a will contain to be valid in law, and who may contest it before a court?"},
+        {"role": "assistant", "content": "It depends."},
+        {"role": "user", "content": "Write a Python function that reverses a string."}]}
+      """#
+    let first = try Found(await server.post("/route", chat))
+    let said = await server.post("/feedback", #"{"decision": "\#(first.id)", "score": -1}"#)
+    #expect(try object(said.bytes)["learned"] as? Bool == true)
+    let again = try Found(await server.post("/route", chat))
+    let evidence = try #require(again.feedback(on: first.expert)?["evidence"] as? Double)
+    #expect(evidence > 0.999)
+    await server.end()
+  }
+
   @Test func whatIsNoFeedbackIsRefused() async throws {
     let server = try await ServerFixture()
     for (body, code, param) in [

@@ -100,12 +100,13 @@ import Tokenization
         ChatMessage(role: "user", content: #"Second \[Flag: x] and \r\n more"#),
       ]),
     ] as [PromptInput])
-  func routingTextIsFoundInTheLog(input: PromptInput) {
+  func whatTheRouterLookedAtIsFoundInTheLog(input: PromptInput) {
     let prompt = PreparedPrompt(input)
     let hash = SHA256.hex(of: prompt.routingText)
-    #expect(
-      PreparedPrompt.routingText(ofLogged: prompt.loggedText, sha256: hash) == prompt.routingText)
-    #expect(PreparedPrompt.routingText(ofLogged: prompt.loggedText + "x", sha256: hash) == nil)
+    let logged = PreparedPrompt.logged(prompt.loggedText, sha256: hash)
+    #expect(logged?.routingText == prompt.routingText)
+    #expect(logged?.questions == prompt.questions)
+    #expect(PreparedPrompt.logged(prompt.loggedText + "x", sha256: hash) == nil)
   }
 
   @Test func chatThatLooksLikeAnotherIsNotGuessed() {
@@ -115,7 +116,6 @@ import Tokenization
         ChatMessage(role: "user", content: "And?"),
       ]))
     #expect(
-      PreparedPrompt.routingText(
-        ofLogged: prompt.loggedText, sha256: SHA256.hex(of: prompt.routingText)) == nil)
+      PreparedPrompt.logged(prompt.loggedText, sha256: SHA256.hex(of: prompt.routingText)) == nil)
   }
 }

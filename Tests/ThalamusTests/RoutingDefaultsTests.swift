@@ -4,9 +4,10 @@ import Thalamus
 
 /// What the configuration asks of every request.
 @Suite struct RoutingDefaultsTests {
-  @Test func unsetMeansNothingIsAsked() throws {
+  /// Nothing but that a conversation doesn't move for a trifle.
+  @Test func whatIsAskedWhereNothingIsSet() throws {
     let defaults = try RoutingDefaults(Configuration())
-    #expect(defaults == RoutingDefaults())
+    #expect(defaults == RoutingDefaults(weights: try GoalWeights([.continuity: 0.01])))
     #expect(defaults.obeysPromptFlags)
   }
 

@@ -55,7 +55,7 @@ extension OpenAPIDocument {
       OpenAPIOperation(
         .get, "/usage", "Thalamus",
         "What your key has spent and may still spend; an admin's sees all",
-        answer: S.ref("Usage")),
+        answer: S.ref("KeyUsage")),
       plain("/metrics", "Counters and times for Prometheus", "text/plain", isOpen: false),
     ]
   }

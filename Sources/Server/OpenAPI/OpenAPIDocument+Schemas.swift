@@ -310,7 +310,7 @@ extension OpenAPIDocument {
           ], required: ["period", "spent_usd"])
       ),
       (
-        "Usage",
+        "KeyUsage",
         S.object(
           [
             (

@@ -58,7 +58,8 @@ package struct Configuration: Sendable, Equatable {
     package var cost = 0.0
     package var verbosity = 0.0
     package var readability = 0.0
-    package var continuity = 0.0
+    /// A small loss for far fewer moves of a conversation (`thalamus router evaluate --conversations`).
+    package var continuity = 0.01
   }
 
   package struct Limits: Sendable, Equatable {

@@ -2,19 +2,19 @@ import Routing
 import Tokenization
 
 extension PreparedPrompt {
-  /// What the router looked at of a prompt that was logged; nil where that can't be told from what the log kept.
+  /// A prompt that was logged, as the router looked at it; nil where that can't be told from what the log kept.
   ///
   /// The log has a chat as text, `role: content` message by message, so that a message with a line that looks like
   /// another's beginning is read as two. The hash tells whether it was read as it was written.
   ///
   /// - Parameters:
   ///   - text: The log's ``loggedText``, with nothing cut off.
-  ///   - hash: SHA-256 of the text that is looked for, hex.
-  package static func routingText(ofLogged text: String, sha256 hash: String) -> String? {
-    let asPrompt = PreparedPrompt(.prompt(text)).routingText
-    if SHA256.hex(of: asPrompt) == hash { return asPrompt }
-    let asChat = PreparedPrompt(.messages(messages(in: text))).routingText
-    return SHA256.hex(of: asChat) == hash ? asChat : nil
+  ///   - hash: SHA-256 of its ``routingText``, hex.
+  package static func logged(_ text: String, sha256 hash: String) -> PreparedPrompt? {
+    let readings = [PromptInput.prompt(text), .messages(messages(in: text))]
+    return readings.lazy.map { PreparedPrompt($0) }.first {
+      SHA256.hex(of: $0.routingText) == hash
+    }
   }
 
   private static let roles = ["system", "user", "assistant", "tool"]

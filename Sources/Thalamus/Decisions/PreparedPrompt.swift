@@ -82,7 +82,8 @@ package struct PreparedPrompt: Sendable {
     self.flags = flags
     self.expertInput = expertInput
     self.routingText = routingText
-    self.questions = questions ?? [routingText]
+    // A chat may have nothing but a system's message.
+    self.questions = questions.flatMap { $0.isEmpty ? nil : $0 } ?? [routingText]
     self.expertByteCount = expertByteCount
     self.loggedText = loggedText
   }

@@ -9,8 +9,8 @@ extension PromptRow {
   package static func logged(_ prompts: [LoggedPrompt]) -> (rows: [PromptRow], leftOut: Int) {
     let rows = prompts.compactMap { logged -> PromptRow? in
       guard logged.promptText.utf8.count >= logged.promptBytes,
-        let text = PreparedPrompt.routingText(
-          ofLogged: logged.promptText, sha256: logged.promptSHA256), !text.isEmpty
+        let text = PreparedPrompt.logged(logged.promptText, sha256: logged.promptSHA256)?
+          .routingText, !text.isEmpty
       else { return nil }
       var row = PromptRow(
         id: "logged:" + logged.promptSHA256.prefix(16), domain: "logged", prompt: text)

@@ -73,10 +73,7 @@ extension ThalamusService {
       let router = try router(for: strategy)
       routerVersion = router.manifest.version
       let beforeEmbedding = ContinuousClock.now
-      let weights = QuestionWeights.of(prompt.questions)
-      let embedded = try await embed(
-        Array(prompt.questions.prefix(weights.count)), depth: router.manifest.encoder.layers)
-      let embedding = QuestionWeights.mix(embedded.vectors, weights)
+      let embedding = try await embedding(of: prompt, depth: router.manifest.encoder.layers)
       embeddingMilliseconds = beforeEmbedding.duration(to: .now).milliseconds
       activeExperts = await gateFeature(of: prompt.routingText, for: router)
       predictions = try router.predictor.predict(
@@ -84,7 +81,7 @@ extension ThalamusService {
           embedding: embedding, text: prompt.routingText,
           activeExperts: activeExperts.map { Float($0) }))
       opinions = try await self.opinions(
-        on: prompt.routingText, embedding: embedding,
+        on: prompt, embedding: embedding,
         depth: router.manifest.encoder.layers ?? encoder.depth)
     }
     let context = GoalContext(
@@ -106,6 +103,16 @@ extension ThalamusService {
       id: ids.next(), time: Date(), prompt: prompt, routing: routing,
       embeddingMilliseconds: embeddingMilliseconds, key: key,
       expectedCostUSD: chosen?.expectedCostUSD(in: context) ?? 0)
+  }
+
+  /// What the router compares prompts by: the user's questions, the latest counting most.
+  ///
+  /// - Parameter depth: Layers of the encoder to go through; nil for all.
+  func embedding(of prompt: PreparedPrompt, depth: Int?) async throws -> [Float] {
+    let weights = QuestionWeights.of(prompt.questions)
+    let embedded = try await embed(
+      Array(prompt.questions.prefix(weights.count)), depth: depth)
+    return QuestionWeights.mix(embedded.vectors, weights)
   }
 
   /// What the gates of the configured mixture say of a prompt; nil where the router does not ask, or

@@ -72,13 +72,13 @@ extension ThalamusService {
   /// - Parameters:
   ///   - embedding: The prompt's, after `depth` layers.
   func opinions(
-    on text: String, embedding: [Float], depth: Int
+    on prompt: PreparedPrompt, embedding: [Float], depth: Int
   ) async throws -> [String: FeedbackOpinion] {
     guard let feedback, !feedback.isEmpty else { return [:] }
     // A request may ask for a strategy that looks at prompts through more of the encoder.
     let comparable =
       depth == feedback.depth
-      ? embedding : try await embed([text], depth: feedback.depth).vectors[0]
+      ? embedding : try await self.embedding(of: prompt, depth: feedback.depth)
     return try feedback.opinions(on: comparable)
   }
 
@@ -145,10 +145,10 @@ extension ThalamusService {
     guard text.utf8.count >= bytes else {
       return (nil, "the log keeps no more than the beginning of so long a prompt")
     }
-    guard let routed = PreparedPrompt.routingText(ofLogged: text, sha256: sha256) else {
+    guard let prompt = PreparedPrompt.logged(text, sha256: sha256) else {
       return (nil, "the log keeps chats as text, and this one's messages can't be told apart there")
     }
-    return (try await embed([routed], depth: feedback.depth).vectors[0], nil)
+    return (try await embedding(of: prompt, depth: feedback.depth), nil)
   }
 }
 
