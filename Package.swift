@@ -46,7 +46,8 @@ let package = Package(
     .target(
       name: "Thalamus",
       dependencies: [
-        "Library", "Routing", "Generation", "Transformer", "Tokenization", "DecisionLog",
+        "HTTPClient", "Library", "Routing", "Generation", "Transformer", "Tokenization",
+        "DecisionLog",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
       ]),

@@ -1,11 +1,12 @@
 import ArgumentParser
+import Thalamus
 
 @main
 struct ThalamusCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "thalamus",
     abstract: "Sends each prompt to the model that will do best on it, and answers.",
-    version: "0.1.0",
+    version: ThalamusService.version,
     subcommands: [
       ServeCommand.self, RouteCommand.self, ParetoCommand.self, ExpertsCommand.self,
       OutcomesCommand.self, RouterCommand.self, KeysCommand.self, BenchCommand.self,

@@ -10,14 +10,19 @@ enum RemoteServiceFixture {
     private struct State {
       var failures: [Int] = []
       var asked = 0
+      var traceparents: [String?] = []
     }
     private let state: Mutex<State>
     init(failures: [Int]) { state = Mutex(State(failures: failures)) }
     var asked: Int { state.withLock { $0.asked } }
 
-    func answer() -> HTTPResponse {
+    /// Of the requests, in order.
+    var traceparents: [String?] { state.withLock { $0.traceparents } }
+
+    func answer(_ request: HTTPRequest) -> HTTPResponse {
       let status = state.withLock { state -> Int? in
         state.asked += 1
+        state.traceparents.append(request.headers["traceparent"])
         return state.failures.isEmpty ? nil : state.failures.removeFirst()
       }
       if let status {
@@ -41,7 +46,7 @@ enum RemoteServiceFixture {
     _ body: (ThalamusService, Peer) async throws -> Void
   ) async throws -> ServiceFixture {
     let peer = Peer(failures: failures)
-    let server = HTTPServer(configuration: HTTPServerConfiguration(port: 0)) { _ in peer.answer() }
+    let server = HTTPServer(configuration: HTTPServerConfiguration(port: 0)) { peer.answer($0) }
     try server.start()
     var fixture = try await ServiceFixture()
     adjust(&fixture.configuration)

@@ -24,6 +24,9 @@ package final class RemoteExpert: Expert {
   package static let hopsHeader = "X-Thalamus-Hops"
   package static let maximumHops = 4
 
+  /// Where the request belongs in a trace, in W3C's form; nil where it is in none.
+  @TaskLocal package static var traceparent: String?
+
   /// What a client is told where there is no key: the server's log has the name of what should hold it.
   package static let noKey = "the key of its endpoint is missing"
 
@@ -159,6 +162,9 @@ package final class RemoteExpert: Expert {
       (name: "Accept", value: "text/event-stream, application/json"),
       (name: Self.hopsHeader, value: "\(Self.hops + 1)"),
     ]
+    if let traceparent = Self.traceparent {
+      headers.append((name: "traceparent", value: traceparent))
+    }
     do {
       if let key = try endpoint.key() {
         headers.append((name: "Authorization", value: "Bearer \(key)"))

@@ -41,9 +41,12 @@ package struct APIRoutes: Sendable {
               throw APIError.tooManyRequests(of: key, retryAfterSeconds: seconds)
             }
             let hops = request.headers[RemoteExpert.hopsHeader].flatMap { Int($0) } ?? 0
+            let trace = request.headers["traceparent"].flatMap { TraceContext(traceparent: $0) }
             return try await APIKey.$current.withValue(key) {
-              try await RemoteExpert.$hops.withValue(max(0, hops)) {
-                try await handle(request)
+              try await TraceContext.$current.withValue(trace) {
+                try await RemoteExpert.$hops.withValue(max(0, hops)) {
+                  try await handle(request)
+                }
               }
             }
           }

@@ -135,6 +135,14 @@ struct MetricsRoute: Sendable {
       page.sample(
         "thalamus_expert_available", [("expert", expert.card.id)], expert.obstacle == nil ? 1 : 0)
     }
+    if let counts = service.traces?.counts {
+      page.family(
+        "thalamus_trace_spans_total", "counter", "Spans that the collector took, or that were lost."
+      )
+      for (state, count) in [("sent", counts.sent), ("dropped", counts.dropped)] {
+        page.sample("thalamus_trace_spans_total", [("state", state)], Double(count))
+      }
+    }
     page.family("thalamus_log_healthy", "gauge", "1 where the decision log takes what it is given.")
     page.sample("thalamus_log_healthy", [], service.logIsHealthy ? 1 : 0)
     if let bytes = ProcessMemory.residentBytes {

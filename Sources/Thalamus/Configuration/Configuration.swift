@@ -75,6 +75,13 @@ package struct Configuration: Sendable, Equatable {
     package var period = Budget.Period.month
   }
 
+  package struct Traces: Sendable, Equatable {
+    /// Where a collector takes them; empty for none.
+    package var endpoint = ""
+    /// `name=value` each.
+    package var headers: [String] = []
+  }
+
   package struct Generation: Sendable, Equatable {
     package var defaultMaxTokens = 1024
     package var defaultTemperature = 0.7
@@ -96,6 +103,7 @@ package struct Configuration: Sendable, Equatable {
   package var goals = Goals()
   package var constraints = Limits()
   package var budget = Spending()
+  package var traces = Traces()
   package var generation = Generation()
   package var log = Log()
 

@@ -62,6 +62,8 @@ package struct ConfigurationKey: Sendable {
     enumeration("budget.period", \.budget.period),
     integer("generation.default_max_tokens", \.generation.defaultMaxTokens, 1...1_000_000),
     number("generation.default_temperature", \.generation.defaultTemperature, 0...5),
+    text("traces.endpoint", \.traces.endpoint),
+    list("traces.headers", \.traces.headers),
     text("log.database", \.log.database),
     enumeration("log.prompts", \.log.prompts),
     enumeration("log.level", \.log.level),

@@ -14,12 +14,15 @@ package struct Decision: Sendable {
   package let key: APIKey?
   /// US dollars that the chosen expert's answer is expected to cost.
   package let expectedCostUSD: Double
+  /// Where it stands in a trace; nil where none is kept.
+  package let trace: DecisionTrace?
   /// What was found of each expert, for the reply and for the log: written once.
   package let expertsJSON: [UInt8]
 
   init(
     id: String, time: Date, prompt: PreparedPrompt, routing: RoutingDecision,
-    embeddingMilliseconds: Double, key: APIKey? = nil, expectedCostUSD: Double = 0
+    embeddingMilliseconds: Double, key: APIKey? = nil, expectedCostUSD: Double = 0,
+    trace: DecisionTrace? = nil
   ) {
     self.id = id
     self.time = time
@@ -28,6 +31,7 @@ package struct Decision: Sendable {
     self.embeddingMilliseconds = embeddingMilliseconds
     self.key = key
     self.expectedCostUSD = expectedCostUSD
+    self.trace = trace
     expertsJSON = routing.expertsJSON
   }
 

@@ -16,6 +16,18 @@ extension ThalamusService {
   ) async throws -> Answer {
     // What no expert could do is no decision's failure.
     try parameters.validate()
+    if traces == nil || TraceContext.current != nil {
+      return try await answerInTrace(request, parameters: parameters, scoresPrompt: scoresPrompt)
+    }
+    // A decision that comes in the place of another one belongs to the same trace.
+    return try await TraceContext.$current.withValue(.root()) {
+      try await answerInTrace(request, parameters: parameters, scoresPrompt: scoresPrompt)
+    }
+  }
+
+  private func answerInTrace(
+    _ request: RoutingRequest, parameters: SamplingParameters, scoresPrompt: Bool
+  ) async throws -> Answer {
     var setbacks: [Setback] = []
     var lastError: (any Error)?
     while true {
@@ -65,7 +77,9 @@ extension ThalamusService {
           scoresPrompt
           ? try await expert.scorePrompt(input, alternatives: parameters.logprobs ?? 0) : nil
         let start = ContinuousClock.now
-        let stream = try await expert.answer(input, parameters: parameters)
+        let stream = try await RemoteExpert.$traceparent.withValue(traceparent(of: decision)) {
+          try await expert.answer(input, parameters: parameters)
+        }
         let recorder = AnswerRecorder(start: start) { [self] outcome in
           recordOutcome(outcome, of: decision, reservation)
         }

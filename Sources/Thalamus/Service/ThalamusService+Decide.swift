@@ -8,6 +8,7 @@ extension ThalamusService {
   package func decide(_ request: RoutingRequest) async throws -> Decision {
     let decision = try await makeDecision(request)
     record(decision, answering: false)
+    trace(decision)
     return decision
   }
 
@@ -102,7 +103,7 @@ extension ThalamusService {
     return Decision(
       id: ids.next(), time: Date(), prompt: prompt, routing: routing,
       embeddingMilliseconds: embeddingMilliseconds, key: key,
-      expectedCostUSD: chosen?.expectedCostUSD(in: context) ?? 0)
+      expectedCostUSD: chosen?.expectedCostUSD(in: context) ?? 0, trace: newTrace())
   }
 
   /// What the router compares prompts by: the user's questions, the latest counting most.

@@ -8,6 +8,8 @@ import Synchronization
 /// The service itself: embeds a prompt, decides, dispatches to an expert, and logs. The server,
 /// the command line and any Swift program call this.
 package final class ThalamusService: Sendable {
+  package static let version = "0.1.0"
+
   package let configuration: Configuration
   package let library: ExpertLibrary
   let encoder: SentenceEncoder
@@ -25,6 +27,8 @@ package final class ThalamusService: Sendable {
   package let keys: KeyRing
   package let requestRate = RequestRate()
   package let spending: SpendingLedger
+  /// Nil where no traces are kept.
+  package let traces: TraceExporter?
   /// Who gave the latest answers.
   let conversations = ConversationMemory()
   /// Reads earlier feedback again for another encoder.
@@ -43,7 +47,8 @@ package final class ThalamusService: Sendable {
     configuration: Configuration, library: ExpertLibrary, encoder: SentenceEncoder,
     routers: [RoutingStrategy: LoadedRouter], routerFiles: RouterFiles,
     aliases: ModelAliases, defaults: RoutingDefaults, statistics: StatisticsStore,
-    keys: KeyRing, spending: SpendingLedger, log: DecisionLog?, logger: Logger
+    keys: KeyRing, spending: SpendingLedger, traces: TraceExporter?, log: DecisionLog?,
+    logger: Logger
   ) {
     self.configuration = configuration
     self.library = library
@@ -67,6 +72,7 @@ package final class ThalamusService: Sendable {
     self.statistics = statistics
     self.keys = keys
     self.spending = spending
+    self.traces = traces
     feedback = Self.feedbackStore(configuration, encoder, routers, log)
     self.log = log
     self.logger = logger
@@ -78,6 +84,12 @@ package final class ThalamusService: Sendable {
   ) async throws -> ThalamusService {
     let models = configuration.models
     let keys = try KeyRing(folder: KeyFolder(configuration), logger: logger)
+    let traces =
+      configuration.traces.endpoint.isEmpty
+      ? nil
+      : try TraceExporter(
+        endpoint: configuration.traces.endpoint, headers: configuration.traces.headers,
+        version: Self.version, logger: logger)
     let cards = try LibraryCards(directory: models.directory)
     // Without any expert the server would be up and of no use.
     if cards.manifests.isEmpty, let first = cards.problems.min(by: { $0.key < $1.key }) {
@@ -139,7 +151,8 @@ package final class ThalamusService: Sendable {
       configuration: configuration, library: library, encoder: encoder, routers: routers,
       routerFiles: routerFiles, aliases: aliases, defaults: try RoutingDefaults(configuration),
       statistics: await storedStatistics(log), keys: keys,
-      spending: await storedSpending(log, configuration.budget, logger), log: log, logger: logger)
+      spending: await storedSpending(log, configuration.budget, logger), traces: traces, log: log,
+      logger: logger)
     await service.recallFeedback()
     try await service.preload(models.preload)
     service.watchResidency(residency)
@@ -222,6 +235,7 @@ package final class ThalamusService: Sendable {
     recalling.withLock { $0?.cancel() }
     watching.withLock { $0?.cancel() }
     await library.shutDown(finishing: true)
+    await traces?.shutDown()
     await closeLog()
   }
 }
