@@ -1,5 +1,5 @@
-// The gated delta rule and the short convolution before it. Included once an instruction set, after
-// vector_template.h.
+// The gated delta rule, Mamba-2's recurrence and the short convolution before either. Included once an instruction set,
+// after vector_template.h.
 
 /// One column of 16 of a head's state, for all tokens in turn: it stays in the nearest cache while they pass.
 /// Two sums of each kind, so that an addition need not wait for the one before.
@@ -28,6 +28,49 @@ static void TK(delta_rule)(float *state, int64_t key_dim, const float *keys, con
       b = TK(fma)(second, TK(splat)(query[i + 1]), b);
     }
     TK(store)(out + t * out_stride, a + b);
+  }
+}
+
+/// 16 of a head's numbers with their states, for all tokens in turn. Two tokens a way through the state, which then is
+/// loaded and stored half as often; each number comes of the same operations as with one.
+static void TK(state_space)(float *state, int64_t state_size, const float *inputs,
+                            const float *outputs, int64_t map_stride, const float *values,
+                            int64_t value_stride, const float *decays, const float *steps,
+                            int64_t gate_stride, float skip, int64_t tokens, float *out,
+                            int64_t out_stride) {
+  int64_t t = 0;
+  for (; t + 2 <= tokens; t += 2) {
+    const float *b0 = inputs + t * map_stride, *c0 = outputs + t * map_stride;
+    const float *b1 = b0 + map_stride, *c1 = c0 + map_stride;
+    const v16 value0 = TK(load)(values + t * value_stride);
+    const v16 value1 = TK(load)(values + (t + 1) * value_stride);
+    const v16 decay0 = TK(splat)(decays[t * gate_stride]);
+    const v16 decay1 = TK(splat)(decays[(t + 1) * gate_stride]);
+    const v16 change0 = value0 * TK(splat)(steps[t * gate_stride]);
+    const v16 change1 = value1 * TK(splat)(steps[(t + 1) * gate_stride]);
+    v16 sum0 = value0 * TK(splat)(skip), sum1 = value1 * TK(splat)(skip);
+    for (int64_t i = 0; i < state_size; i++) {
+      v16 first = TK(fma)(change0, TK(splat)(b0[i]), TK(load)(state + 16 * i) * decay0);
+      v16 second = TK(fma)(change1, TK(splat)(b1[i]), first * decay1);
+      TK(store)(state + 16 * i, second);
+      sum0 = TK(fma)(first, TK(splat)(c0[i]), sum0);
+      sum1 = TK(fma)(second, TK(splat)(c1[i]), sum1);
+    }
+    TK(store)(out + t * out_stride, sum0);
+    TK(store)(out + (t + 1) * out_stride, sum1);
+  }
+  for (; t < tokens; t++) {
+    const float *b = inputs + t * map_stride, *c = outputs + t * map_stride;
+    const v16 value = TK(load)(values + t * value_stride);
+    const v16 decay = TK(splat)(decays[t * gate_stride]);
+    const v16 change = value * TK(splat)(steps[t * gate_stride]);
+    v16 sum = value * TK(splat)(skip);
+    for (int64_t i = 0; i < state_size; i++) {
+      v16 changed = TK(fma)(change, TK(splat)(b[i]), TK(load)(state + 16 * i) * decay);
+      TK(store)(state + 16 * i, changed);
+      sum = TK(fma)(changed, TK(splat)(c[i]), sum);
+    }
+    TK(store)(out + t * out_stride, sum);
   }
 }
 

@@ -27,6 +27,7 @@
     .exp_sum = TK(exp_sum),                                                                       \
     .exp_scale = TK(exp_scale),                                                                   \
     .delta_rule = TK(delta_rule),                                                                 \
+    .state_space = TK(state_space),                                                               \
     .short_convolution = TK(short_convolution),                                                   \
     .kv_store = TK(kv_store),                                                                     \
     .attention = TK(attention),                                                                   \

@@ -110,6 +110,10 @@ TK_INLINE v16 TK(activate)(v16 x, int32_t kind) {
       return x / (TK(splat)(1) + TK(exp)(twice));
     }
     case 4: return TK(splat)(1) / (TK(splat)(1) + TK(exp)(-x));
+    case 5: {
+      v16 above = TK(max)(x, TK(splat)(0));
+      return above * above;
+    }
     default:
       return TK(splat)(0.5f) * x * (TK(splat)(1) + TK(erf)(x * TK(splat)(0.70710678118654752f)));
   }

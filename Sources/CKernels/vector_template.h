@@ -121,7 +121,8 @@ static void TK(gated)(const float *gate, const float *up, int64_t count, int32_t
   else if (kind == 1) TK(gated_kind)(gate, up, count, 1, out);
   else if (kind == 2) TK(gated_kind)(gate, up, count, 2, out);
   else if (kind == 3) TK(gated_kind)(gate, up, count, 3, out);
-  else TK(gated_kind)(gate, up, count, 4, out);
+  else if (kind == 4) TK(gated_kind)(gate, up, count, 4, out);
+  else TK(gated_kind)(gate, up, count, 5, out);
 }
 
 TK_INLINE void TK(gated_quantize_kind)(const float *gate, const float *up, int64_t width,
@@ -158,8 +159,10 @@ static void TK(gated_quantize)(const float *gate, const float *up, int64_t width
     TK(gated_quantize_kind)(gate, up, width, 2, row, blocks, first_block, last_block, out);
   else if (kind == 3)
     TK(gated_quantize_kind)(gate, up, width, 3, row, blocks, first_block, last_block, out);
-  else
+  else if (kind == 4)
     TK(gated_quantize_kind)(gate, up, width, 4, row, blocks, first_block, last_block, out);
+  else
+    TK(gated_quantize_kind)(gate, up, width, 5, row, blocks, first_block, last_block, out);
 }
 
 static void TK(rotary)(float *x, int64_t heads, int64_t head_dim, int64_t pairs,

@@ -11,6 +11,8 @@ package enum ActivationFunction: Int32, Sendable {
   case clampedSwiGLU = 3
   /// A gate between 0 and 1.
   case sigmoid = 4
+  /// The square of what is above 0 (Nemotron).
+  case squaredReLU = 5
 }
 
 // Each of these is called by every worker and does that worker's share of the rows; a barrier

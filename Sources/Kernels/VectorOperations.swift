@@ -50,6 +50,14 @@ package enum VectorOperations {
     kernels.soften_range(x, cap, Int64(count))
   }
 
+  /// `destination[i] = function(gate[i]) * up[i]`; may be in place of either.
+  package static func gate(
+    _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>, function: ActivationFunction,
+    into destination: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    kernels.gated(gate, up, Int64(count), function.rawValue, destination)
+  }
+
   /// `destination[i] = function(x[i])`; may be in place.
   package static func activate(
     _ x: UnsafePointer<Float>, function: ActivationFunction,

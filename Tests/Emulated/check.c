@@ -103,7 +103,7 @@ static void check_rows(const tk_kernels *tested, const tk_kernels *plain) {
     expect(distance(a, b, n) < 1e-5, "rms_norm", n, 0, distance(a, b, n));
     tested->layer_norm(x, y, z, n, 1e-5f, a), plain->layer_norm(x, y, z, n, 1e-5f, b);
     expect(distance(a, b, n) < 1e-5, "layer_norm", n, 0, distance(a, b, n));
-    for (int32_t kind = 0; kind < 4; kind++) {
+    for (int32_t kind = 0; kind < 6; kind++) {
       tested->gated(x, y, n, kind, a), plain->gated(x, y, n, kind, b);
       expect(distance(a, b, n) < 1e-5, "gated", n, kind, distance(a, b, n));
     }
@@ -126,7 +126,7 @@ static void check_rows(const tk_kernels *tested, const tk_kernels *plain) {
   }
 }
 
-/// A state after some tokens, what they read from it, and what the convolution before it gives.
+/// A state of either kind after some tokens, what they read from it, and what the convolution before it gives.
 static void check_delta(const tk_kernels *tested, const tk_kernels *plain) {
   for (int64_t d = 2; d <= 128; d += 14) {
     const int64_t tokens = 1 + d % 9, key_stride = 2 * d + 3, value_stride = 21, gate_stride = 2;
@@ -146,6 +146,24 @@ static void check_delta(const tk_kernels *tested, const tk_kernels *plain) {
     const double off = fmax(distance(states[0], states[1], 16 * d),
                             distance(out[0], out[1], tokens * 16));
     expect(off < 1e-5, "delta_rule", d, tokens, off);
+  }
+  for (int64_t d = 1; d <= 128; d += 15) {
+    const int64_t tokens = 1 + d % 6, map_stride = 2 * d + 3, value_stride = 21, gate_stride = 2;
+    const float *maps = floats(tokens * map_stride, 1), *values = floats(tokens * value_stride, 1);
+    float *decays = floats(tokens * gate_stride, 0.5f), *steps = floats(tokens * gate_stride, 1);
+    for (int64_t i = 0; i < tokens * gate_stride; i++) decays[i] += 0.5f;
+    const float *before = floats(16 * d, 1);
+    float *states[2], *out[2];
+    for (int s = 0; s < 2; s++) {
+      states[s] = memory(16 * d * 4), out[s] = memory(tokens * 16 * 4);
+      memcpy(states[s], before, (size_t)(16 * d) * 4);
+      (s ? plain : tested)
+          ->state_space(states[s], d, maps, maps + d, map_stride, values, value_stride, decays,
+                        steps, gate_stride, 0.75f, tokens, out[s], 16);
+    }
+    const double off = fmax(distance(states[0], states[1], 16 * d),
+                            distance(out[0], out[1], tokens * 16));
+    expect(off < 1e-5, "state_space", d, tokens, off);
   }
   for (int64_t taps = 1; taps <= 5; taps++) {
     const int64_t count = 16 * taps, stride = count + 3;

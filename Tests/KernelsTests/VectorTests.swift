@@ -78,6 +78,11 @@ import Testing
       let wanted = Double(up[index]) / (1 + exp(-Double(x[index])))
       #expect(abs(Double(out[index]) - wanted) <= 2e-6 * max(1, abs(wanted)))
     }
+    f.gated(x, nil, Int64(count), ActivationFunction.squaredReLU.rawValue, &out)
+    for index in 0..<count {
+      let above = max(Double(x[index]), 0)
+      #expect(abs(Double(out[index]) - above * above) <= 2e-6 * max(1, above * above))
+    }
     // gpt-oss's clamps both sides.
     let wide = up.map { $0 * 20 }
     f.gated(x, wide, Int64(count), ActivationFunction.clampedSwiGLU.rawValue, &out)
@@ -251,7 +256,7 @@ import Testing
         outputs: 4, inputs: count, elementType: .f32, bytes: $0, precision: .quantized,
         instructionSet: set)
     }
-    for operation in 0..<5 {
+    for operation in 0..<6 {
       for target in [plain, fused] {
         switch operation {
         case 0:
@@ -266,6 +271,9 @@ import Testing
         case 3:
           target.gated(
             x, w, stride: count, function: .sigmoid, rows: 0..<1, worker: .alone)
+        case 4:
+          target.gated(
+            x, nil, stride: count, function: .squaredReLU, rows: 0..<1, worker: .alone)
         default:
           target.gated(
             x, nil, stride: count, function: .geluErf, rows: 0..<1, worker: .alone)

@@ -248,7 +248,7 @@ typedef struct {
                      float epsilon, float *out);
   /// activation(gate) * up; kind 0: SiLU, 1: GELU by tanh, 2: GELU by erf. `up` may be NULL.
   /// Kind 3 is gpt-oss's: gate at most 7, up within 7 of 0, gate * sigmoid(1.702 gate) * (up + 1).
-  /// Kind 4 is the sigmoid.
+  /// Kind 4 is the sigmoid, kind 5 the square of what is above 0.
   void (*gated)(const float *gate, const float *up, int64_t count, int32_t kind, float *out);
   void (*gated_quantize)(const float *gate, const float *up, int64_t width, int32_t kind,
                          int64_t row, int64_t blocks, int64_t first_block, int64_t last_block,
@@ -285,6 +285,13 @@ typedef struct {
                      int64_t key_stride, const float *values, int64_t value_stride,
                      const float *decays, const float *betas, int64_t gate_stride, int64_t tokens,
                      float *out, int64_t out_stride);
+  /// Mamba-2's recurrence for 16 numbers of a head with their states // (state_size, 16), for `tokens` tokens in turn:
+  /// state = decay * state + input x (step * value), out = state^T output + skip * value. Inputs and outputs
+  /// have `state_size` numbers; strides are floats from a token to the next.
+  void (*state_space)(float *state, int64_t state_size, const float *inputs, const float *outputs,
+                      int64_t map_stride, const float *values, int64_t value_stride,
+                      const float *decays, const float *steps, int64_t gate_stride, float skip,
+                      int64_t tokens, float *out, int64_t out_stride);
   /// out = SiLU of the sum over j of rows[j] * weights[j], number by number; `count` is a multiple of
   /// 16. // rows: `taps` pointers, weights (taps, weight_stride)
   void (*short_convolution)(const float *const *rows, const float *weights, int64_t taps,
