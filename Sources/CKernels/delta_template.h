@@ -75,11 +75,11 @@ static void TK(state_space)(float *state, int64_t state_size, const float *input
 }
 
 static void TK(short_convolution)(const float *const *rows, const float *weights, int64_t taps,
-                                  int64_t weight_stride, int64_t count, float *out) {
+                                  int64_t weight_stride, int64_t count, bool silu, float *out) {
   for (int64_t i = 0; i < count; i += 16) {
     v16 sum = TK(splat)(0);
     for (int64_t j = 0; j < taps; j++)
       sum = TK(fma)(TK(load)(rows[j] + i), TK(load)(weights + j * weight_stride + i), sum);
-    TK(store)(out + i, TK(activate)(sum, 0));
+    TK(store)(out + i, silu ? TK(activate)(sum, 0) : sum);
   }
 }

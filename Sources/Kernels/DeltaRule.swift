@@ -42,14 +42,15 @@ package enum DeltaRule {
       Int64(outputStride))
   }
 
-  /// `output` becomes the SiLU of the sum of `rows` times their weights, number by number.
+  /// `output` becomes the sum of `rows` times their weights, number by number, or the SiLU of it.
   /// // rows: (taps) of `count` numbers, a multiple of 16; weights (taps, weightStride)
   package static func convolve(
     _ rows: UnsafeBufferPointer<UnsafePointer<Float>?>, weights: UnsafePointer<Float>,
-    weightStride: Int, count: Int, into output: UnsafeMutablePointer<Float>
+    weightStride: Int, count: Int, hasSiLU: Bool, into output: UnsafeMutablePointer<Float>
   ) {
     kernels.short_convolution(
-      rows.baseAddress, weights, Int64(rows.count), Int64(weightStride), Int64(count), output)
+      rows.baseAddress, weights, Int64(rows.count), Int64(weightStride), Int64(count), hasSiLU,
+      output)
   }
 
   private static let kernels = InstructionSet.current.functions

@@ -15,6 +15,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
     case geluTanh
     /// SiLU-like with both sides clamped (gpt-oss).
     case clampedSwiGLU
+    /// The square of what is above 0, without a gate (Nemotron).
+    case squaredReLU
   }
 
   /// What may differ from layer to layer.
@@ -33,6 +35,10 @@ package struct DecoderConfiguration: Sendable, Equatable {
     package var feedForwardWidth: Int?
     /// Whether the layer keeps a state instead of keys and values.
     package var isRecurrent = false
+    /// Whether it mixes positions, and whether it has a feed-forward block: of some families' layers each does one
+    /// of the two (Nemotron-H).
+    package var hasMixer = true
+    package var hasFeedForward = true
 
     package init(rotaryBase: Double, slidingWindow: Int? = nil) {
       rotary = Rotary(base: rotaryBase)
@@ -146,6 +152,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var deltaNet: DeltaNetShape?
   /// The sizes of gated short convolutions, where the model has them.
   package var shortConvolution: ShortConvolutionShape?
+  /// The sizes of Mamba-2 layers, where the model has them.
+  package var mamba: MambaShape?
   package var activation: Activation
   /// Factor on query times key.
   package var attentionScale: Float

@@ -62,10 +62,9 @@ import Testing
     #expect(zip(state, wanted).allSatisfy { abs(Double($0) - $1) < 5e-6 })
   }
 
-  @Test(arguments: InstructionSet.available, [1, 4]) func convolution(
-    set: InstructionSet, taps: Int
-  ) throws {
-    let count = 48, stride = 50
+  @Test(arguments: InstructionSet.available, [(1, true), (4, true), (3, false)])
+  func convolution(set: InstructionSet, kind: (taps: Int, silu: Bool)) throws {
+    let (taps, count, stride) = (kind.taps, 48, 50)
     var random = Random(UInt64(taps))
     let rows = random.floats(taps * count, scale: 2), weights = random.floats(taps * stride)
     var output = [Float](repeating: .nan, count: count)
@@ -73,13 +72,14 @@ import Testing
     rows.withUnsafeBufferPointer { rows in
       let pointers = (0..<taps).map { tap in rows.baseAddress.map { $0 + tap * count } }
       kernels.short_convolution(
-        pointers, weights, Int64(taps), Int64(stride), Int64(count), &output)
+        pointers, weights, Int64(taps), Int64(stride), Int64(count), kind.silu, &output)
     }
     for index in 0..<count {
       let sum = (0..<taps).reduce(0.0) {
         $0 + Double(rows[$1 * count + index]) * Double(weights[$1 * stride + index])
       }
-      #expect(abs(Double(output[index]) - sum / (1 + exp(-sum))) < 5e-6)
+      let wanted = kind.silu ? sum / (1 + exp(-sum)) : sum
+      #expect(abs(Double(output[index]) - wanted) < 5e-6)
     }
   }
 }

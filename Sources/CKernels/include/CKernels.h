@@ -292,10 +292,10 @@ typedef struct {
                       int64_t map_stride, const float *values, int64_t value_stride,
                       const float *decays, const float *steps, int64_t gate_stride, float skip,
                       int64_t tokens, float *out, int64_t out_stride);
-  /// out = SiLU of the sum over j of rows[j] * weights[j], number by number; `count` is a multiple of
-  /// 16. // rows: `taps` pointers, weights (taps, weight_stride)
+  /// out = the sum over j of rows[j] * weights[j], number by number, or the SiLU of it; `count` is a multiple
+  /// of 16. // rows: `taps` pointers, weights (taps, weight_stride)
   void (*short_convolution)(const float *const *rows, const float *weights, int64_t taps,
-                            int64_t weight_stride, int64_t count, float *out);
+                            int64_t weight_stride, int64_t count, bool silu, float *out);
 
   /// Stores `count` neighbouring positions of a sequence, whose keys and values lie `key_stride` and
   /// `value_stride` floats apart.

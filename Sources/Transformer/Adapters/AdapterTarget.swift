@@ -26,7 +26,8 @@ package final class AdapterTarget: Sendable {
     shapes = layers.map { layer in
       var shapes: [AdaptedModule: Shape] = [:]
       for module in AdaptedModule.allCases {
-        let projection = layer.attention.projection(module) ?? layer.feedForward.projection(module)
+        let projection =
+          layer.attention?.projection(module) ?? layer.feedForward?.projection(module)
         guard let matrix = projection?.matrix else { continue }
         shapes[module] = Shape(outputs: matrix.outputs, inputs: matrix.inputs)
       }

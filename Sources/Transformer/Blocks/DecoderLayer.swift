@@ -4,12 +4,14 @@ import Kernels
 package struct DecoderLayer: Sendable {
   /// Norm weights before attention; nil where the family has none. // (width)
   let attentionNorm: FloatBuffer?
-  let attention: any SelfAttention
+  /// nil where the layer has a feed-forward block alone.
+  let attention: (any SelfAttention)?
   /// Norm weights after attention, before the sum; nil where the family has none.
   let postAttentionNorm: FloatBuffer?
   /// Norm weights before the feed-forward block; nil where the family has none.
   let feedForwardNorm: FloatBuffer?
-  let feedForward: any FeedForward
+  /// nil where the layer mixes positions alone.
+  let feedForward: (any FeedForward)?
   let postFeedForwardNorm: FloatBuffer?
   /// What tokens mean to this layer by themselves; nil where the family has no such embeddings. A layer with
   /// one has norms behind its blocks too.
@@ -18,9 +20,9 @@ package struct DecoderLayer: Sendable {
   var outputScale: Float = 1
 
   init(
-    attentionNorm: FloatBuffer?, attention: any SelfAttention,
+    attentionNorm: FloatBuffer?, attention: (any SelfAttention)?,
     postAttentionNorm: FloatBuffer? = nil, feedForwardNorm: FloatBuffer?,
-    feedForward: any FeedForward,
+    feedForward: (any FeedForward)?,
     postFeedForwardNorm: FloatBuffer? = nil
   ) {
     self.attentionNorm = attentionNorm
@@ -32,7 +34,9 @@ package struct DecoderLayer: Sendable {
   }
 
   /// Bytes that the layer's matrices take.
-  var byteCount: Int { attention.byteCount + feedForward.byteCount + (embedding?.byteCount ?? 0) }
+  var byteCount: Int {
+    (attention?.byteCount ?? 0) + (feedForward?.byteCount ?? 0) + (embedding?.byteCount ?? 0)
+  }
 }
 
 extension DecoderLayer {

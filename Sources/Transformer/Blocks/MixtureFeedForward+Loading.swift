@@ -98,6 +98,7 @@ extension DecoderConfiguration.Activation {
     case .silu: .silu
     case .geluTanh: .geluTanh
     case .clampedSwiGLU: .clampedSwiGLU
+    case .squaredReLU: .squaredReLU
     }
   }
 }

@@ -94,7 +94,7 @@ package final class Decoder: @unchecked Sendable {
     }
     self.layers = layers
     historyBytesPerBlock = layers.reduce(0) { sum, layer in
-      guard let gate = layer.feedForward.expertGate else { return sum }
+      guard let gate = layer.feedForward?.expertGate else { return sum }
       return sum + GateHistory.bytesPerBlock(gate)
     }
     smoothsGates = historyBytesPerBlock > 0
@@ -113,7 +113,7 @@ package final class Decoder: @unchecked Sendable {
     rotary = try RotaryTables(configuration: configuration, limit: contextLength)
     var mixtureShape: MixtureShape?
     for layer in layers {
-      mixtureShape = try layer.feedForward.mixtureShape?.union(mixtureShape) ?? mixtureShape
+      mixtureShape = try layer.feedForward?.mixtureShape?.union(mixtureShape) ?? mixtureShape
     }
     let needsBranch =
       configuration.residualScale != 1
@@ -163,7 +163,7 @@ package final class Decoder: @unchecked Sendable {
     }
     return BlockLayout(
       layouts, sources: configuration.layers.map(\.keyValueSource),
-      pageless: configuration.layers.map(\.isRecurrent))
+      pageless: configuration.layers.map { $0.isRecurrent || !$0.hasMixer })
   }
 
   /// One attention for each different window and heads, shared by the layers that have them.
@@ -281,7 +281,7 @@ package final class Decoder: @unchecked Sendable {
         adapter: adapter?.identity, layerCount: layers.count
       ) { place, layer in
         switch place {
-        case .mixture: layers[layer].feedForward.expertGate
+        case .mixture: layers[layer].feedForward?.expertGate
         case .adapterAttention: adapter?.gates?.gate(.attention, layer: layer)
         case .adapterFeedForward: adapter?.gates?.gate(.feedForward, layer: layer)
         }
@@ -299,7 +299,7 @@ package final class Decoder: @unchecked Sendable {
 
   /// The gates of the layers that are mixtures of experts.
   package var gates: [Gate] {
-    layers.compactMap { $0.feedForward.expertGate }
+    layers.compactMap { $0.feedForward?.expertGate }
   }
 
   /// What gates chose for a segment's tokens in the last pass; nil where neither the model nor the
@@ -354,35 +354,8 @@ package final class Decoder: @unchecked Sendable {
 
   private func apply(_ index: Int, _ worker: Worker) {
     let layer = layers[index]
-    let rows = worker.range(of: pass.rowCount)
-    let gates = pass.adapters?.hasGates ?? false
-    normalise(layer.attentionNorm, keepsFloats: gates || layer.attention.readsFloats, worker)
-    if gates { pass.adapters?.choose(.attention, layer: index, pass, rows: rows) }
-    worker.barrier()
-    if gates, pass.smoothsGates {
-      pass.adapters?.settle(.attention, layer: index, pass, rows: rows)
-      worker.barrier()
-    }
-    let attended = target(layer.postAttentionNorm)
-    layer.attention.apply(
-      pass, output: attended.pointer, accumulate: attended === pass.residual, worker: worker)
-    worker.barrier()
-    addBranch(layer.postAttentionNorm, worker)
-    normalise(
-      layer.feedForwardNorm, keepsFloats: gates || layer.feedForward.readsFloats, worker)
-    layer.feedForward.prepare(pass, rows: rows)
-    if gates { pass.adapters?.choose(.feedForward, layer: index, pass, rows: rows) }
-    worker.barrier()
-    if pass.smoothsGates {
-      layer.feedForward.settle(pass, rows: rows, worker: worker)
-      if gates { pass.adapters?.settle(.feedForward, layer: index, pass, rows: rows) }
-      worker.barrier()
-    }
-    let fed = target(layer.postFeedForwardNorm)
-    layer.feedForward.apply(
-      pass, output: fed.pointer, accumulate: fed === pass.residual, worker: worker)
-    worker.barrier()
-    addBranch(layer.postFeedForwardNorm, worker)
+    if let attention = layer.attention { apply(attention, of: layer, index, worker) }
+    if let feedForward = layer.feedForward { apply(feedForward, of: layer, index, worker) }
     if let embedding = layer.embedding, let branch = pass.branch {
       normalise(nil, worker)
       worker.barrier()
@@ -391,10 +364,50 @@ package final class Decoder: @unchecked Sendable {
       addBranch(embedding.postNorm, worker)
     }
     guard layer.outputScale != 1 else { return }
-    for row in rows {
+    for row in worker.range(of: pass.rowCount) {
       VectorOperations.scale(
         pass.residual.row(row), by: layer.outputScale, count: configuration.width)
     }
+  }
+
+  private func apply(
+    _ attention: any SelfAttention, of layer: DecoderLayer, _ index: Int, _ worker: Worker
+  ) {
+    let gates = pass.adapters?.hasGates ?? false
+    let rows = worker.range(of: pass.rowCount)
+    normalise(layer.attentionNorm, keepsFloats: gates || attention.readsFloats, worker)
+    if gates { pass.adapters?.choose(.attention, layer: index, pass, rows: rows) }
+    worker.barrier()
+    if gates, pass.smoothsGates {
+      pass.adapters?.settle(.attention, layer: index, pass, rows: rows)
+      worker.barrier()
+    }
+    let attended = target(layer.postAttentionNorm)
+    attention.apply(
+      pass, output: attended.pointer, accumulate: attended === pass.residual, worker: worker)
+    worker.barrier()
+    addBranch(layer.postAttentionNorm, worker)
+  }
+
+  private func apply(
+    _ feedForward: any FeedForward, of layer: DecoderLayer, _ index: Int, _ worker: Worker
+  ) {
+    let gates = pass.adapters?.hasGates ?? false
+    let rows = worker.range(of: pass.rowCount)
+    normalise(layer.feedForwardNorm, keepsFloats: gates || feedForward.readsFloats, worker)
+    feedForward.prepare(pass, rows: rows)
+    if gates { pass.adapters?.choose(.feedForward, layer: index, pass, rows: rows) }
+    worker.barrier()
+    if pass.smoothsGates {
+      feedForward.settle(pass, rows: rows, worker: worker)
+      if gates { pass.adapters?.settle(.feedForward, layer: index, pass, rows: rows) }
+      worker.barrier()
+    }
+    let fed = target(layer.postFeedForwardNorm)
+    feedForward.apply(
+      pass, output: fed.pointer, accumulate: fed === pass.residual, worker: worker)
+    worker.barrier()
+    addBranch(layer.postFeedForwardNorm, worker)
   }
 
   /// `normed` becomes the norm of the residual stream, or the stream itself without one. Split by rows, as `addBranch` is, so that

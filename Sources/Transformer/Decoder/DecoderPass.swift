@@ -39,6 +39,8 @@ package final class DecoderPass: @unchecked Sendable {
   let deltaNet: DeltaNetBuffers?
   /// What only gated short convolutions need; nil elsewhere.
   let shortConvolution: ShortConvolutionBuffers?
+  /// What only Mamba-2 layers need; nil elsewhere.
+  let mamba: MambaBuffers?
   /// What layers keep of each segment's sequence instead of keys and values; empty for models without such.
   private var recurrentStates: [RecurrentState] = []
   let gate: FloatBuffer
@@ -117,6 +119,9 @@ package final class DecoderPass: @unchecked Sendable {
     }
     shortConvolution = try configuration.shortConvolution.map { shape throws(KernelError) in
       try ShortConvolutionBuffers(shape, precision: precision, rows: rows)
+    }
+    mamba = try configuration.mamba.map { shape throws(KernelError) in
+      try MambaBuffers(shape, precision: precision, rows: rows)
     }
     gate = try FloatBuffer(rows: rows, width: inner)
     up = try FloatBuffer(rows: rows, width: inner)

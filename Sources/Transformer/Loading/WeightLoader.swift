@@ -141,8 +141,16 @@ package struct WeightLoader: Sendable {
   }
 
   /// A vector of finite numbers, as floats. // (count)
-  func finiteVector(_ name: String, count: Int) throws(ModelError) -> FloatBuffer {
-    let buffer = try vector(name, count: count)
+  /// - Parameter mayBeMatrix: Whether the file may have it in several dimensions.
+  func finiteVector(
+    _ name: String, count: Int, mayBeMatrix: Bool = false
+  ) throws(ModelError) -> FloatBuffer {
+    let shape = mayBeMatrix ? try shape(of: name) : [count]
+    // No product of what a file has in memory overflows.
+    guard shape.reduce(1, *) == count else {
+      throw .wrongShape(tensor: name, shape: shape, expected: [count])
+    }
+    let buffer = try floats(name, shape: shape, rows: 1, width: count)
     for index in 0..<count where !buffer.pointer[index].isFinite {
       throw .unreadableTensor(name, reason: "element \(index) is \(buffer.pointer[index])")
     }
@@ -157,6 +165,27 @@ package struct WeightLoader: Sendable {
     try matrix(
       name, floats: floats(name, shape: [outputs, inputs]), outputs: outputs, inputs: inputs,
       precision: .float)
+  }
+
+  /// The same of some rows of a larger matrix. // (rows, inputs)
+  func preciseMatrix(
+    _ name: String, rows: Range<Int>, of total: Int, inputs: Int
+  ) throws(ModelError) -> WeightMatrix {
+    let view = try view(name, shape: [total, inputs])
+    guard total > 0, view.bytes.count.isMultiple(of: total) else {
+      throw .unreadableTensor(name, reason: "\(view.bytes.count) bytes for \(total) outputs")
+    }
+    let size = view.bytes.count / total
+    let part = UnsafeRawBufferPointer(
+      rebasing: view.bytes[rows.lowerBound * size..<rows.upperBound * size])
+    let values: [Float]
+    do {
+      values = try dequantize(view.info.elementType, part, count: rows.count * inputs)
+    } catch {
+      throw .unreadableTensor(name, reason: "\(error)")
+    }
+    return try matrix(
+      name, floats: values, outputs: rows.count, inputs: inputs, precision: .float)
   }
 
   /// A matrix that was put together in memory; `name` is for messages. // (outputs, inputs)

@@ -17,15 +17,13 @@ extension DecoderConfiguration {
       layers[index].isRecurrent = count == 0
       if count != 0, count != largest { layers[index].keyValueHeadCount = count }
     }
-    let taps = try metadata.int("shortconv.l_cache")
-    guard ShortConvolutionShape.tapRange.contains(taps) else {
+    let shape = ShortConvolutionShape(
+      channels: width, taps: try metadata.int("shortconv.l_cache"))
+    if let problem = shape.problem {
       throw .invalidValue(
-        key: "\(architecture).shortconv.l_cache", value: "\(taps)",
-        expected:
-          "\(ShortConvolutionShape.tapRange.lowerBound) to \(ShortConvolutionShape.tapRange.upperBound)"
-      )
+        key: "\(architecture).\(problem.key)", value: problem.value, expected: problem.expected)
     }
-    shortConvolution = ShortConvolutionShape(channels: width, taps: taps)
+    shortConvolution = shape
   }
 }
 

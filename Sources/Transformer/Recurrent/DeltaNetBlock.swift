@@ -16,8 +16,7 @@ package struct DeltaNetBlock: SelfAttention {
   private let alpha: WeightMatrix  // (valueHeads, width)
   private let beta: WeightMatrix  // (valueHeads, width)
   private let output: Projection  // (width, valueWidth)
-  /// The convolution's weights, those of the oldest input first. // (taps, channels)
-  private let taps: FloatBuffer
+  private let convolution: ShortConvolution
   /// How fast each head fades (below 0), and what is added to alpha. // (valueHeads)
   private let rate: FloatBuffer
   private let bias: FloatBuffer
@@ -43,14 +42,10 @@ package struct DeltaNetBlock: SelfAttention {
     rate = try loader.finiteVector(prefix + "ssm_a", count: shape.valueHeads)
     bias = try loader.finiteVector(prefix + "ssm_dt.bias", count: shape.valueHeads)
     norm = try loader.vector(prefix + "ssm_norm.weight", count: shape.headDim)
-    let name = prefix + "ssm_conv1d.weight"
-    taps = try loader.taps(name, channels: shape.channels, taps: shape.taps)
-    do {
-      queryScale = try FloatBuffer(rows: 1, width: shape.headDim)
-      keyScale = try FloatBuffer(rows: 1, width: shape.headDim)
-    } catch {
-      throw .unreadableTensor(name, reason: "\(error)")
-    }
+    convolution = try ShortConvolution(
+      prefix + "ssm_conv1d", channels: shape.channels, taps: shape.taps, loader)
+    queryScale = try loader.ones(count: shape.headDim)
+    keyScale = try loader.ones(count: shape.headDim)
     // An RMS norm makes a row as long as the root of its width.
     let headDim = Float(shape.headDim)
     keyScale.pointer.update(repeating: 1 / headDim.squareRoot(), count: shape.headDim)
@@ -138,41 +133,16 @@ package struct DeltaNetBlock: SelfAttention {
       accumulate: accumulate, worker: worker)
   }
 
-  /// Convolves this worker's heads over each sequence's tokens, keeps their last inputs for the next pass, and
-  /// normalises queries and keys.
+  /// Convolves this worker's heads over each sequence's tokens, and normalises queries and keys.
   private func convolve(_ pass: DecoderPass, _ buffers: DeltaNetBuffers, worker: Worker) {
     let mine = worker.range(of: shape.channels, multipleOf: shape.headDim)
     guard !mine.isEmpty else { return }
-    let kept = shape.taps - 1
-    for segment in 0..<pass.segmentCount {
-      let (first, count) = pass.rows(ofSequence: segment)
-      let history = pass.recurrentState(segment: segment).history(index)
-      func input(_ token: Int) -> UnsafeMutablePointer<Float> {
-        token >= 0
-          ? buffers.mixed.row(first + token) : history + (kept + token) * shape.channels
-      }
-      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: shape.taps) { seen in
-        for token in 0..<count {
-          for tap in 0...kept {
-            seen.initializeElement(
-              at: tap, to: UnsafePointer(input(token - kept + tap) + mine.lowerBound))
-          }
-          DeltaRule.convolve(
-            UnsafeBufferPointer(seen), weights: taps.pointer + mine.lowerBound,
-            weightStride: shape.channels, count: mine.count,
-            into: buffers.convolved.row(first + token) + mine.lowerBound)
-        }
-      }
-      // From the oldest on: where a pass is short, what moves is not yet overwritten.
-      for place in 0..<kept {
-        (history + place * shape.channels + mine.lowerBound).update(
-          from: input(count - kept + place) + mine.lowerBound, count: mine.count)
-      }
-      for row in first..<first + count {
-        normalise(buffers.convolved.row(row), queryScale, 0..<shape.keyWidth, mine)
-        normalise(
-          buffers.convolved.row(row), keyScale, shape.keyWidth..<2 * shape.keyWidth, mine)
-      }
+    convolution.apply(
+      index, pass, from: buffers.mixed, to: buffers.convolved, channels: mine)
+    for row in 0..<pass.rowCount {
+      normalise(buffers.convolved.row(row), queryScale, 0..<shape.keyWidth, mine)
+      normalise(
+        buffers.convolved.row(row), keyScale, shape.keyWidth..<2 * shape.keyWidth, mine)
     }
   }
 

@@ -15,7 +15,6 @@ package struct DeltaNetShape: Sendable, Equatable {
   package var groupsHeads = false
 
   package static let headLimit = 1 << 10
-  package static let tapLimit = 1 << 6
 
   /// Width of all queries, or keys, of a token.
   package var keyWidth: Int { keyHeads * headDim }
@@ -25,10 +24,6 @@ package struct DeltaNetShape: Sendable, Equatable {
   package var channels: Int { 2 * keyWidth + valueWidth }
   /// Tiles of a head's state.
   var tiles: Int { headDim / DeltaRule.tileWidth }
-  /// Floats of a layer's state. // (valueHeads, tiles, headDim, tileWidth)
-  var stateCount: Int { valueHeads * headDim * headDim }
-  /// Floats of the inputs that the convolution will see again. // (taps - 1, channels)
-  var historyCount: Int { (taps - 1) * channels }
 
   /// The head that has a value head's keys.
   func keyHead(of head: Int) -> Int {
@@ -41,7 +36,7 @@ package struct DeltaNetShape: Sendable, Equatable {
       ("ssm.group_count", keyHeads, Self.headLimit),
       ("ssm.time_step_rank", valueHeads, Self.headLimit),
       ("ssm.state_size", headDim, DecoderConfiguration.Limit.headDim),
-      ("ssm.conv_kernel", taps, Self.tapLimit),
+      ("ssm.conv_kernel", taps, ShortConvolution.tapLimit),
     ] where !(1...limit).contains(value) { return (key, "\(value)", "1 to \(limit)") }
     guard headDim.isMultiple(of: DeltaRule.tileWidth) else {
       return ("ssm.state_size", "\(headDim)", "a multiple of \(DeltaRule.tileWidth)")
@@ -57,4 +52,11 @@ package struct DeltaNetShape: Sendable, Equatable {
     }
     return nil
   }
+}
+
+extension DeltaNetShape: RecurrentLayerShape {
+  /// // (valueHeads, tiles, headDim, tileWidth)
+  var stateCount: Int { valueHeads * headDim * headDim }
+  /// // (taps - 1, channels)
+  var historyCount: Int { (taps - 1) * channels }
 }

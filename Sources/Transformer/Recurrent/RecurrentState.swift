@@ -1,7 +1,15 @@
 import Kernels
 
-/// What layers without keys and values keep of one sequence: heads' states (delta nets), and the last inputs of their
-/// convolutions.
+/// How much a layer keeps of a sequence instead of keys and values.
+protocol RecurrentLayerShape {
+  /// Floats of its states; 0 where there are none.
+  var stateCount: Int { get }
+  /// Floats of the inputs that its convolution will see again; 0 where it sees one token only.
+  var historyCount: Int { get }
+}
+
+/// What layers without keys and values keep of one sequence: heads' states (delta nets, Mamba-2), and the last inputs
+/// of their convolutions.
 ///
 /// It holds what came of all `count` tokens and can't be cut back to fewer; a copy of an earlier one can be gone on
 /// with instead (`RecurrentSnapshot`).
@@ -16,6 +24,12 @@ final class RecurrentState: @unchecked Sendable {
     let stateCount: Int
     /// Floats of the inputs that a layer's convolution will see again; 0 where it sees one token only.
     let historyCount: Int
+
+    init(layer: any RecurrentLayerShape, layerCount: Int) {
+      self.layerCount = layerCount
+      stateCount = layer.stateCount
+      historyCount = layer.historyCount
+    }
 
     var byteCount: Int { 4 * layerCount * (stateCount + historyCount) }
   }
@@ -38,7 +52,7 @@ final class RecurrentState: @unchecked Sendable {
     layers.pointer.update(from: other.layers.pointer, count: layers.count)
   }
 
-  /// A layer's states. // delta nets: (valueHeads, tiles, headDim, tileWidth)
+  /// A layer's states, in the order that its shape says.
   func states(_ index: Int) -> UnsafeMutablePointer<Float> { layers.row(index) }
 
   /// The inputs before the next one, the oldest first. // (taps - 1, channels)

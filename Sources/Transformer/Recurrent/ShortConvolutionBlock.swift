@@ -10,8 +10,7 @@ package struct ShortConvolutionBlock: SelfAttention {
   private let shape: ShortConvolutionShape
   private let mixed: Projection  // (3 * channels, width)
   private let output: Projection  // (width, channels)
-  /// The convolution's weights, those of the oldest input first. // (taps, channels)
-  private let taps: FloatBuffer
+  private let convolution: ShortConvolution
 
   init(
     _ layer: Int, prefix: String, _ configuration: DecoderConfiguration,
@@ -23,11 +22,8 @@ package struct ShortConvolutionBlock: SelfAttention {
       prefix + "shortconv.in_proj", outputs: 3 * shape.channels, inputs: configuration.width)
     output = try loader.projection(
       prefix + "shortconv.out_proj", outputs: configuration.width, inputs: shape.channels)
-    guard !loader.contains(prefix + "shortconv.conv.bias") else {
-      throw .unsupported(key: prefix + "shortconv.conv.bias", value: "present")
-    }
-    taps = try loader.taps(
-      prefix + "shortconv.conv.weight", channels: shape.channels, taps: shape.taps)
+    convolution = try ShortConvolution(
+      prefix + "shortconv.conv", channels: shape.channels, taps: shape.taps, hasSiLU: false, loader)
   }
 
   package var byteCount: Int { mixed.matrix.byteCount + output.matrix.byteCount }
@@ -42,52 +38,30 @@ package struct ShortConvolutionBlock: SelfAttention {
       pass.normed, rows: rows, into: buffers.mixed.pointer, stride: buffers.mixed.width,
       worker: worker)
     worker.barrier()
-    let mine = worker.range(of: shape.channels, multipleOf: 16)
-    if !mine.isEmpty {
-      for segment in 0..<pass.segmentCount {
-        convolve(
-          buffers.mixed, pass.rows(ofSequence: segment),
-          history: pass.recurrentState(segment: segment).history(index), mine)
-      }
-    }
+    convolve(pass, buffers, worker: worker)
     worker.barrier()
     buffers.output.take(
-      buffers.mixed.pointer + 2 * shape.channels, stride: buffers.mixed.width, rows: 0..<rows,
-      worker: worker)
+      buffers.convolved.pointer, stride: shape.channels, rows: 0..<rows, worker: worker)
     worker.barrier()
     output.apply(
       buffers.output, rows: rows, into: destination, stride: output.matrix.outputs,
       accumulate: accumulate, worker: worker)
   }
 
-  /// Convolves some channels over a sequence's tokens, and keeps their last inputs for the next pass.
+  /// Opens this worker's channels, convolves them and opens what comes of it.
   private func convolve(
-    _ mixed: FloatBuffer, _ rows: (first: Int, count: Int),
-    history: UnsafeMutablePointer<Float>, _ channels: Range<Int>
+    _ pass: DecoderPass, _ buffers: ShortConvolutionBuffers, worker: Worker
   ) {
-    let (width, count, first) = (shape.channels, channels.count, channels.lowerBound)
-    let kept = shape.taps - 1
-    func input(_ token: Int) -> UnsafeMutablePointer<Float> {
-      token >= 0
-        ? mixed.row(rows.first + token) + first : history + (kept + token) * width + first
+    let mine = worker.range(of: shape.channels, multipleOf: ShortConvolution.channelMultiple)
+    for row in 0..<pass.rowCount {
+      let opened = buffers.mixed.row(row)
+      let input = opened + 2 * shape.channels
+      for channel in mine { opened[channel] *= input[channel] }
     }
-    for token in 0..<rows.count {
-      let opened = input(token)
-      let result = opened + 2 * width
-      for channel in 0..<count { opened[channel] *= result[channel] }
-      let weights = taps.row(kept) + first
-      for channel in 0..<count { result[channel] = opened[channel] * weights[channel] }
-      for tap in 0..<kept {
-        let (seen, weights) = (input(token - kept + tap), taps.row(tap) + first)
-        for channel in 0..<count { result[channel] += seen[channel] * weights[channel] }
-      }
-      let gate = opened + width
-      for channel in 0..<count { result[channel] *= gate[channel] }
-    }
-    // From the oldest on: where a pass is short, what moves is not yet overwritten.
-    for place in 0..<kept {
-      (history + place * width + first).update(
-        from: input(rows.count - kept + place), count: count)
+    convolution.apply(index, pass, from: buffers.mixed, to: buffers.convolved, channels: mine)
+    for row in 0..<pass.rowCount {
+      let (result, gate) = (buffers.convolved.row(row), buffers.mixed.row(row) + shape.channels)
+      for channel in mine { result[channel] *= gate[channel] }
     }
   }
 }

@@ -5,9 +5,23 @@ package struct ShortConvolutionShape: Sendable, Equatable {
   /// Tokens that the convolution sees, the own one included.
   package var taps: Int
 
-  /// Floats of the inputs that the convolution will see again. // (taps - 1, channels)
-  var historyCount: Int { (taps - 1) * channels }
+  /// The first size that can't be run: its key, its value and what was expected.
+  var problem: (key: String, value: String, expected: String)? {
+    // With one tap alone there would be nothing to keep.
+    guard (2...ShortConvolution.tapLimit).contains(taps) else {
+      return ("shortconv.l_cache", "\(taps)", "2 to \(ShortConvolution.tapLimit)")
+    }
+    guard channels.isMultiple(of: ShortConvolution.channelMultiple) else {
+      return (
+        "embedding_length", "\(channels)", "a multiple of \(ShortConvolution.channelMultiple)"
+      )
+    }
+    return nil
+  }
+}
 
-  /// What `taps` may be: with one alone there would be nothing to keep.
-  static let tapRange = 2...DeltaNetShape.tapLimit
+extension ShortConvolutionShape: RecurrentLayerShape {
+  var stateCount: Int { 0 }
+  /// // (taps - 1, channels)
+  var historyCount: Int { (taps - 1) * channels }
 }
