@@ -62,6 +62,12 @@ import Transformer
       "ernie45moe", "rope_parameters moe_layer_end_index rms_norm_eps",
       #"{"rope_theta": 500000.0, "moe_layer_end_index": -1}"#
     ),
+    (
+      "granitehybrid", "rope_parameters time_step_limit mamba_d_head",
+      #"{"layer_types": ["mamba", "mamba", "attention", "mamba", "attention"], "rope_theta": 1e4, "#
+        + #""position_embedding_type": "nope", "mamba_d_head": "auto", "rope_scaling": null}"#
+    ),
+    ("granitehybrid-rotary", "rope_parameters", #"{"rope_theta": 10000, "mamba_d_head": 64}"#),
   ])
   func publishedConfigurations(name: String, without: String, with more: String) throws {
     let copy = try CheckpointCopy(of: name)
@@ -77,6 +83,27 @@ import Transformer
     let expected = try #require(golden.logits)
     for (row, expectedRow) in zip(logits, expected) {
       #expect(row.largestDifference(to: expectedRow) < 1e-3)
+    }
+  }
+
+  /// Python writes infinity as no JSON has it. What bounds steps from above or below is refused.
+  @Test(arguments: [
+    ("[0.0, Infinity]", true), (#"[0, {"__float__": "Infinity"}]"#, true), ("null", true),
+    ("[0.0, 0.5]", false), ("[0.001, Infinity]", false), ("[0.0, NaN]", false), ("[]", false),
+    ("Infinity", false),
+  ])
+  func boundsOfSteps(limit: String, isRun: Bool) throws {
+    let copy = try CheckpointCopy(of: "granitehybrid-dense")
+    var configuration = try #require(
+      JSONSerialization.jsonObject(with: copy.read("config.json")) as? [String: Any])
+    configuration["time_step_limit"] = nil
+    let rest = try JSONSerialization.data(withJSONObject: configuration).dropFirst()
+    try copy.write(Data("{\"time_step_limit\": \(limit),".utf8) + rest, to: "config.json")
+    if isRun {
+      _ = try Self.decoder(copy.path)
+    } else {
+      let error = #expect(throws: ModelFileError.self) { try CheckpointFolder(path: copy.path) }
+      #expect(error?.field == "time_step_limit")
     }
   }
 

@@ -12,7 +12,8 @@ import Transformer
     "tiny-phi3-long", "tiny-glm4", "tiny-gemma2", "tiny-gemma3-stretched", "tiny-olmo2",
     "tiny-olmo3", "tiny-mistral3", "tiny-gemma4-small", "tiny-gemma4", "tiny-gemma4-moe",
     "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe", "tiny-qwen3next", "tiny-lfm2", "tiny-lfm2moe",
-    "tiny-glm4moe", "tiny-glm4moe-norms", "tiny-ernie45", "tiny-ernie45moe",
+    "tiny-glm4moe", "tiny-glm4moe-norms", "tiny-ernie45", "tiny-ernie45moe", "tiny-granitehybrid",
+    "tiny-granitehybrid-dense", "tiny-granitehybrid-rotary",
   ]
 
   enum Source: CaseIterable { case gguf, checkpoint }
@@ -92,6 +93,7 @@ import Transformer
     // text's first tokens is small, and so is far off when it is normed; a gate may choose another expert by that.
     let limits = [
       "tiny-qwen35": 0.2, "tiny-qwen35moe": 0.4, "tiny-qwen3next": 0.25, "tiny-glm4moe": 0.25,
+      "tiny-granitehybrid": 0.3,
     ]
     #expect(relativeDistance(of: near, to: exact) < limits[name] ?? 0.12)
     let rows = zip(near, exact).map { relativeDistance(of: [$0], to: [$1]) }.sorted()
@@ -115,7 +117,7 @@ import Transformer
     "expert_feed_forward_length", "expert_shared_feed_forward_length", "shortconv.l_cache",
     "leading_dense_block_count", "expert_shared_count", "expert_gating_func",
     "expert_weights_scale", "expert_weights_norm", "expert_group_count",
-    "expert_group_used_count", "interleave_moe_layer_step",
+    "expert_group_used_count", "interleave_moe_layer_step", "rope.scaling.finetuned",
   ]
 
   private func load(_ name: String, _ changes: [String: GGUFValue?]) throws -> Decoder {
@@ -221,6 +223,15 @@ import Transformer
     ("tiny-ernie45moe", "interleave_moe_layer_step", .unsigned(0), "interleave_moe_layer_step"),
     ("tiny-ernie45moe", "interleave_moe_layer_step", .unsigned(1), "blk.2.ffn_gate_inp.weight"),
     ("tiny-ernie45moe", "expert_shared_feed_forward_length", .unsigned(16), "ffn_gate_shexp"),
+    ("tiny-granitehybrid", "ssm.group_count", .unsigned(3), "granitehybrid.ssm.time_step_rank"),
+    ("tiny-granitehybrid", "ssm.time_step_rank", .unsigned(3), "granitehybrid.ssm.inner_size"),
+    ("tiny-granitehybrid", "ssm.time_step_rank", .unsigned(8), "granitehybrid.ssm.inner_size"),
+    ("tiny-granitehybrid", "ssm.time_step_rank", .unsigned(2), "blk.0.ssm_in.weight"),
+    ("tiny-granitehybrid", "ssm.state_size", .unsigned(25), "granitehybrid.ssm.state_size"),
+    ("tiny-granitehybrid", "ssm.conv_kernel", .unsigned(3), "blk.0.ssm_conv1d.weight"),
+    ("tiny-granitehybrid", "attention.head_count_kv", .unsigned(0), "no layer with attention"),
+    ("tiny-granitehybrid", "attention.head_count_kv", .unsigned(2), "blk.0.attn_q.weight"),
+    ("tiny-granitehybrid-dense", "expert_count", .unsigned(4), "expert_used_count"),
   ])
   func errorsNameTheCulprit(
     name: String, key: String, value: GGUFValue, culprit: String
@@ -243,7 +254,11 @@ import Transformer
     ("tiny-lfm2", "token_embd_norm.weight"), ("tiny-lfm2", "blk.2.attn_k_norm.weight"),
     ("tiny-lfm2", "blk.1.shortconv.out_proj.weight"), ("tiny-lfm2moe", "blk.4.ffn_up_exps.weight"),
     ("tiny-glm4moe", "blk.1.post_attention_norm.weight"),
-    ("tiny-glm4moe-norms", "blk.0.attn_k_norm.weight"),
+    ("tiny-glm4moe-norms", "blk.0.attn_k_norm.weight"), ("tiny-granitehybrid", "blk.0.ssm_d"),
+    ("tiny-granitehybrid", "blk.1.ssm_in.weight"), ("tiny-granitehybrid", "blk.3.ssm_norm.weight"),
+    ("tiny-granitehybrid", "blk.2.ffn_up_shexp.weight"),
+    ("tiny-granitehybrid-dense", "blk.0.ssm_conv1d.weight"),
+    ("tiny-granitehybrid-dense", "blk.4.attn_v.weight"),
   ])
   func missingTensorsAreNamed(name: String, tensor: String) throws {
     let file = try GGUFFile(path: Fixture.path("\(name).gguf"))

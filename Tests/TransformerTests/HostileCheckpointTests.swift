@@ -70,6 +70,9 @@ import Transformer
     ("lfm2", "model.embedding_norm", "model.embedding_nurm"),
     ("lfm2moe", "experts.3.w2", "experts.9.w2"),
     ("glm4moe", "\"shape\":[6,32]", "\"shape\":[32,6]"),
+    ("granitehybrid", "\"shape\":[160,1,4]", "\"shape\":[1,4,160]"),
+    ("granitehybrid", "mamba.A_log", "mamba.A_lag"),
+    ("granitehybrid-dense", "\"shape\":[80,32]", "\"shape\":[32,80]"),
   ])
   func headersThatLie(name: String, original: String, changed: String) throws {
     let copy = try CheckpointCopy(of: name)

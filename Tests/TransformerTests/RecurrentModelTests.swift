@@ -5,7 +5,7 @@ import Transformer
 
 /// What a sequence of a model keeps whose layers have a state.
 @Suite struct RecurrentModelTests {
-  static let names = ["tiny-qwen35", "tiny-lfm2"]
+  static let names = ["tiny-qwen35", "tiny-lfm2", "tiny-granitehybrid"]
 
   private func golden(_ name: String) throws -> Fixture.Decoding {
     try Fixture.json(name, as: Fixture.Decoding.self)
@@ -27,6 +27,8 @@ import Transformer
     ("tiny-qwen35", attending: 1, floats: 4 * (6 * 16 * 16 + 3 * (2 * 32 + 96))),
     // Three layers of 2 inputs of 32 channels.
     ("tiny-lfm2", attending: 2, floats: 3 * 2 * 32),
+    // Three layers of 4 heads of 16 by 24, and 3 inputs of 64 + 2 * 2 * 24 channels.
+    ("tiny-granitehybrid", attending: 2, floats: 3 * (4 * 16 * 24 + 3 * (64 + 2 * 2 * 24))),
   ])
   func memoryIsCounted(name: String, attending: Int, floats: Int) throws {
     let golden = try golden(name)

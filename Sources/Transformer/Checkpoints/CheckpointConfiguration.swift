@@ -44,7 +44,10 @@ package struct CheckpointConfiguration: Sendable {
         problem: .invalid(value: "\(map.count) bytes", expected: "at most \(maximumBytes)"))
     }
     do {
-      return try JSONDecoder().decode(type, from: Data(map.bytes))
+      let decoder = JSONDecoder()
+      // Python's library writes what is not finite as JSON5 has it (`Infinity`).
+      decoder.allowsJSON5 = true
+      return try decoder.decode(type, from: Data(map.bytes))
     } catch {
       throw ModelFileError(
         path: path, field: "file", problem: .invalid(value: "\(error)", expected: "valid JSON"))
@@ -72,6 +75,26 @@ package struct CheckpointConfiguration: Sendable {
   }
 
   func contains(_ key: String) -> Bool { value(key) != nil }
+
+  /// Whether `key` has a number.
+  func hasNumber(_ key: String) -> Bool {
+    switch value(key) {
+    case .int, .double: true
+    default: false
+    }
+  }
+
+  /// Throws where `key` has bounds that a number above 0 may be outside of.
+  func refuseBounds(_ key: String) throws(ModelFileError) {
+    guard let value = value(key) else { return }
+    // As Python's library writes infinity, and as transformers does today.
+    let endless: [ConfigurationValue] = [
+      .double(.infinity), .object(["__float__": .string("Infinity")]),
+    ]
+    guard case .array(let bounds) = value, bounds.count == 2, endless.contains(bounds[1]),
+      [.int(0), .double(0)].contains(bounds[0])
+    else { throw unsupported(key) }
+  }
 
   /// Whether `key` has an array with something in it.
   func hasItems(_ key: String) -> Bool {

@@ -113,6 +113,20 @@ extension CheckpointFiles {
       rowBytes: view.info.byteCount / (matrices * rows), rows: places)
   }
 
+  /// The first or second half of a matrix's rows. // (rows, columns) to (rows / 2, columns)
+  func half(of name: String, second: Bool) throws(ModelFileError) -> TensorView? {
+    guard let view = try filledTensor(named: name) else { return nil }
+    let shape = view.info.shape
+    guard shape.count == 2, shape[0].isMultiple(of: 2) else {
+      throw error(name, .invalid(value: "\(shape)", expected: "gate and up in one tensor"))
+    }
+    let kept = shape[0] / 2
+    let start = second ? kept : 0
+    return try gather(
+      name, shape: [kept, shape[1]], elementType: view.info.elementType,
+      rowBytes: rowBytes(view), rows: (start..<start + kept).map { (view.bytes, $0) })
+  }
+
   /// Each matrix of a tensor the other way round, and of its rows then every `step`th from `first`.
   /// // (matrices, inputs, outputs) to (matrices, outputs / step, inputs)
   func transposed(

@@ -27,6 +27,7 @@ package struct CheckpointFolder: Sendable {
     Gemma3Checkpoint.self,
     Gemma4Checkpoint.self,
     GraniteCheckpoint.self,
+    GraniteHybridCheckpoint.self,
     GraniteMoECheckpoint.self,
     LFM2Checkpoint.self,
     LFM2MoECheckpoint.self,

@@ -14,6 +14,7 @@ package enum DecoderRegistry {
       Gemma3.self,
       Gemma4.self,
       Granite.self,
+      GraniteHybrid.self,
       GraniteMoE.self,
       LFM2.self,
       LFM2MoE.self,

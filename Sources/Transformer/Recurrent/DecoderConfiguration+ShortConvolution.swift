@@ -4,19 +4,8 @@ extension DecoderConfiguration {
   init(
     shortConvolutions metadata: ArchitectureMetadata, vocabularySize: Int
   ) throws(ModelError) {
-    let layerCount = try metadata.layerCount()
-    let heads = try metadata.ints("attention.head_count_kv", layers: layerCount)
-    guard let largest = heads.max(), largest > 0 else {
-      throw .unsupported(
-        key: "\(metadata.architecture).attention.head_count_kv", value: "no layer with attention")
-    }
     try self.init(
-      from: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves,
-      keyValueHeadCount: largest)
-    for (index, count) in heads.enumerated() {
-      layers[index].isRecurrent = count == 0
-      if count != 0, count != largest { layers[index].keyValueHeadCount = count }
-    }
+      listingHeads: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves)
     let shape = ShortConvolutionShape(
       channels: width, taps: try metadata.int("shortconv.l_cache"))
     if let problem = shape.problem {

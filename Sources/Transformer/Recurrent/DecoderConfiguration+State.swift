@@ -6,4 +6,23 @@ extension DecoderConfiguration {
     guard count > 0, let shape = shapes.lazy.compactMap({ $0 }).first else { return nil }
     return .init(layer: shape, layerCount: count)
   }
+
+  /// What families share whose files say of each layer how many heads of keys it has, and 0 where it keeps a state.
+  /// Not validated yet.
+  init(
+    listingHeads metadata: ArchitectureMetadata, vocabularySize: Int, rotaryStyle: RotaryStyle
+  ) throws(ModelError) {
+    let heads = try metadata.ints("attention.head_count_kv", layers: metadata.layerCount())
+    guard let largest = heads.max(), largest > 0 else {
+      throw .unsupported(
+        key: "\(metadata.architecture).attention.head_count_kv", value: "no layer with attention")
+    }
+    try self.init(
+      from: metadata, vocabularySize: vocabularySize, rotaryStyle: rotaryStyle,
+      keyValueHeadCount: largest)
+    for (index, count) in heads.enumerated() {
+      layers[index].isRecurrent = count == 0
+      if count != 0, count != largest { layers[index].keyValueHeadCount = count }
+    }
+  }
 }

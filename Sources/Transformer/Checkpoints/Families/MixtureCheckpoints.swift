@@ -163,16 +163,22 @@ struct GraniteMoECheckpoint: CheckpointFamily {
     guard let layer = name.layer, name.module.hasSuffix("_exps") else {
       return try names.tensor(name, in: files, permutedHeads: heads)
     }
+    return try files.graniteExperts(
+      name, prefix: "model.layers.\(layer).block_sparse_moe.")
+  }
+}
+
+extension CheckpointFiles {
+  /// Granite's experts' matrices of one kind as one tensor.
+  func graniteExperts(
+    _ name: TensorName, prefix: String
+  ) throws(ModelFileError) -> TensorView? {
     guard name.kind == "weight" else { return nil }
-    let prefix = "model.layers.\(layer).block_sparse_moe."
+    let both = prefix + "input_linear.weight"
     switch name.module {
-    case "ffn_gate_exps":
-      return try files.rows(
-        of: prefix + "input_linear.weight", first: { _ in 0 }, count: { $0 / 2 })
-    case "ffn_up_exps":
-      return try files.rows(
-        of: prefix + "input_linear.weight", first: { $0 / 2 }, count: { $0 / 2 })
-    case "ffn_down_exps": return try files.tensor(named: prefix + "output_linear.weight")
+    case "ffn_gate_exps": return try rows(of: both, first: { _ in 0 }, count: { $0 / 2 })
+    case "ffn_up_exps": return try rows(of: both, first: { $0 / 2 }, count: { $0 / 2 })
+    case "ffn_down_exps": return try tensor(named: prefix + "output_linear.weight")
     default: return nil
     }
   }
