@@ -131,6 +131,16 @@ extension Activations {
     }
   }
 
+  /// The same of a block that may have no gate: rows then become `function(up)`.
+  package func gated(
+    gate: UnsafePointer<Float>?, _ up: UnsafePointer<Float>, stride: Int,
+    function: ActivationFunction, rows: Range<Int>, after matrix: WeightMatrix, worker: Worker
+  ) {
+    gated(
+      gate ?? up, gate == nil ? nil : up, stride: stride, function: function, rows: rows,
+      after: matrix, worker: worker)
+  }
+
   /// Some blocks of a row become `function(gate) * up`. // gate, up (width)
   @inline(__always)
   private func fill(

@@ -17,6 +17,9 @@ package struct DecoderConfiguration: Sendable, Equatable {
     case clampedSwiGLU
     /// The square of what is above 0, without a gate (Nemotron).
     case squaredReLU
+
+    /// Whether it stands between a gate and what the gate opens.
+    package var isGated: Bool { self != .squaredReLU }
   }
 
   /// What may differ from layer to layer.
@@ -35,10 +38,8 @@ package struct DecoderConfiguration: Sendable, Equatable {
     package var feedForwardWidth: Int?
     /// Whether the layer keeps a state instead of keys and values.
     package var isRecurrent = false
-    /// Whether it mixes positions, and whether it has a feed-forward block: of some families' layers each does one
-    /// of the two (Nemotron-H).
+    /// Whether the layer mixes positions: one that doesn't is a feed-forward block alone (Nemotron-H).
     package var hasMixer = true
-    package var hasFeedForward = true
 
     package init(rotaryBase: Double, slidingWindow: Int? = nil) {
       rotary = Rotary(base: rotaryBase)

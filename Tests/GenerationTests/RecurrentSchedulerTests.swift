@@ -26,7 +26,7 @@ import Transformer
   }
 
   /// The same beginning again and again, with guesses allowed, as a conversation has it.
-  @Test(arguments: [name, "tiny-lfm2", "tiny-granitehybrid-dense"])
+  @Test(arguments: [name, "tiny-lfm2", "tiny-granitehybrid-dense", "tiny-nemotronh-moe"])
   func earlierTextsAndGuessesChangeNoAnswer(name: String) async throws {
     let scheduler = Fixture.scheduler(try Fixture.decoder(name))
     for seed in 0..<2 {

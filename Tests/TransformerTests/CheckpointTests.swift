@@ -68,6 +68,14 @@ import Transformer
         + #""position_embedding_type": "nope", "mamba_d_head": "auto", "rope_scaling": null}"#
     ),
     ("granitehybrid-rotary", "rope_parameters", #"{"rope_theta": 10000, "mamba_d_head": 64}"#),
+    (
+      "nemotronh", "layers_block_type head_dim rms_norm_eps time_step_limit n_routed_experts",
+      #"{"hybrid_override_pattern": "M-M*-M", "num_hidden_layers": 6, "attention_head_dim": 16}"#
+    ),
+    (
+      "nemotronh-moe", "layers_block_type rms_norm_eps num_experts_per_tok n_group topk_group",
+      #"{"hybrid_override_pattern": "MEM*E", "num_nextn_predict_layers": 1, "time_step_limit": null}"#
+    ),
   ])
   func publishedConfigurations(name: String, without: String, with more: String) throws {
     let copy = try CheckpointCopy(of: name)

@@ -13,7 +13,8 @@ import Transformer
     "tiny-olmo3", "tiny-mistral3", "tiny-gemma4-small", "tiny-gemma4", "tiny-gemma4-moe",
     "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe", "tiny-qwen3next", "tiny-lfm2", "tiny-lfm2moe",
     "tiny-glm4moe", "tiny-glm4moe-norms", "tiny-ernie45", "tiny-ernie45moe", "tiny-granitehybrid",
-    "tiny-granitehybrid-dense", "tiny-granitehybrid-rotary",
+    "tiny-granitehybrid-dense", "tiny-granitehybrid-rotary", "tiny-nemotronh",
+    "tiny-nemotronh-moe",
   ]
 
   enum Source: CaseIterable { case gguf, checkpoint }
@@ -93,7 +94,7 @@ import Transformer
     // text's first tokens is small, and so is far off when it is normed; a gate may choose another expert by that.
     let limits = [
       "tiny-qwen35": 0.2, "tiny-qwen35moe": 0.4, "tiny-qwen3next": 0.25, "tiny-glm4moe": 0.25,
-      "tiny-granitehybrid": 0.3,
+      "tiny-granitehybrid": 0.3, "tiny-nemotronh-moe": 0.25,
     ]
     #expect(relativeDistance(of: near, to: exact) < limits[name] ?? 0.12)
     let rows = zip(near, exact).map { relativeDistance(of: [$0], to: [$1]) }.sorted()
@@ -118,6 +119,7 @@ import Transformer
     "leading_dense_block_count", "expert_shared_count", "expert_gating_func",
     "expert_weights_scale", "expert_weights_norm", "expert_group_count",
     "expert_group_used_count", "interleave_moe_layer_step", "rope.scaling.finetuned",
+    "moe_latent_size",
   ]
 
   private func load(_ name: String, _ changes: [String: GGUFValue?]) throws -> Decoder {
@@ -152,7 +154,7 @@ import Transformer
     let copy = try CheckpointCopy(of: String(name.dropFirst("tiny-".count)))
     let original = try #require(
       JSONSerialization.jsonObject(with: copy.read("config.json")) as? [String: Any])
-    let rotary = try #require(original["rope_parameters"] as? [String: Any])
+    let rotary = original["rope_parameters"] as? [String: Any] ?? [:]
     var refused = 0
     func attempt(_ changed: [String: Any]) throws {
       try copy.write(JSONSerialization.data(withJSONObject: changed), to: "config.json")
@@ -232,6 +234,18 @@ import Transformer
     ("tiny-granitehybrid", "attention.head_count_kv", .unsigned(0), "no layer with attention"),
     ("tiny-granitehybrid", "attention.head_count_kv", .unsigned(2), "blk.0.attn_q.weight"),
     ("tiny-granitehybrid-dense", "expert_count", .unsigned(4), "expert_used_count"),
+    ("tiny-nemotronh", "feed_forward_length", .unsigned(48), "no layer with attention"),
+    ("tiny-nemotronh", "feed_forward_length", .unsigned(0), "nemotron_h.feed_forward_length"),
+    ("tiny-nemotronh", "attention.head_count_kv", .unsigned(0), "no layer with attention"),
+    ("tiny-nemotronh", "attention.head_count_kv", .unsigned(2), "blk.0.attn_q.weight"),
+    ("tiny-nemotronh", "nextn_predict_layers", .unsigned(3), "no layer with attention"),
+    ("tiny-nemotronh", "expert_count", .unsigned(4), "nemotron_h.expert_feed_forward_length"),
+    ("tiny-nemotronh-moe", "moe_latent_size", .unsigned(16), "nemotron_h_moe.moe_latent_size"),
+    ("tiny-nemotronh-moe", "expert_feed_forward_length", .unsigned(16), "blk.1.ffn_up_exps.weight"),
+    (
+      "tiny-nemotronh-moe", "expert_shared_feed_forward_length", .unsigned(24),
+      "blk.1.ffn_up_shexp.weight"
+    ),
   ])
   func errorsNameTheCulprit(
     name: String, key: String, value: GGUFValue, culprit: String
@@ -259,6 +273,10 @@ import Transformer
     ("tiny-granitehybrid", "blk.2.ffn_up_shexp.weight"),
     ("tiny-granitehybrid-dense", "blk.0.ssm_conv1d.weight"),
     ("tiny-granitehybrid-dense", "blk.4.attn_v.weight"),
+    ("tiny-nemotronh", "blk.3.attn_norm.weight"),
+    ("tiny-nemotronh", "blk.1.ffn_up.weight"), ("tiny-nemotronh", "blk.2.ssm_a"),
+    ("tiny-nemotronh-moe", "blk.4.ffn_down_exps.weight"),
+    ("tiny-nemotronh-moe", "blk.1.ffn_up_shexp.weight"),
   ])
   func missingTensorsAreNamed(name: String, tensor: String) throws {
     let file = try GGUFFile(path: Fixture.path("\(name).gguf"))

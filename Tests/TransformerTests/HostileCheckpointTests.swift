@@ -72,6 +72,8 @@ import Transformer
     ("glm4moe", "\"shape\":[6,32]", "\"shape\":[32,6]"),
     ("granitehybrid", "\"shape\":[160,1,4]", "\"shape\":[1,4,160]"),
     ("granitehybrid", "mamba.A_log", "mamba.A_lag"),
+    ("nemotronh", "mixer.dt_bias", "mixer.dt_bais"),
+    ("nemotronh-moe", "experts.3.up_proj", "experts.9.up_proj"),
     ("granitehybrid-dense", "\"shape\":[80,32]", "\"shape\":[32,80]"),
   ])
   func headersThatLie(name: String, original: String, changed: String) throws {

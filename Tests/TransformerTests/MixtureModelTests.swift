@@ -9,6 +9,7 @@ import Transformer
   static let names = [
     "tiny-mixtral", "tiny-olmoe", "tiny-qwen2moe", "tiny-qwen3moe", "tiny-granitemoe",
     "tiny-granitemoeshared", "tiny-qwen35moe", "tiny-qwen3next", "tiny-granitehybrid",
+    "tiny-nemotronh-moe",
   ]
 
   /// What scripts/fixtures/moe_families.py, hybrid_families.py and mamba_families.py write beside the logits.
@@ -59,7 +60,8 @@ import Transformer
       }
     }
     let used = try #require(decoder.configuration.mixture).expertsUsed
-    #expect(statistics.choiceCount == golden.tokens.count * expected.count)
+    #expect(
+      statistics.choiceCount == golden.tokens.count * expected.count { $0.contains { $0 > 0 } })
     #expect(statistics.maximumActive == used)
     #expect(statistics.meanActive == Double(used))
   }
@@ -128,7 +130,9 @@ import Transformer
     }
     errors.sort()
     // A state goes on with what came of it.
-    let hasState = ["tiny-qwen35moe", "tiny-qwen3next", "tiny-granitehybrid"].contains(name)
+    let hasState = [
+      "tiny-qwen35moe", "tiny-qwen3next", "tiny-granitehybrid", "tiny-nemotronh-moe",
+    ].contains(name)
     #expect(errors[errors.count / 2] < (hasState ? 0.15 : 0.1))
     #expect(errors[errors.count * 9 / 10] < (hasState ? 0.6 : 0.3))
   }

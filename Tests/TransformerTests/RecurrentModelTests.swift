@@ -5,7 +5,7 @@ import Transformer
 
 /// What a sequence of a model keeps whose layers have a state.
 @Suite struct RecurrentModelTests {
-  static let names = ["tiny-qwen35", "tiny-lfm2", "tiny-granitehybrid"]
+  static let names = ["tiny-qwen35", "tiny-lfm2", "tiny-granitehybrid", "tiny-nemotronh"]
 
   private func golden(_ name: String) throws -> Fixture.Decoding {
     try Fixture.json(name, as: Fixture.Decoding.self)

@@ -1,9 +1,10 @@
 import Kernels
 
-/// The gated feed-forward block: down(activation(gate(x)) * up(x)).
+/// The feed-forward block: down(activation(gate(x)) * up(x)), or down(activation(up(x))) for an activation without a gate.
 package struct DenseFeedForward: FeedForward {
   private let layer: Int
-  private let gate: Projection
+  /// nil where the activation has none.
+  private let gate: Projection?
   private let up: Projection
   private let down: Projection
   private let function: ActivationFunction
@@ -14,7 +15,10 @@ package struct DenseFeedForward: FeedForward {
     self.layer = layer
     let width = configuration.width
     let inner = configuration.feedForwardWidth(layer: layer)
-    if loader.contains(prefix + "ffn_gate.weight") {
+    if !configuration.activation.isGated {
+      gate = nil
+      up = try loader.projection(prefix + "ffn_up", outputs: inner, inputs: width)
+    } else if loader.contains(prefix + "ffn_gate.weight") {
       gate = try loader.projection(prefix + "ffn_gate", outputs: inner, inputs: width)
       up = try loader.projection(prefix + "ffn_up", outputs: inner, inputs: width)
     } else if try loader.shape(of: prefix + "ffn_up.weight").first == 2 * inner {
@@ -30,7 +34,7 @@ package struct DenseFeedForward: FeedForward {
   }
 
   package var byteCount: Int {
-    gate.matrix.byteCount + up.matrix.byteCount + down.matrix.byteCount
+    (gate?.matrix.byteCount ?? 0) + up.matrix.byteCount + down.matrix.byteCount
   }
 
   package func projection(_ module: AdaptedModule) -> Projection? {
@@ -46,20 +50,22 @@ package struct DenseFeedForward: FeedForward {
     _ pass: DecoderPass, output: UnsafeMutablePointer<Float>, accumulate: Bool, worker: Worker
   ) {
     let rows = pass.rowCount
-    let stride = gate.matrix.outputs
-    gate.apply(pass.normed, rows: rows, into: pass.gate.pointer, stride: stride, worker: worker)
+    let stride = up.matrix.outputs
+    gate?.apply(pass.normed, rows: rows, into: pass.gate.pointer, stride: stride, worker: worker)
     up.apply(pass.normed, rows: rows, into: pass.up.pointer, stride: stride, worker: worker)
     if let adapters = pass.adapters {
       adapters.add(.feedForward, layer: layer, pass, pass.normed, worker: worker) { module in
-        module == .gate
-          ? .init(gate, pass.gate.pointer, stride: stride, worker)
-          : .init(up, pass.up.pointer, stride: stride, worker)
+        if module == .gate, let gate {
+          .init(gate, pass.gate.pointer, stride: stride, worker)
+        } else {
+          .init(up, pass.up.pointer, stride: stride, worker)
+        }
       }
     }
     let gated = pass.gated(layer: layer)
     gated.gated(
-      pass.gate.pointer, pass.up.pointer, stride: stride, function: function, rows: 0..<rows,
-      after: gate.matrix, worker: worker)
+      gate: gate == nil ? nil : pass.gate.pointer, pass.up.pointer, stride: stride,
+      function: function, rows: 0..<rows, after: up.matrix, worker: worker)
     worker.barrier()
     down.apply(
       gated, rows: rows, into: output, stride: down.matrix.outputs, accumulate: accumulate,

@@ -1,9 +1,10 @@
 import Foundation
 import Kernels
 
-/// One gated feed-forward network, of the many that a layer has.
+/// One feed-forward network, of the many that a layer has.
 struct Expert: Sendable {
-  let gate: Projection
+  /// nil where the activation has none.
+  let gate: Projection?
   let up: Projection
   let down: Projection
   /// Factor on the weight that the gate gives it.
@@ -12,9 +13,9 @@ struct Expert: Sendable {
   /// Width of the residual stream.
   var width: Int { down.matrix.outputs }
   /// Width between its two halves.
-  var inner: Int { gate.matrix.outputs }
+  var inner: Int { up.matrix.outputs }
   var byteCount: Int {
-    gate.matrix.byteCount + up.matrix.byteCount + down.matrix.byteCount
+    (gate?.matrix.byteCount ?? 0) + up.matrix.byteCount + down.matrix.byteCount
   }
 
   /// The first half, for `rows` of `source`. // gate, up: (rows, inner)
@@ -22,7 +23,7 @@ struct Expert: Sendable {
     _ source: Activations, rows: Range<Int>, gate gateRows: UnsafeMutablePointer<Float>,
     up upRows: UnsafeMutablePointer<Float>, worker: Worker
   ) {
-    gate.apply(source, rows: rows, into: gateRows, stride: inner, worker: worker)
+    gate?.apply(source, rows: rows, into: gateRows, stride: inner, worker: worker)
     up.apply(source, rows: rows, into: upRows, stride: inner, worker: worker)
   }
 }
@@ -57,8 +58,8 @@ struct SharedExpert: Sendable {
   ) {
     guard let buffers = mixture.shared else { return }
     buffers.gated.gated(
-      buffers.gate.pointer, buffers.up.pointer, stride: inner, function: function,
-      rows: 0..<rows, after: expert.gate.matrix, worker: worker)
+      gate: expert.gate == nil ? nil : buffers.gate.pointer, buffers.up.pointer, stride: inner,
+      function: function, rows: 0..<rows, after: expert.up.matrix, worker: worker)
   }
 
   /// Writes or adds the result to `output` // (rows, width), this worker's outputs only.

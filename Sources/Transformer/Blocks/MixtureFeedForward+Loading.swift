@@ -21,14 +21,18 @@ extension MixtureFeedForward {
     var experts =
       mixture.areSlices
       ? try loader.slices(prefix: prefix, count: mixture.expertCount, width: width, inner: inner)
-      : try loader.experts(prefix: prefix, count: mixture.expertCount, width: width, inner: inner)
+      : try loader.experts(
+        prefix: prefix, count: mixture.expertCount, width: width, inner: inner,
+        areGated: configuration.activation.isGated)
     for (index, scale) in (expertScales ?? []).enumerated() where index < experts.count {
       experts[index].scale = scale
     }
     try self.init(
       layer: layer, gate: gate, experts: experts,
       shared: mixture.sharedWidth > 0
-        ? loader.sharedExpert(prefix: prefix, width: width, inner: mixture.sharedWidth) : nil,
+        ? loader.sharedExpert(
+          prefix: prefix, width: width, inner: mixture.sharedWidth,
+          isGated: configuration.activation.isGated) : nil,
       function: configuration.activation.function)
   }
 

@@ -1,7 +1,7 @@
 import Kernels
 
 /// A feed-forward block of many experts, of which each row passes through those that its gate
-/// chooses: the sum over these of weight * down(activation(gate(x)) * up(x)).
+/// chooses: the sum over these of weight * down(activation(gate(x)) * up(x)), without gate(x) where they have no gates.
 ///
 /// Rows are grouped by expert, so that an expert's weights are read once a pass however many rows
 /// chose it, and not at all if none did. Against the dense block that takes one barrier more, and
@@ -95,8 +95,9 @@ package struct MixtureFeedForward: FeedForward {
       if slice == 0 { shared?.expand(pass.normed, rows: rows, mixture, worker: worker) }
       if !slots.isEmpty {
         mixture.gated.gated(
-          mixture.gate.pointer, mixture.up.pointer, stride: mixture.gate.width,
-          function: function, rows: 0..<slots.count, after: experts[0].gate.matrix, worker: worker)
+          gate: experts[0].gate == nil ? nil : mixture.gate.pointer, mixture.up.pointer,
+          stride: mixture.up.width, function: function, rows: 0..<slots.count,
+          after: experts[0].up.matrix, worker: worker)
       }
       if slice == 0 { shared?.activate(function, rows: rows, mixture, worker: worker) }
       worker.barrier()

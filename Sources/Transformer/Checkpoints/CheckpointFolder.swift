@@ -34,6 +34,7 @@ package struct CheckpointFolder: Sendable {
     LlamaCheckpoint.self,
     Mistral3Checkpoint.self,
     MixtralCheckpoint.self,
+    NemotronHCheckpoint.self,
     OLMo2Checkpoint.self,
     OLMoECheckpoint.self,
     Phi3Checkpoint.self,

@@ -20,6 +20,8 @@ package enum DecoderRegistry {
       LFM2MoE.self,
       Llama.self,
       Mistral3.self,
+      NemotronH.self,
+      NemotronHMoE.self,
       OLMo2.self,
       OLMoE.self,
       Phi3.self,

@@ -29,19 +29,8 @@ package enum GraniteHybrid: DecoderFamily {
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
     let prefix = "blk.\(index)."
-    let mixer: any SelfAttention
-    if let mamba = configuration.mamba, configuration.layers[index].isRecurrent {
-      mixer = try MambaBlock(index, prefix: prefix, configuration, mamba, loader)
-    } else {
-      mixer = try AttentionBlock(index, prefix: prefix, configuration, loader)
-    }
-    let feedForward: any FeedForward
-    if configuration.mixture == nil {
-      feedForward = try DenseFeedForward(index, prefix: prefix, configuration, loader)
-    } else {
-      feedForward = try MixtureFeedForward(index, prefix: prefix, configuration, loader)
-    }
     return try DecoderLayer(
-      prefix: prefix, attention: mixer, feedForward: feedForward, configuration, loader)
+      prefix: prefix, attention: configuration.mixer(index, prefix: prefix, loader),
+      feedForward: configuration.feedForward(index, prefix: prefix, loader), configuration, loader)
   }
 }

@@ -14,8 +14,9 @@ extension ArchitectureMetadata {
   /// - Parameters:
   ///   - rotatesParts: Whether the family may rotate a part of each head only.
   ///   - keyValueHeadCount: Heads of keys, where the family has read them; nil for the file's number.
+  ///   - feedForwardWidth: The same of `feed_forward_length`.
   func sizes(
-    rotatesParts: Bool = false, keyValueHeadCount: Int? = nil
+    rotatesParts: Bool = false, keyValueHeadCount: Int? = nil, feedForwardWidth: Int? = nil
   ) throws(ModelError) -> Sizes {
     let width = try int("embedding_length")
     let headCount = try int("attention.head_count")
@@ -29,7 +30,8 @@ extension ArchitectureMetadata {
       throw .unsupported(key: "\(architecture).attention.value_length", value: "\(valueDim)")
     }
     if !rotatesParts { try requireFullRotation(headDim: headDim) }
-    var inner = try optionalInt("feed_forward_length")
+    var inner = feedForwardWidth
+    if inner == nil { inner = try optionalInt("feed_forward_length") }
     if inner == nil { inner = try optionalInt("expert_feed_forward_length") }
     guard let inner else { throw .missingKey("\(architecture).feed_forward_length") }
     var keyValueHeadCount = keyValueHeadCount
@@ -59,12 +61,14 @@ extension DecoderConfiguration {
   /// - Parameters:
   ///   - rotatesParts: Whether the family may rotate the first numbers of each head only.
   ///   - keyValueHeadCount: Heads of keys, where the family has read them; nil for the file's number.
+  ///   - feedForwardWidth: The same of `feed_forward_length`.
   init(
     from metadata: ArchitectureMetadata, vocabularySize: Int, rotaryStyle: RotaryStyle,
-    rotatesParts: Bool = false, keyValueHeadCount: Int? = nil
+    rotatesParts: Bool = false, keyValueHeadCount: Int? = nil, feedForwardWidth: Int? = nil
   ) throws(ModelError) {
     let sizes = try metadata.sizes(
-      rotatesParts: rotatesParts, keyValueHeadCount: keyValueHeadCount)
+      rotatesParts: rotatesParts, keyValueHeadCount: keyValueHeadCount,
+      feedForwardWidth: feedForwardWidth)
     self.init(
       architecture: metadata.architecture,
       vocabularySize: vocabularySize,

@@ -5,12 +5,12 @@ extension WeightLoader {
   /// all experts (`ffn_gate_exps`), one for gate and up (`ffn_gate_up_exps`), or one an expert in older
   /// files (`ffn_gate.3`); with biases, where there are any.
   func experts(
-    prefix: String, count: Int, width: Int, inner: Int
+    prefix: String, count: Int, width: Int, inner: Int, areGated: Bool = true
   ) throws(ModelError) -> [Expert] {
     let both = prefix + "ffn_gate_up_exps.weight"
-    let gates: [Projection]
+    let gates: [Projection]?
     let ups: [Projection]
-    if contains(both) {
+    if areGated, contains(both) {
       func part(_ rows: Range<Int>) throws(ModelError) -> [Projection] {
         try matrices(both, count: count, outputs: 2 * inner, inputs: width, rows: rows).map {
           Projection(matrix: $0, bias: nil)
@@ -18,17 +18,22 @@ extension WeightLoader {
       }
       (gates, ups) = (try part(0..<inner), try part(inner..<2 * inner))
     } else {
-      gates = try expertMaps(prefix + "ffn_gate", count: count, outputs: inner, inputs: width)
+      gates =
+        areGated
+        ? try expertMaps(prefix + "ffn_gate", count: count, outputs: inner, inputs: width) : nil
       ups = try expertMaps(prefix + "ffn_up", count: count, outputs: inner, inputs: width)
     }
     let downs = try expertMaps(prefix + "ffn_down", count: count, outputs: width, inputs: inner)
-    return (0..<count).map { Expert(gate: gates[$0], up: ups[$0], down: downs[$0]) }
+    return (0..<count).map { Expert(gate: gates?[$0], up: ups[$0], down: downs[$0]) }
   }
 
   /// The expert that every row passes through, with its own gate if the file has one.
-  func sharedExpert(prefix: String, width: Int, inner: Int) throws(ModelError) -> SharedExpert {
+  func sharedExpert(
+    prefix: String, width: Int, inner: Int, isGated: Bool = true
+  ) throws(ModelError) -> SharedExpert {
     let expert = Expert(
-      gate: try projection(prefix + "ffn_gate_shexp", outputs: inner, inputs: width),
+      gate: isGated
+        ? try projection(prefix + "ffn_gate_shexp", outputs: inner, inputs: width) : nil,
       up: try projection(prefix + "ffn_up_shexp", outputs: inner, inputs: width),
       down: try projection(prefix + "ffn_down_shexp", outputs: width, inputs: inner))
     let name = prefix + "ffn_gate_inp_shexp.weight"

@@ -18,4 +18,14 @@ extension DecoderConfiguration {
     }
     mamba = shape
   }
+
+  /// What a layer mixes positions with: a Mamba-2 layer, or attention.
+  func mixer(
+    _ layer: Int, prefix: String, _ loader: WeightLoader
+  ) throws(ModelError) -> any SelfAttention {
+    if let mamba, layers[layer].isRecurrent {
+      return try MambaBlock(layer, prefix: prefix, self, mamba, loader)
+    }
+    return try AttentionBlock(layer, prefix: prefix, self, loader)
+  }
 }
