@@ -26,7 +26,9 @@ import Transformer
   }
 
   /// The same beginning again and again, with guesses allowed, as a conversation has it.
-  @Test(arguments: [name, "tiny-lfm2", "tiny-granitehybrid-dense", "tiny-nemotronh-moe"])
+  @Test(arguments: [
+    name, "tiny-lfm2", "tiny-granitehybrid-dense", "tiny-nemotronh-moe", "tiny-mamba2",
+  ])
   func earlierTextsAndGuessesChangeNoAnswer(name: String) async throws {
     let scheduler = Fixture.scheduler(try Fixture.decoder(name))
     for seed in 0..<2 {

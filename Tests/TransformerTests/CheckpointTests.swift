@@ -76,6 +76,10 @@ import Transformer
       "nemotronh-moe", "layers_block_type rms_norm_eps num_experts_per_tok n_group topk_group",
       #"{"hybrid_override_pattern": "MEM*E", "num_nextn_predict_layers": 1, "time_step_limit": null}"#
     ),
+    (
+      "mamba2", "max_position_embeddings num_attention_heads rms_norm_eps intermediate_size",
+      #"{"time_step_limit": null, "norm_before_gate": true}"#
+    ),
   ])
   func publishedConfigurations(name: String, without: String, with more: String) throws {
     let copy = try CheckpointCopy(of: name)

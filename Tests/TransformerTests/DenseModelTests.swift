@@ -14,7 +14,7 @@ import Transformer
     "tiny-gemma", "tiny-qwen35", "tiny-qwen35moe", "tiny-qwen3next", "tiny-lfm2", "tiny-lfm2moe",
     "tiny-glm4moe", "tiny-glm4moe-norms", "tiny-ernie45", "tiny-ernie45moe", "tiny-granitehybrid",
     "tiny-granitehybrid-dense", "tiny-granitehybrid-rotary", "tiny-nemotronh",
-    "tiny-nemotronh-moe",
+    "tiny-nemotronh-moe", "tiny-mamba2",
   ]
 
   enum Source: CaseIterable { case gguf, checkpoint }
@@ -240,6 +240,10 @@ import Transformer
     ("tiny-nemotronh", "attention.head_count_kv", .unsigned(2), "blk.0.attn_q.weight"),
     ("tiny-nemotronh", "nextn_predict_layers", .unsigned(3), "no layer with attention"),
     ("tiny-nemotronh", "expert_count", .unsigned(4), "nemotron_h.expert_feed_forward_length"),
+    ("tiny-mamba2", "ssm.inner_size", .unsigned(96), "mamba2.ssm.inner_size"),
+    ("tiny-mamba2", "ssm.inner_size", .unsigned(128), "blk.0.ssm_in.weight"),
+    ("tiny-mamba2", "ssm.group_count", .unsigned(0), "mamba2.ssm.group_count"),
+    ("tiny-mamba2", "attention.layer_norm_rms_epsilon", .float(0), "layer_norm_rms_epsilon"),
     ("tiny-nemotronh-moe", "moe_latent_size", .unsigned(16), "nemotron_h_moe.moe_latent_size"),
     ("tiny-nemotronh-moe", "expert_feed_forward_length", .unsigned(16), "blk.1.ffn_up_exps.weight"),
     (
@@ -275,6 +279,7 @@ import Transformer
     ("tiny-granitehybrid-dense", "blk.4.attn_v.weight"),
     ("tiny-nemotronh", "blk.3.attn_norm.weight"),
     ("tiny-nemotronh", "blk.1.ffn_up.weight"), ("tiny-nemotronh", "blk.2.ssm_a"),
+    ("tiny-mamba2", "blk.2.ssm_dt.bias"), ("tiny-mamba2", "blk.1.attn_norm.weight"),
     ("tiny-nemotronh-moe", "blk.4.ffn_down_exps.weight"),
     ("tiny-nemotronh-moe", "blk.1.ffn_up_shexp.weight"),
   ])

@@ -5,7 +5,9 @@ import Transformer
 
 /// What a sequence of a model keeps whose layers have a state.
 @Suite struct RecurrentModelTests {
-  static let names = ["tiny-qwen35", "tiny-lfm2", "tiny-granitehybrid", "tiny-nemotronh"]
+  static let names = [
+    "tiny-qwen35", "tiny-lfm2", "tiny-granitehybrid", "tiny-nemotronh", "tiny-mamba2",
+  ]
 
   private func golden(_ name: String) throws -> Fixture.Decoding {
     try Fixture.json(name, as: Fixture.Decoding.self)
@@ -53,6 +55,20 @@ import Transformer
       #expect(pool.usedBytes == pool.bytesPerBlock + pool.bytesPerSequence)
     }
     #expect(pool.usedBytes == 0)
+  }
+
+  /// Without any attention too, positions are counted in blocks.
+  @Test func modelsWithoutPagesHaveBlocks() throws {
+    let decoder = try decoder("tiny-mamba2")
+    let pool = decoder.pagePool
+    #expect(pool.bytesPerBlock == 64)
+    // Three layers of 4 heads of 16 by 24, and 3 inputs of 64 + 2 * 2 * 24 channels.
+    #expect(pool.bytesPerSequence == 4 * 3 * (4 * 16 * 24 + 3 * (64 + 2 * 2 * 24)))
+    let cache = decoder.makeCache()
+    _ = try decoder.allLogits(
+      Array(golden("tiny-mamba2").tokens.prefix(70)), chunk: 512, cache: cache)
+    #expect(pool.usedBytes == 2 * 64 + pool.bytesPerSequence)
+    #expect(cache.fullBlocks.count == 1)
   }
 
   /// A state can't be cut back: the sequence begins again, and says so.

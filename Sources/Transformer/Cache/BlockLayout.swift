@@ -8,7 +8,7 @@ package struct BlockLayout: Sendable {
   /// Where each layer's page begins, at a cache line; that of a layer without a page of its own is where the
   /// page that it reads begins.
   let offsets: [Int]
-  /// Size of a block.
+  /// Size of a block; a cache line where no layer has a page, so that positions are counted in blocks all the same.
   package let byteCount: Int
 
   /// - Parameters:
@@ -29,7 +29,7 @@ package struct BlockLayout: Sendable {
       }
     }
     self.offsets = offsets
-    byteCount = end
+    byteCount = max(end, 64)
   }
 
   /// Pages of their own for so many layers that are all alike.

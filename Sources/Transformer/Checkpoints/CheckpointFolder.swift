@@ -32,6 +32,7 @@ package struct CheckpointFolder: Sendable {
     LFM2Checkpoint.self,
     LFM2MoECheckpoint.self,
     LlamaCheckpoint.self,
+    Mamba2Checkpoint.self,
     Mistral3Checkpoint.self,
     MixtralCheckpoint.self,
     NemotronHCheckpoint.self,

@@ -19,6 +19,7 @@ package enum DecoderRegistry {
       LFM2.self,
       LFM2MoE.self,
       Llama.self,
+      Mamba2.self,
       Mistral3.self,
       NemotronH.self,
       NemotronHMoE.self,

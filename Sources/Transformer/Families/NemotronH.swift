@@ -51,16 +51,26 @@ package enum NemotronH: DecoderFamily {
   package static func layer(
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
+    try DecoderLayer(single: index, configuration, loader)
+  }
+}
+
+extension DecoderLayer {
+  /// A layer of one block alone behind a norm: it mixes positions, or it is a feed-forward block.
+  init(
+    single index: Int, _ configuration: DecoderConfiguration, _ loader: WeightLoader
+  ) throws(ModelError) {
     let prefix = "blk.\(index)."
     let norm = try loader.vector(prefix + "attn_norm.weight", count: configuration.width)
     if configuration.layers[index].hasMixer {
-      return DecoderLayer(
+      self.init(
         attentionNorm: norm, attention: try configuration.mixer(index, prefix: prefix, loader),
         feedForwardNorm: nil, feedForward: nil)
+    } else {
+      self.init(
+        attentionNorm: nil, attention: nil, feedForwardNorm: norm,
+        feedForward: try configuration.feedForward(index, prefix: prefix, loader))
     }
-    return DecoderLayer(
-      attentionNorm: nil, attention: nil, feedForwardNorm: norm,
-      feedForward: try configuration.feedForward(index, prefix: prefix, loader))
   }
 }
 
@@ -77,6 +87,6 @@ package enum NemotronHMoE: DecoderFamily {
   package static func layer(
     _ index: Int, configuration: DecoderConfiguration, loader: WeightLoader
   ) throws(ModelError) -> DecoderLayer {
-    try NemotronH.layer(index, configuration: configuration, loader: loader)
+    try DecoderLayer(single: index, configuration, loader)
   }
 }

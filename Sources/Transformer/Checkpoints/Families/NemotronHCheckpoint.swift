@@ -6,8 +6,7 @@ struct NemotronHCheckpoint: CheckpointFamily {
   static let architecture = NemotronH.architecture
 
   let metadata: CheckpointMetadata
-  private let isTied: Bool
-  private let expertCount: Int
+  private let names: BackboneNames
 
   /// What the class has where a configuration leaves it out.
   private static let standards: [String: ConfigurationValue] = [
@@ -39,52 +38,26 @@ struct NemotronHCheckpoint: CheckpointFamily {
     let heads = try configuration.int("num_key_value_heads")
     metadata.set("feed_forward_length", kinds.map { $0.isFeedForward ? width : 0 })
     metadata.set("attention.head_count_kv", kinds.map { $0 == .attention ? heads : 0 })
-    expertCount = hasExperts ? try metadata.readLaterMixture(configuration, isSigmoid: true) : 0
+    var expertCount = 0
     if hasExperts {
+      expertCount = try metadata.readLaterMixture(configuration, isSigmoid: true)
       try metadata.readExpertGroups(configuration)
       metadata.set("moe_latent_size", try configuration.optionalInt("moe_latent_size"))
       metadata.set(
         "expert_shared_feed_forward_length",
         try configuration.int("moe_shared_expert_intermediate_size"))
     }
-    try metadata.readNemotronMamba(configuration)
+    try metadata.readMamba(
+      configuration, heads: "mamba_num_heads", headDim: "mamba_head_dim", state: "ssm_state_size")
     self.metadata = metadata
-    isTied = try configuration.optionalBool("tie_word_embeddings") ?? false
+    names = try BackboneNames(configuration, expertCount: expertCount)
   }
 
   func tensor(
     _ name: TensorName, in files: CheckpointFiles
   ) throws(ModelFileError) -> TensorView? {
-    guard let layer = name.layer else {
-      switch name.module {
-      case "token_embd": return try files.tensor(named: "backbone.embeddings." + name.kind)
-      case "output_norm": return try files.tensor(named: "backbone.norm_f." + name.kind)
-      case "output" where !isTied: return try files.tensor(named: "lm_head." + name.kind)
-      default: return nil
-      }
-    }
-    let prefix = "backbone.layers.\(layer)."
-    let mixer = prefix + "mixer."
-    if let view = try files.mambaTensor(name, prefix: mixer) { return view }
-    switch name.module {
-    case "attn_norm": return try files.tensor(named: prefix + "norm." + name.kind)
-    case "exp_probs_b": return try files.tensor(named: mixer + "gate.e_score_correction_bias")
-    case "ffn_up_exps", "ffn_down_exps":
-      return try files.experts(
-        name, prefix: mixer + "experts.", count: expertCount, matrices: Self.modules)
-    default:
-      guard let module = Self.modules[name.module] else { return nil }
-      return try files.tensor(named: mixer + module + "." + name.kind)
-    }
+    try names.tensor(name, in: files)
   }
-
-  private static let modules = [
-    "attn_q": "q_proj", "attn_k": "k_proj", "attn_v": "v_proj", "attn_output": "o_proj",
-    "ssm_in": "in_proj", "ssm_out": "out_proj", "ssm_norm": "norm", "ssm_conv1d": "conv1d",
-    "ffn_up": "up_proj", "ffn_down": "down_proj", "ffn_gate_inp": "gate",
-    "ffn_up_exps": "up_proj", "ffn_down_exps": "down_proj",
-    "ffn_up_shexp": "shared_experts.up_proj", "ffn_down_shexp": "shared_experts.down_proj",
-  ]
 }
 
 /// What a layer of Nemotron-H is.
@@ -121,20 +94,5 @@ extension CheckpointConfiguration {
       !(kinds.contains(.dense) && kinds.contains(.mixture))
     else { throw unsupported(key) }
     return kinds
-  }
-}
-
-extension CheckpointMetadata {
-  fileprivate mutating func readNemotronMamba(
-    _ configuration: CheckpointConfiguration
-  ) throws(ModelFileError) {
-    let heads = try configuration.count("mamba_num_heads", limit: MambaShape.headLimit)
-    let headDim = try configuration.count(
-      "mamba_head_dim", limit: DecoderConfiguration.Limit.headDim)
-    set("ssm.time_step_rank", heads)
-    set("ssm.inner_size", heads * headDim)
-    set("ssm.state_size", try configuration.int("ssm_state_size"))
-    set("ssm.group_count", try configuration.int("n_groups"))
-    set("ssm.conv_kernel", try configuration.int("conv_kernel"))
   }
 }
