@@ -8,7 +8,6 @@
 
 ARG SWIFT_IMAGE=docker.io/library/swift:6.3-bookworm
 ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
-ARG WITH_MODELS=0
 
 # --- The binary
 FROM ${SWIFT_IMAGE} AS build
@@ -27,15 +26,16 @@ RUN swift build -c release --product thalamus --static-swift-stdlib -Xlinker -s 
   && install -D .build/release/thalamus /out/thalamus
 
 # --- Models: cards, router and trained experts; with WITH_MODELS=1 also the base weights
-FROM ${RUNTIME_IMAGE} AS models-0
+FROM ${RUNTIME_IMAGE} AS models
+ARG WITH_MODELS=0
 COPY models /models
-FROM models-0 AS models-1
-RUN apt-get update \
-  && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip \
-  && rm -rf /var/lib/apt/lists/*
 COPY scripts/fetch-models.py /scripts/
-RUN python3 /scripts/fetch-models.py /models
-FROM models-${WITH_MODELS} AS models
+# A condition, not a stage with a name that depends on the argument, which Debian 12's buildah and podman can't find.
+RUN if [ "$WITH_MODELS" = 1 ]; then \
+    apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip \
+    && python3 /scripts/fetch-models.py /models; \
+  fi
 
 # --- What runs
 FROM ${RUNTIME_IMAGE}

@@ -123,7 +123,18 @@ import Thalamus
       let metrics = await server.get("/metrics", headers: bearer("root")).text
       #expect(
         metrics.contains(#"thalamus_key_answers_total{key="alice",ending="completed"} 1"#))
-      // A model that the key may not use.
+      let unload = await server.post(
+        "/api/generate", #"{"model": "smollm2-135m", "keep_alive": 0}"#, headers: bearer("alice"))
+      #expect(unload.status == .forbidden)
+      // A model that the key may not use, and isn't told of.
+      for more in [HTTPHeaders(), ["anthropic-version": "2023-06-01"]] {
+        var headers = bearer("alice")
+        for field in more { headers.add(field.name, field.value) }
+        let models = try object(await server.get("/v1/models", headers: headers).bytes)
+        let ids = (models["data"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? String }
+        #expect(ids.contains("auto") && ids.contains("smollm2-135m"))
+        #expect(!ids.contains("gemma3-270m"))
+      }
       let named = await server.post(
         "/v1/chat/completions",
         #"{"model": "gemma3-270m", "messages": [{"role": "user", "content": "Hi"}]}"#,

@@ -11,7 +11,7 @@ struct AnthropicModels: Sendable {
   private static let limits = 1...1000
 
   /// `auto` first, the names that the configuration gives last.
-  private var names: [String] { ["auto"] + service.library.ids + service.aliases.names }
+  private var names: [String] { ["auto"] + service.cards.map(\.id) + service.aliases.names }
 
   func list(_ request: HTTPRequest) throws -> HTTPResponse {
     let query = Dictionary(request.query.map { ($0.name, $0.value) }) { $1 }

@@ -37,6 +37,12 @@ struct OllamaRoutes: Sendable {
     guard let input else {
       // Ollama's command line asks so for a model to be loaded, or let go.
       if model != "auto" {
+        // What is loaded is everybody's affair, and loading one model may let go another.
+        guard APIKey.current?.isAdmin ?? true else {
+          throw APIError(
+            status: .forbidden, message: "this key may not load models or let them go",
+            code: "permission_denied")
+        }
         if body.unloads {
           try await service.library.unload(model)
         } else {
@@ -110,7 +116,7 @@ struct OllamaRoutes: Sendable {
   // MARK: - Models
 
   func tags(_ request: HTTPRequest) async throws -> HTTPResponse {
-    let names = ["auto"] + service.library.ids + [service.encoderName] + service.aliases.names
+    let names = ["auto"] + service.cards.map(\.id) + [service.encoderName] + service.aliases.names
     return Self.json([("models", .array(names.map { model($0) }))])
   }
 

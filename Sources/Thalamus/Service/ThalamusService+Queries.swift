@@ -34,7 +34,14 @@ package struct Readiness: Sendable {
 }
 
 extension ThalamusService {
-  package var cards: [ExpertCard] { library.manifests.map(\.card) }
+  /// The cards of the experts that the caller may ask.
+  package var cards: [ExpertCard] {
+    let cards = library.manifests.map(\.card)
+    guard let limits = APIKey.current?.constraints, !limits.isEmpty else { return cards }
+    let context = GoalContext(
+      promptTokens: 0, maximumOutputTokens: 0, today: CalendarDate(Date()))
+    return cards.filter { limits.objection(to: Candidate(card: $0), in: context) == nil }
+  }
 
   /// Why experts are left out whose cards can't be used, by their ids.
   package var unusableExperts: [String: String] { library.unusable }
