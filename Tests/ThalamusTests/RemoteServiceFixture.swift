@@ -14,6 +14,8 @@ enum RemoteServiceFixture {
     }
     private let state: Mutex<State>
     init(failures: [Int]) { state = Mutex(State(failures: failures)) }
+    /// Among the failures: an answer that begins and has no end.
+    static let breaksOff = 200
     var asked: Int { state.withLock { $0.asked } }
 
     /// Of the requests, in order.
@@ -24,6 +26,11 @@ enum RemoteServiceFixture {
         state.asked += 1
         state.traceparents.append(request.headers["traceparent"])
         return state.failures.isEmpty ? nil : state.failures.removeFirst()
+      }
+      if status == Self.breaksOff {
+        return .stream(contentType: "text/event-stream") { writer in
+          try await writer.write("data: {\"choices\":[{\"delta\":{\"content\":\"from\"}}]}\n\n")
+        }
       }
       if let status {
         var response = HTTPResponse.json(

@@ -54,10 +54,11 @@ package final class TraceExporter: Sendable {
     }
     client = try HTTPClient()
     let task = Task { [weak self] in
-      while !Task.isCancelled {
+      while true {
         try? await Task.sleep(for: pause)
-        guard let self else { return }
-        await self.sendWaiting()
+        guard !Task.isCancelled, let self else { return }
+        // A task of its own: what is on its way when the server ends still arrives.
+        await Task { await self.sendWaiting() }.value
       }
     }
     state.withLock { $0.task = task }
@@ -96,7 +97,9 @@ package final class TraceExporter: Sendable {
 
   /// Sends what waits and ends.
   package func shutDown() async {
-    state.withLock { $0.task?.cancel() }
+    let task = state.withLock(\.task)
+    task?.cancel()
+    await task?.value
     await sendWaiting()
     state.withLock { state in
       state.dropped += state.waiting.count

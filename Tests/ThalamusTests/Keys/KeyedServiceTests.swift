@@ -1,6 +1,7 @@
 import DecisionLog
 import Foundation
 import Generation
+import Library
 import Routing
 import Testing
 import Thalamus
@@ -95,6 +96,24 @@ import Thalamus
       #expect(service.spending.remaining(for: alice, at: Date())?.usd == 0.001)
       #expect(try await ask(service, as: alice).expert == "far")
     }
+  }
+
+  /// What broke off is charged what came of it, and no more is held back for it.
+  @Test func anAnswerThatBreaksOff() async throws {
+    let alice = key("alice", budget: 1)
+    var spent = 0.0
+    let fixture = try await RemoteServiceFixture.with(
+      failures: [RemoteServiceFixture.Peer.breaksOff]
+    ) { service, _ in
+      var named = Self.request
+      named.expert = "far"
+      await #expect(throws: RemoteError.self) { _ = try await ask(service, as: alice, named) }
+      spent = service.budget(of: alice).spentUSD
+      #expect(spent > 2e-6 && spent < 1e-4, "one token at $2 a million, and the prompt's few")
+      #expect(service.spending.remaining(for: alice, at: Date())?.usd == 1 - spent)
+    }
+    let row = try #require(try await fixture.logged().first)
+    #expect(row.status == .failed && row.costUSD == spent && row.completionTokens == 1)
   }
 
   /// A key's limits are the operator's: a request can't loosen them, whether by JSON or by name.
