@@ -38,7 +38,7 @@ struct OllamaRoutes: Sendable {
       // Ollama's command line asks so for a model to be loaded, or let go.
       if model != "auto" {
         // What is loaded is everybody's affair, and loading one model may let go another.
-        guard APIKey.current?.isAdmin ?? true else {
+        guard APIKey.currentIsAdmin else {
           throw APIError(
             status: .forbidden, message: "this key may not load models or let them go",
             code: "permission_denied")

@@ -7,7 +7,7 @@ struct MetricsRoute: Sendable {
   let service: ThalamusService
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
-    guard APIKey.current?.isAdmin ?? true else {
+    guard APIKey.currentIsAdmin else {
       throw APIError(
         status: .forbidden, message: "this key sees its own requests alone (/usage)",
         code: "permission_denied")

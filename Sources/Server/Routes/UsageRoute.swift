@@ -36,9 +36,8 @@ struct UsageRoute: Sendable {
   }
 
   func handle(_ request: HTTPRequest) async throws -> HTTPResponse {
-    let caller = APIKey.current
-    let seesAll = caller?.isAdmin ?? true
-    let keys = service.keys.keys.filter { seesAll || $0.name == caller?.name }
+    let seesAll = APIKey.currentIsAdmin
+    let keys = service.keys.keys.filter { seesAll || $0.name == APIKey.current?.name }
     return JSONCoding.response(
       Reply(
         keys: keys.map { key in

@@ -37,6 +37,9 @@ package struct APIKey: Sendable, Equatable {
   /// (`server.api_keys`), whose holder is the operator.
   @TaskLocal package static var current: APIKey?
 
+  /// Whether who asks sees and may do everything: an admin, or the operator.
+  package static var currentIsAdmin: Bool { current?.isAdmin ?? true }
+
   /// Whether the holder sees the decisions of a key.
   package func sees(decisionsOf name: String?) -> Bool { isAdmin || self.name == name }
 

@@ -73,9 +73,14 @@ package struct KeyFolder: Sendable {
     let file = path + "/\(key.name).yaml"
     guard APIKey.isName(key.name) else {
       throw ConfigurationError(
-        source: key.name,
-        message: "a key's name is up to 64 small letters, digits, '.', '_' and '-'")
+        source: path,
+        message:
+          "'\(key.name.prefix(100))' can't be a key's name: up to 64 small letters, digits, '.', '_' and '-'"
+      )
     }
+    let text = try key.yaml()
+    // What the server would refuse to read is not written.
+    _ = try APIKey.parse(yaml: text, name: key.name, path: file)
     try manager.createDirectory(
       atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     guard !manager.fileExists(atPath: file) else {
@@ -84,10 +89,11 @@ package struct KeyFolder: Sendable {
     }
     // Under another name first: a server that reads the folder at this moment finds whole files only.
     let draft = path + "/.\(key.name).\(UUID().uuidString)"
-    let text = "# Made by `thalamus keys add`; the key itself is kept nowhere.\n" + (try key.yaml())
+    let contents = Data(
+      ("# Made by `thalamus keys add`; the key itself is kept nowhere.\n" + text).utf8)
     guard
       manager.createFile(
-        atPath: draft, contents: Data(text.utf8), attributes: [.posixPermissions: 0o600])
+        atPath: draft, contents: contents, attributes: [.posixPermissions: 0o600])
     else { throw ConfigurationError(source: file, message: "cannot be written") }
     giveToOwnerOfFolder(draft)
     do {

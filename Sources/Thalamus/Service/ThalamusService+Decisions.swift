@@ -5,7 +5,7 @@ import Routing
 extension ThalamusService {
   /// Name of the key whose decisions alone the caller may see; nil for those who see all.
   private var onlyKeyName: String? {
-    APIKey.current.flatMap { $0.isAdmin ? nil : $0.name }
+    APIKey.currentIsAdmin ? nil : APIKey.current?.name
   }
 
   /// A page of logged decisions, newest first: of those that the caller may see.

@@ -141,16 +141,7 @@ extension ThalamusService {
     metrics.note(
       completion.metricsEnding, summary: outcome.summary, expert: decision.expert,
       keyName: decision.key?.name, costUSD: completion.costUSD)
-    var answer = AnswerTrace(
-      isRemote: (try? library.manifest(decision.expert))?.endpoint != nil,
-      promptTokens: completion.promptTokens, completionTokens: completion.completionTokens,
-      firstTokenMilliseconds: completion.firstTokenMilliseconds,
-      finishReason: completion.finishReason, costUSD: completion.costUSD, error: completion.error)
-    if let summary = outcome.summary {
-      answer.reusedPromptTokens = summary.reusedPromptTokens
-      answer.queueMilliseconds = summary.timings.queueMilliseconds
-    }
-    trace(decision, answer)
+    trace(decision, completion, outcome.summary)
     guard let log else { return }
     let final = completion
     write { try log.complete(final) }

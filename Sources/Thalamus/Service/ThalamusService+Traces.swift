@@ -1,3 +1,4 @@
+import DecisionLog
 import Foundation
 import Generation
 import Routing
@@ -31,7 +32,10 @@ extension ThalamusService {
   }
 
   /// Hands the spans of a decision to the exporter, and of its answer where there was one. No text of either is in them.
-  func trace(_ decision: Decision, _ completion: AnswerTrace? = nil) {
+  func trace(
+    _ decision: Decision, _ completion: DecisionCompletion? = nil,
+    _ summary: GenerationSummary? = nil
+  ) {
     guard let traces, let trace = decision.trace else { return }
     let routing = decision.routing
     let start = decision.time.addingTimeInterval(-(routing.milliseconds ?? 0) / 1000)
@@ -68,35 +72,23 @@ extension ThalamusService {
         ]),
     ]
     if let completion {
+      let isRemote = (try? library.manifest(decision.expert))?.endpoint != nil
       spans.append(
         span(
           "chat \(decision.expert)", trace.answerSpanID, under: trace.spanID,
-          completion.isRemote ? .client : .inner, from: decision.time, to: end,
+          isRemote ? .client : .inner, from: decision.time, to: end,
           identity + [
             ("gen_ai.operation.name", .text("chat")), ("gen_ai.provider.name", .text("thalamus")),
             ("gen_ai.request.model", .text(decision.expert)),
             ("gen_ai.usage.input_tokens", completion.promptTokens.map { .whole($0) }),
             ("gen_ai.usage.output_tokens", completion.completionTokens.map { .whole($0) }),
             ("gen_ai.response.finish_reasons", completion.finishReason.map { .texts([$0]) }),
-            ("thalamus.reused_prompt_tokens", completion.reusedPromptTokens.map { .whole($0) }),
-            ("thalamus.queue_ms", completion.queueMilliseconds.map { .number($0) }),
+            ("thalamus.reused_prompt_tokens", (summary?.reusedPromptTokens).map { .whole($0) }),
+            ("thalamus.queue_ms", (summary?.timings.queueMilliseconds).map { .number($0) }),
             ("thalamus.first_token_ms", completion.firstTokenMilliseconds.map { .number($0) }),
             ("thalamus.cost_usd", completion.costUSD.map { .number($0) }),
           ], error: completion.error))
     }
     traces.add(spans)
   }
-}
-
-/// What a trace tells of an answer.
-struct AnswerTrace {
-  var isRemote: Bool
-  var promptTokens: Int?
-  var completionTokens: Int?
-  var reusedPromptTokens: Int?
-  var queueMilliseconds: Double?
-  var firstTokenMilliseconds: Double?
-  var finishReason: String?
-  var costUSD: Double?
-  var error: String?
 }

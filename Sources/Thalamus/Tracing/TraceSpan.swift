@@ -1,8 +1,8 @@
 import Foundation
 
 /// A piece of work with its beginning and end, as OpenTelemetry has it.
-package struct TraceSpan: Sendable, Equatable {
-  package enum Value: Sendable, Equatable {
+package struct TraceSpan: Sendable {
+  package enum Value: Sendable {
     case text(String)
     case whole(Int)
     case number(Double)
@@ -38,9 +38,6 @@ package struct TraceSpan: Sendable, Equatable {
     self.error = error
   }
 
-  package static func == (left: TraceSpan, right: TraceSpan) -> Bool {
-    left.traceID == right.traceID && left.spanID == right.spanID
-  }
 }
 
 // MARK: OTLP

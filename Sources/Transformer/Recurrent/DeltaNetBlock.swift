@@ -164,10 +164,7 @@ package struct DeltaNetBlock: SelfAttention {
     for row in rows {
       let (decays, betas) = (buffers.decays.row(row), buffers.betas.row(row))
       for head in 0..<shape.valueHeads {
-        let x = decays[head] + bias.pointer[head]
-        // Softplus, which is x itself where the exponential would be too large.
-        let step = x > 20 ? x : log1p(exp(x))
-        decays[head] = exp(rate.pointer[head] * step)
+        decays[head] = exp(rate.pointer[head] * softplus(decays[head] + bias.pointer[head]))
         betas[head] = 1 / (1 + exp(-betas[head]))
       }
     }

@@ -92,9 +92,7 @@ package struct MambaBlock: SelfAttention {
     for row in rows {
       let (steps, decays) = (buffers.steps.row(row), buffers.decays.row(row))
       for head in 0..<shape.heads {
-        let x = steps[head] + bias.pointer[head]
-        // Softplus, which is x itself where the exponential would be too large.
-        steps[head] = x > 20 ? x : log1p(exp(x))
+        steps[head] = softplus(steps[head] + bias.pointer[head])
         decays[head] = exp(rate.pointer[head] * steps[head])
       }
     }
