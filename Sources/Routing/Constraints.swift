@@ -165,6 +165,7 @@ extension Constraints {
   ) -> IneligibilityReason? {
     let card = candidate.card
     if let experts, !experts.contains(card.id) { return .notAmongNamedExperts }
+    if context.imageCount > 0, !card.readsImages { return .readsNoImages }
     if localOnly == true, card.runs == .leavesMachine || card.effectiveSecurityLevel >= 1 {
       return .leavesMachine
     }

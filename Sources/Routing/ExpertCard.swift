@@ -53,6 +53,8 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
   package var domains: [String]
   package var contextLength: Int?
   package var runs: Location
+  /// Whether it reads images beside text.
+  package var readsImages: Bool
   /// Overrides the level that follows from ``runs``, in 0...1.
   package var securityLevel: Double?
   package var promptPriceUSDPerMillionTokens: Double
@@ -71,7 +73,8 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
     id: String, name: String? = nil, description: String? = nil, kind: Kind = .local,
     totalParameters: Int? = nil, activeParameters: Int? = nil, released: CalendarDate? = nil,
     license: String? = nil, source: String? = nil, domains: [String] = [],
-    contextLength: Int? = nil, runs: Location? = nil, securityLevel: Double? = nil,
+    contextLength: Int? = nil, readsImages: Bool = false, runs: Location? = nil,
+    securityLevel: Double? = nil,
     promptPriceUSDPerMillionTokens: Double = 0, completionPriceUSDPerMillionTokens: Double = 0,
     firstTokenMilliseconds: Double? = nil, perTokenMilliseconds: Double? = nil,
     meanOutputTokens: Double? = nil, readingEase: Double? = nil, expectedLossRatio: Double? = nil
@@ -87,6 +90,7 @@ package struct ExpertCard: Codable, Equatable, Sendable, Identifiable {
     self.source = source
     self.domains = domains
     self.contextLength = contextLength
+    self.readsImages = readsImages
     self.runs = runs ?? (kind == .remote ? .leavesMachine : .inProcess)
     self.securityLevel = securityLevel
     self.promptPriceUSDPerMillionTokens = promptPriceUSDPerMillionTokens
@@ -124,6 +128,7 @@ extension ExpertCard {
     case totalParameters = "total_parameters"
     case activeParameters = "active_parameters"
     case contextLength = "context_length"
+    case readsImages = "reads_images"
     case securityLevel = "security_level"
     case promptPriceUSDPerMillionTokens = "prompt_price_usd_per_million_tokens"
     case completionPriceUSDPerMillionTokens = "completion_price_usd_per_million_tokens"
@@ -148,6 +153,7 @@ extension ExpertCard {
       source: try values.decodeIfPresent(String.self, forKey: .source),
       domains: try values.decodeIfPresent([String].self, forKey: .domains) ?? [],
       contextLength: try values.decodeIfPresent(Int.self, forKey: .contextLength),
+      readsImages: try values.decodeIfPresent(Bool.self, forKey: .readsImages) ?? false,
       runs: try values.decodeIfPresent(Location.self, forKey: .runs),
       securityLevel: try values.decodeIfPresent(Double.self, forKey: .securityLevel),
       promptPriceUSDPerMillionTokens: try values.decodeIfPresent(

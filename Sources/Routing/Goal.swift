@@ -13,6 +13,8 @@ package enum Goal: String, Codable, CaseIterable, Sendable, CodingKeyRepresentab
 /// What a request contributes to the goals' costs.
 package struct GoalContext: Sendable, Equatable {
   package var promptTokens: Int
+  /// Images that the prompt shows.
+  package var imageCount = 0
   /// The request's `max_tokens`, which bounds the expected answer.
   package var maximumOutputTokens: Int?
   package var today: CalendarDate

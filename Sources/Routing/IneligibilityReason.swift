@@ -1,6 +1,8 @@
 /// Why an expert may not answer a request.
 package enum IneligibilityReason: Equatable, Sendable {
   case notAmongNamedExperts
+  /// The prompt shows some.
+  case readsNoImages
   case leavesMachine
   case tooManyParameters(Int, limit: Int)
   case tooExpensive(usd: Double, limitUSD: Double)
@@ -22,6 +24,7 @@ package enum IneligibilityReason: Equatable, Sendable {
   package var code: String {
     switch self {
     case .notAmongNamedExperts: "experts"
+    case .readsNoImages: "images"
     case .leavesMachine: "local_only"
     case .tooManyParameters: "max_parameters"
     case .tooExpensive: "max_cost_usd"
@@ -41,6 +44,7 @@ package enum IneligibilityReason: Equatable, Sendable {
   package var message: String {
     switch self {
     case .notAmongNamedExperts: "not among the experts that were named"
+    case .readsNoImages: "it reads no images"
     case .leavesMachine: "the prompt would leave this machine"
     case .tooManyParameters(let count, let limit): "\(count) parameters, at most \(limit) allowed"
     case .tooExpensive(let usd, let limit): "costs about $\(usd), at most $\(limit) allowed"

@@ -8,6 +8,7 @@ import Library
 import Routing
 import Synchronization
 import Testing
+import Tokenization
 
 /// A remote expert against a server of the test's own.
 @Suite(.serialized) struct RemoteExpertTests {
@@ -135,6 +136,35 @@ import Testing
         body["messages"] as? [[String: String]] == [
           ["role": "system", "content": "Be \"brief\"\n"], ["role": "user", "content": "Hé"],
         ])
+    }
+  }
+
+  @Test func imagesAreSentAsTheyCame() async throws {
+    try await with({ _ in Self.stream(Self.chunk("a cat", end: "stop"), "data: [DONE]\n\n") }) {
+      expert, seen in
+      let file = try ChatImage(base64: "iVBORw0KGgo=", detail: "low")
+      let input = ExpertInput.messages([
+        ChatMessage(
+          role: "user",
+          parts: [
+            .text("What?"), .image(file), .image(try ChatImage(url: "https://example.com/a")),
+          ]),
+        ChatMessage(role: "assistant", content: "One."),
+      ])
+      #expect(try await answer(expert, input, SamplingParameters()).0 == "a cat")
+      let body = try #require(seen.body)
+      let messages = try #require(body["messages"] as? [[String: Any]])
+      let parts = try #require(messages[0]["content"] as? [[String: Any]])
+      #expect(parts.map { $0["type"] as? String } == ["text", "image_url", "image_url"])
+      #expect(parts[0]["text"] as? String == "What?")
+      #expect(
+        parts[1]["image_url"] as? [String: String]
+          == ["url": "data:image/png;base64,iVBORw0KGgo=", "detail": "low"])
+      #expect(parts[2]["image_url"] as? [String: String] == ["url": "https://example.com/a"])
+      #expect(messages[1]["content"] as? String == "One.")
+      let text = expert.promptTokenCount(
+        .messages([ChatMessage(role: "user", content: "What?")]), parameters: SamplingParameters())
+      #expect(expert.promptTokenCount(input, parameters: SamplingParameters()) > text + 500)
     }
   }
 

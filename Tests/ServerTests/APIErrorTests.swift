@@ -57,6 +57,12 @@ import Tokenization
           reason: .overBudget(usd: 1, remaining: RemainingBudget(usd: 0, of: "key 'a'"))),
       ]), Refusal(429, "insufficient_quota", nil)
     ),
+    (
+      RoutingError.noEligibleExpert([
+        .init(expert: "a", reason: .notAmongNamedExperts),
+        .init(expert: "b", reason: .readsNoImages),
+      ]), Refusal(400, "unsupported_value", "messages")
+    ),
     (RoutingError.unknownExpert("x"), Refusal(404, "model_not_found", "model")),
     (RoutingError.unknownStrategy("x"), Refusal(400, "unknown_strategy", "strategy")),
     (

@@ -55,6 +55,43 @@ import Tokenization
       ])
   }
 
+  @Test func images() throws {
+    let png = "iVBORw0KGgo="
+    let file =
+      #"{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "\#(png)"}}"#
+    let address = #"{"type": "image", "source": {"type": "url", "url": "https://example.com/a"}}"#
+    let images = [try ChatImage(base64: png), try ChatImage(url: "https://example.com/a")]
+    let found = try messages(
+      #"""
+      [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"},
+         \#(file), {"type": "text", "text": "c"}, \#(address)]},
+       {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "is_error": true,
+         "content": [\#(address), {"type": "text", "text": "y"}]}]}]
+      """#)
+    #expect(
+      found == [
+        ChatMessage(
+          role: "tool", parts: [.text("Error: "), .image(images[1]), .text("y")], toolCallID: "1"),
+        ChatMessage(
+          role: "user",
+          parts: [
+            .text("a"), .text("\n\nb"), .image(images[0]), .text("c"), .image(images[1]),
+          ]),
+      ])
+    for wrong in [
+      #"{"type": "image"}"#, #"{"type": "image", "source": {"type": "file", "url": "x"}}"#,
+      #"{"type": "image", "source": {"type": "base64", "data": "?"}}"#,
+      #"{"type": "image", "source": {"type": "url", "url": "x"}}"#,
+    ] {
+      #expect(throws: (any Error).self) {
+        _ = try messages(#"[{"role": "user", "content": [\#(wrong)]}]"#)
+      }
+    }
+    #expect(throws: (any Error).self) {
+      _ = try messages(#"[{"role": "assistant", "content": [\#(file)]}]"#)
+    }
+  }
+
   /// What calls gave comes right behind them, each a message, before what the user says of it.
   @Test func callsAndWhatCameOfThem() throws {
     let found = try messages(
@@ -176,7 +213,7 @@ import Tokenization
       ),
       (#""max_tokens": 1, \#(hi), "system": 3"#, "invalid_type", "system"),
       (
-        #""max_tokens": 1, \#(hi), "system": [{"type": "image"}]"#, "unsupported_value",
+        #""max_tokens": 1, \#(hi), "system": [{"type": "document"}]"#, "unsupported_value",
         "system[0].type"
       ),
       (#""max_tokens": 1, \#(hi), "mcp_servers": [{}]"#, "unsupported_parameter", "mcp_servers"),
@@ -196,7 +233,7 @@ import Tokenization
 
   @Test(
     arguments: [
-      ("user", #"{"type": "image"}"#, "unsupported_value", ".type"),
+      ("user", #"{"type": "document"}"#, "unsupported_value", ".type"),
       ("user", #"{"type": "document"}"#, "unsupported_value", ".type"),
       ("assistant", #"{"type": "server_tool_use"}"#, "unsupported_value", ".type"),
       ("user", "{}", "missing_field", ".type"), ("user", "3", "missing_field", ".type"),
@@ -209,7 +246,7 @@ import Tokenization
         ".content"
       ),
       (
-        "user", #"{"type": "tool_result", "tool_use_id": "1", "content": [{"type": "image"}]}"#,
+        "user", #"{"type": "tool_result", "tool_use_id": "1", "content": [{"type": "document"}]}"#,
         "unsupported_value", ".content[0].type"
       ),
       (

@@ -1,6 +1,7 @@
 import Foundation
 import Server
 import Testing
+import Tokenization
 
 /// Messages of a body that lacks nothing else.
 private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
@@ -20,7 +21,7 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
        "thalamus": {"flags": {"cost": 2}, "constraints": {"experts": ["a"]}, "strategy": "pilot"}}
       """)
     #expect(body.streams && body.includesUsage)
-    #expect(body.messages.map(\.content) == ["Be brief", "Hello", ""])
+    #expect(body.messages.map(\.chatMessage.content) == ["Be brief", "Hello", ""])
     #expect(body.messages.map(\.chatMessage.role) == ["system", "user", "assistant"])
     let request = body.routing.routingRequest(
       model: body.model, input: .prompt("x"), maxTokens: 5, seed: nil)
@@ -30,6 +31,36 @@ private let hi = #""messages": [{"role": "user", "content": "Hi"}]"#
     let direct = body.routing.routingRequest(
       model: "a", input: .prompt("x"), maxTokens: 5, seed: nil)
     #expect(direct.expert == "a")
+  }
+
+  @Test func imagesInChats() throws {
+    let png = "iVBORw0KGgo="
+    func message(_ role: String, _ parts: String) throws -> ChatMessage {
+      try decode(MessageBody.self, #"{"role": "\#(role)", "content": [\#(parts)]}"#).chatMessage
+    }
+    let text = #"{"type": "text", "text": "What is this?"}"#
+    let file =
+      #"{"type": "image_url", "image_url": {"url": "data:image/png;base64,\#(png)", "detail": "low"}}"#
+    let address = #"{"type": "image_url", "image_url": "https://example.com/a.png"}"#
+    let expected: [ChatMessage.Part] = [
+      .text("What is this?"), .image(try ChatImage(base64: png, detail: "low")),
+      .image(try ChatImage(url: "https://example.com/a.png")),
+    ]
+    for role in ["user", "tool"] {
+      #expect(try message(role, "\(text), \(file), \(address)").parts == expected)
+    }
+    for wrong in [
+      #"{"type": "image_url"}"#, #"{"type": "image_url", "image_url": {}}"#,
+      #"{"type": "image_url", "image_url": {"url": "data:image/png;base64,?"}}"#,
+      #"{"type": "image_url", "image_url": {"url": "/etc/passwd"}}"#,
+      #"{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}"#,
+    ] {
+      let body = #"{"model": "auto", "messages": [{"role": "user", "content": [\#(wrong)]}]}"#
+      #expect(refusal(of: ChatCompletionBody.self, body)?.status == 400, "\(wrong)")
+    }
+    for role in ["system", "assistant"] {
+      #expect(throws: APIError.self) { _ = try message(role, file) }
+    }
   }
 
   /// How many alternatives are asked for; nil where no log-probabilities are.

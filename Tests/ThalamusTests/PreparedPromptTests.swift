@@ -68,6 +68,27 @@ import Tokenization
     #expect(prompt.loggedText.hasPrefix("system: Obey. [Flag: local only]\nuser: First [Flag:"))
   }
 
+  /// Flags are taken out of each text, and images stay where they stand among them.
+  @Test func imagesAmongTexts() throws {
+    let image = try ChatImage(url: "https://example.com/a.png")
+    let prompt = PreparedPrompt(
+      .messages([
+        ChatMessage(
+          role: "user",
+          parts: [.text("See [Flag: local only]"), .image(image), .text("or [Flag: newest] not")])
+      ]))
+    guard case .messages(let messages) = prompt.expertInput else {
+      Issue.record("no chat")
+      return
+    }
+    #expect(messages[0].parts == [.text("See"), .image(image), .text("or not")])
+    #expect(prompt.imageCount == 1)
+    #expect(prompt.flags.constraints.localOnly == true && prompt.flags.weights[.recency] == 1)
+    #expect(prompt.routingText == "Seeor not")
+    let alone = PreparedPrompt(.messages([ChatMessage(role: "user", parts: [.image(image)])]))
+    #expect(!alone.isEmpty && alone.routingText == "" && alone.questions == [""])
+  }
+
   @Test func flagsOfAllMessagesShareOneBound() {
     let message = ChatMessage(
       role: "user", content: String(repeating: "[Flag: newest]", count: 700))

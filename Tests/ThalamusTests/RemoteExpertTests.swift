@@ -4,6 +4,7 @@ import Library
 import Routing
 import Testing
 import Thalamus
+import Tokenization
 
 /// The service with an expert behind a server of the test's own.
 @Suite(.serialized) struct RemoteExpertTests {
@@ -44,6 +45,57 @@ import Thalamus
     #expect(row.status == .completed)
     #expect(row.costUSD == 0.005)
     #expect(row.promptTokens == 1000 && row.completionTokens == 2000)
+  }
+
+  /// What nobody here can see goes to who can, or to nobody.
+  @Test func imagesGoToWhoReadsThem() async throws {
+    let seen = RoutingRequest(
+      input: .messages([
+        ChatMessage(
+          role: "user",
+          parts: [.image(try ChatImage(url: "https://example.com/a.png")), .text("What is it?")])
+      ]), maxTokens: 4)
+    _ = try await with(card: "reads_images: true\nexpected_loss_ratio: 3\n") { service, peer in
+      let decision = try await service.decide(seen)
+      #expect(decision.expert == "far")
+      let others = decision.routing.experts.filter { $0.expert != "far" }
+      #expect(!others.isEmpty && others.allSatisfy { $0.reason == .readsNoImages })
+      #expect(try await service.decide(Self.request).expert != "far", "of text it knows less")
+      let answer = try await service.answer(seen, parameters: Self.parameters)
+      #expect(try await answer.collect().text == "from afar")
+      #expect(peer.asked == 1)
+      // A limit is a limit.
+      var local = seen
+      local.constraints.localOnly = true
+      await #expect(throws: RoutingError.self) { _ = try await service.decide(local) }
+      // An image alone is a question as well.
+      let alone = RoutingRequest(
+        input: .messages([
+          ChatMessage(
+            role: "user", parts: [.image(try ChatImage(url: "https://example.com/a.png"))])
+        ]))
+      #expect(try await service.decide(alone).expert == "far")
+    }
+    _ = try await with { service, peer in
+      for expert in [nil, "far", "smollm2-135m"] {
+        var named = seen
+        named.expert = expert
+        let error = await #expect(throws: RoutingError.self) {
+          _ = try await service.answer(named, parameters: Self.parameters)
+        }
+        let refusal = try #require(error)
+        guard case .noEligibleExpert(let reasons) = refusal else {
+          Issue.record("\(refusal)")
+          continue
+        }
+        #expect(reasons.contains { $0.reason == .readsNoImages })
+        named.expert = "smollm2-135m"
+        await #expect(throws: (any Error).self) {
+          _ = try await service.promptTokenCount(named, parameters: Self.parameters)
+        }
+      }
+      #expect(peer.asked == 0)
+    }
   }
 
   @Test(arguments: [503, 401, 429, 400, 302])

@@ -139,6 +139,10 @@ package struct ExpertManifest: Sendable, Equatable {
           + (card.kind == .remote ? "that runs in this process" : "of kind remote"))
     }
     if card.kind == .remote { return try remote(card, yaml, mapping, folder: folder) }
+    guard mapping["reads_images"] == nil else {
+      throw ManifestProblem(
+        message: "reads_images is for an expert of kind remote; models here read text")
+    }
     let run = try decoder.decode(Run.self, from: yaml)
     guard let base = run.base else { return try standing(card, run, folder: folder) }
     return try added(card, run, base: base, folder: folder)

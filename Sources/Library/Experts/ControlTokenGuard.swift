@@ -58,8 +58,7 @@ struct ControlTokenGuard: Sendable {
 
   /// The same of a message, its calls included.
   func clean(_ message: ChatMessage) throws(GenerationError) -> ChatMessage {
-    var message = message
-    message.content = try clean(message.content)
+    var message = try message.mapTexts { text throws(GenerationError) in try clean(text) }
     message.reasoning = try message.reasoning.map { text throws(GenerationError) in
       try clean(text)
     }

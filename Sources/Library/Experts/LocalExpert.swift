@@ -188,6 +188,10 @@ package final class LocalExpert: Expert {
       return (tokenizer.encode(text, addSpecial: true, parseSpecial: false), nil)
     case .tokens(let tokens, _): return (tokens, nil)
     case .messages(let messages):
+      guard messages.allSatisfy(\.images.isEmpty) else {
+        throw GenerationError.invalidParameter(
+          name: "messages", value: "an image", expected: "text: '\(card.id)' reads no images")
+      }
       var clean = try messages.map { try controlTokens.clean($0) }
       let fields = try tools.map { try controlTokens.clean($0.requestField) }
       var begun: ChatMessage?

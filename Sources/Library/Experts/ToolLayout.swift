@@ -58,11 +58,12 @@ package struct ToolLayout: Sendable {
       var message = message
       if message.role == "tool" {
         // What several calls gave is one message: templates want the roles in turn.
-        let text = "<tool_response>\n\(message.content)\n</tool_response>"
+        let parts =
+          [.text("<tool_response>\n")] + message.parts + [.text("\n</tool_response>")]
         if isInTools, let last = result.indices.last {
-          result[last].content += "\n" + text
+          result[last].append([.text("\n")] + parts)
         } else {
-          result.append(ChatMessage(role: "user", content: text))
+          result.append(ChatMessage(role: "user", parts: parts))
         }
         isInTools = true
         continue
@@ -82,7 +83,7 @@ package struct ToolLayout: Sendable {
     if result.first?.role == "system" {
       result[0].content += "\n\n" + words
     } else if !takesSystemMessages, let first = result.firstIndex(where: { $0.role == "user" }) {
-      result[first].content = words + "\n\n" + result[first].content
+      result[first].prepend(words + "\n\n")
     } else {
       result.insert(ChatMessage(role: "system", content: words), at: 0)
     }

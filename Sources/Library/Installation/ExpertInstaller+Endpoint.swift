@@ -13,6 +13,7 @@ extension ExpertInstaller {
     package var completionPrice: Double?
     package var expectedLossRatio: Double?
     package var contextLength: Int?
+    package var readsImages = false
     /// Where prompts go; nil leaves it to the address.
     package var runs: String?
 
@@ -39,6 +40,7 @@ extension ExpertInstaller {
     add("api_key_file", endpoint.keyFile)
     add("runs", endpoint.runs)
     add("context_length", endpoint.contextLength.map(String.init))
+    add("reads_images", endpoint.readsImages ? "true" : nil)
     add("prompt_price_usd_per_million_tokens", endpoint.promptPrice?.description)
     add("completion_price_usd_per_million_tokens", endpoint.completionPrice?.description)
     add("expected_loss_ratio", endpoint.expectedLossRatio?.description)

@@ -35,11 +35,14 @@ package enum CompletionRequest {
           json.object { json in
             json.member("role", message.role)
             // Endpoints want null beside calls, where there is no text.
-            if message.content.isEmpty, !message.toolCalls.isEmpty {
+            if message.content.isEmpty, message.images.isEmpty, !message.toolCalls.isEmpty {
               json.key("content")
               json.null()
-            } else {
+            } else if message.images.isEmpty {
               json.member("content", message.content)
+            } else {
+              json.key("content")
+              json.array(message.parts) { $0.value(Self.field(of: $1)) }
             }
             json.member("tool_call_id", message.toolCallID)
             if !message.toolCalls.isEmpty {
@@ -111,6 +114,18 @@ package enum CompletionRequest {
       }
     }
     return object(fields, endpoint: endpoint, last: [])
+  }
+
+  private static func field(of part: ChatMessage.Part) -> JSONValue {
+    switch part {
+    case .text(let text): return .object([("type", .string("text")), ("text", .string(text))])
+    case .image(let image):
+      let detail = image.detail.map { [(key: "detail", value: JSONValue.string($0))] } ?? []
+      return .object([
+        ("type", .string("image_url")),
+        ("image_url", .object([("url", .string(image.url))] + detail)),
+      ])
+    }
   }
 
   private static func field(of call: ToolCall) -> JSONValue {

@@ -100,11 +100,17 @@ package final class RemoteExpert: Expert {
     .unsupported(expert: card.id, problem: Self.passesNoLogprobs)
   }
 
+  /// What an image is taken for: one of 512 points square, as OpenAI's models count it.
+  private static let tokensPerImage = 255
+
   /// An estimate: four bytes a token, as is usual for English.
   package func promptTokenCount(_ input: ExpertInput, parameters: SamplingParameters) -> Int {
     var bytes =
       switch input {
-      case .messages(let messages): messages.reduce(0) { $0 + $1.byteCount + 16 }
+      case .messages(let messages):
+        messages.reduce(0) {
+          $0 + $1.byteCount + 16 + $1.images.count * 4 * Self.tokensPerImage
+        }
       case .continuation(let text), .tokens(_, let text): text.utf8.count
       }
     for tool in parameters.tools?.tools ?? [] { bytes += tool.requestField.json.count }

@@ -1,9 +1,9 @@
 import Tokenization
 
-/// One message of a chat: `content` is a text, or a list of parts of which only text is understood.
+/// One message of a chat: `content` is a text, or a list of parts, each a text or an image.
 package struct MessageBody: Decodable, Sendable {
   package let role: String
-  package let content: String
+  package let parts: [ChatMessage.Part]
   /// Of an answer: what was thought before it.
   package let reasoning: String?
   /// Of an answer: the calls that it asked for.
@@ -25,6 +25,12 @@ package struct MessageBody: Decodable, Sendable {
     let type: String
     let text: String?
     let refusal: String?
+    let image: ImageURLBody?
+
+    private enum CodingKeys: String, CodingKey {
+      case type, text, refusal
+      case image = "image_url"
+    }
   }
 
   private struct Call: Decodable {
@@ -59,20 +65,22 @@ package struct MessageBody: Decodable, Sendable {
     reasoning = role == "assistant" && thought?.isEmpty == false ? thought : nil
     // Many clients leave it out beside calls.
     if !toolCalls.isEmpty, !values.contains(.content) {
-      content = ""
+      parts = []
       return
     }
     if let text = try? values.decode(String.self, forKey: .content) {
-      content = text
+      parts = [.text(text)]
     } else if try values.decodeNil(forKey: .content) {
-      content = ""
+      parts = []
     } else {
-      content = try Self.text(of: values)
+      parts = try Self.parts(of: values, role: role)
     }
   }
 
-  /// The text of a content in parts.
-  private static func text(of values: KeyedDecodingContainer<CodingKeys>) throws -> String {
+  /// A content in parts.
+  private static func parts(
+    of values: KeyedDecodingContainer<CodingKeys>, role: String
+  ) throws -> [ChatMessage.Part] {
     func problem(_ text: String) -> DecodingError {
       .dataCorruptedError(forKey: .content, in: values, debugDescription: text)
     }
@@ -89,19 +97,31 @@ package struct MessageBody: Decodable, Sendable {
       switch part.type {
       case "text", "input_text", "output_text":
         guard let text = part.text else { throw problem("a part of type 'text' has no text") }
-        return text
-      case "refusal": return part.refusal ?? ""
+        return .text(text)
+      case "refusal": return .text(part.refusal ?? "")
+      case "image_url", "input_image":
+        guard role == "user" || role == "tool" else {
+          throw problem("only a user's message and a tool's show images")
+        }
+        guard let image = part.image else { throw problem("an image has no 'image_url'") }
+        do throws(ChatImage.Problem) {
+          return .image(try ChatImage(url: image.url, detail: image.detail))
+        } catch {
+          throw problem("an image can't be read: \(error)")
+        }
       default:
         throw problem(
-          "a part of type '\(part.type.prefix(40))' is not understood; experts here read text only"
+          "a part of type '\(part.type.prefix(40))' is not understood; experts read text and images"
         )
       }
-    }.joined()
+    }
   }
 
   package var chatMessage: ChatMessage {
-    ChatMessage(
-      role: role == "developer" ? "system" : role, content: content, reasoning: reasoning,
+    var message = ChatMessage(
+      role: role == "developer" ? "system" : role, content: "", reasoning: reasoning,
       toolCalls: toolCalls, toolCallID: toolCallID)
+    message.append(parts)
+    return message
   }
 }

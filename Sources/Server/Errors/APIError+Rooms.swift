@@ -36,6 +36,8 @@ extension APIError {
     case .noEligibleExpert(let reasons) where Self.onlyContextIsMissing(reasons):
       // What OpenAI's clients look for when a prompt is too long.
       self = .badRequest(message, code: "context_length_exceeded", param: "messages")
+    case .noEligibleExpert(let reasons) where Self.onlyEyesAreMissing(reasons):
+      self = .badRequest(message, code: "unsupported_value", param: "messages")
     case .noEligibleExpert(let reasons) where Self.onlyBudgetIsMissing(reasons):
       // As OpenAI's API says it of an account that is used up.
       self.init(status: .tooManyRequests, message: message, code: "insufficient_quota")
@@ -58,23 +60,35 @@ extension APIError {
 
   /// Whether every expert that the caller would have is shut out by its context length alone.
   private static func onlyContextIsMissing(_ reasons: [ExpertIneligibility]) -> Bool {
-    let others = reasons.filter { $0.reason != .notAmongNamedExperts }
-    return !others.isEmpty
-      && others.allSatisfy { if case .contextTooShort = $0.reason { true } else { false } }
+    all(reasons) { if case .contextTooShort = $0 { true } else { false } }
+  }
+
+  /// Whether every expert that the caller would have reads text alone, and is shown images.
+  private static func onlyEyesAreMissing(_ reasons: [ExpertIneligibility]) -> Bool {
+    all(reasons) { $0 == .readsNoImages }
   }
 
   /// Whether every expert that the caller would have costs more than is left.
   private static func onlyBudgetIsMissing(_ reasons: [ExpertIneligibility]) -> Bool {
-    let others = reasons.filter { $0.reason != .notAmongNamedExperts }
-    return !others.isEmpty
-      && others.allSatisfy { if case .overBudget = $0.reason { true } else { false } }
+    all(reasons) { if case .overBudget = $0 { true } else { false } }
   }
 
   /// Whether every expert that the caller would have could answer, if only it were in order.
   private static func onlyTemporarily(_ reasons: [ExpertIneligibility]) -> Bool {
-    let others = reasons.filter { $0.reason != .notAmongNamedExperts }
-    return !others.isEmpty
-      && others.allSatisfy { if case .unavailable = $0.reason { true } else { false } }
+    all(reasons) { if case .unavailable = $0 { true } else { false } }
+  }
+
+  /// Whether there are experts that the caller would have, and all are shut out for such a reason.
+  private static func all(
+    _ reasons: [ExpertIneligibility], _ isSuch: (IneligibilityReason) -> Bool
+  ) -> Bool {
+    let others = reasons.map(\.reason).filter { $0 != .notAmongNamedExperts }
+    return !others.isEmpty && others.allSatisfy(isSuch)
+  }
+
+  /// An image of a request that is none.
+  static func unreadableImage(_ problem: ChatImage.Problem, at path: String) -> APIError {
+    .badRequest("'\(path)': an image can't be read: \(problem)", param: path)
   }
 
   /// A key's holder sends more than the key is for.

@@ -90,12 +90,15 @@ struct OllamaChatBody: Decodable, Sendable {
           "'messages[\(index)].role' must be system, user, assistant or tool",
           param: "messages[\(index)].role")
       }
-      guard message.images?.isEmpty ?? true else {
+      let images = try OllamaImages.images(
+        message.images ?? [], at: "messages[\(index)].images")
+      guard images.isEmpty || message.role == "user" || message.role == "tool" else {
         throw APIError.badRequest(
-          "'messages[\(index)].images': experts here read text only",
+          "'messages[\(index)].images': only a user's message and a tool's show images",
           param: "messages[\(index)].images")
       }
-      var made = ChatMessage(role: message.role, content: message.content ?? "")
+      // Ollama says not where they stand: its models see them first.
+      var made = ChatMessage(role: message.role, parts: images + [.text(message.content ?? "")])
       if message.role == "assistant", message.thinking?.isEmpty == false {
         made.reasoning = message.thinking
       }
@@ -135,20 +138,25 @@ struct OllamaGenerateBody: Decodable, Sendable {
   init(from decoder: any Decoder) throws {
     request = try OllamaRequest(from: decoder)
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    try decoder.refuseUnsupported(["suffix", "images", "template", "context"]) { _, value in
+    try decoder.refuseUnsupported(["suffix", "template", "context"]) { _, value in
       (try? value.decode(String.self)) == "" || (try? value.decode([Int].self)) == []
         || (try? value.decode([String].self)) == []
     }
     let prompt = try values.decodeIfPresent(String.self, forKey: .prompt) ?? ""
-    if prompt.isEmpty {
+    let images = try OllamaImages.images(
+      try values.decodeIfPresent([String].self, forKey: .images) ?? [], at: "images")
+    let system = try values.decodeIfPresent(String.self, forKey: .system) ?? ""
+    if prompt.isEmpty, images.isEmpty {
       input = nil
     } else if try values.decodeIfPresent(Bool.self, forKey: .raw) ?? false {
+      guard images.isEmpty else {
+        throw APIError.badRequest("'images' are for chats, and not for a raw text", param: "images")
+      }
       input = .continuation(prompt)
-    } else if let system = try values.decodeIfPresent(String.self, forKey: .system), !system.isEmpty
-    {
-      input = .messages([
-        ChatMessage(role: "system", content: system), ChatMessage(role: "user", content: prompt),
-      ])
+    } else if !system.isEmpty || !images.isEmpty {
+      input = .messages(
+        (system.isEmpty ? [] : [ChatMessage(role: "system", content: system)])
+          + [ChatMessage(role: "user", parts: images + [.text(prompt)])])
     } else {
       input = .prompt(prompt)
     }

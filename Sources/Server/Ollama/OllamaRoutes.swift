@@ -170,7 +170,10 @@ struct OllamaRoutes: Sendable {
       (
         "capabilities",
         .array(
-          (isEncoder ? ["embedding"] : ["completion", "tools"] + (thinks ? ["thinking"] : []))
+          (isEncoder
+            ? ["embedding"]
+            : ["completion", "tools"] + (thinks ? ["thinking"] : [])
+              + (card?.readsImages == true ? ["vision"] : []))
             .map { .string($0) })
       ),
     ])

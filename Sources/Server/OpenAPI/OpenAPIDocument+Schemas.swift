@@ -131,7 +131,10 @@ extension OpenAPIDocument {
         S.object(
           [
             ("role", S.oneOf(["system", "developer", "user", "assistant", "tool"])),
-            ("content", S.any.saying("A text, or a list of parts")),
+            (
+              "content",
+              S.any.saying("A text, or a list of parts: texts, and images as `image_url`")
+            ),
             ("reasoning_content", S.text), ("tool_calls", S.list(of: S.object([]))),
             ("tool_call_id", S.text),
           ], required: ["role"])

@@ -45,8 +45,9 @@ enum ResponsesInput {
         throw .badRequest(
           "'\(path).role' must be user, assistant, system or developer", param: "\(path).role")
       }
-      let text = try text(item["content"], at: "\(path).content")
-      messages.append(ChatMessage(role: role == "developer" ? "system" : role, content: text))
+      let parts = try parts(
+        item["content"], at: "\(path).content", mayShowImages: role == "user")
+      messages.append(ChatMessage(role: role == "developer" ? "system" : role, parts: parts))
     case "function_call":
       let call = ToolCall(
         id: try item.textIfPresent("call_id", at: path) ?? "",
@@ -61,7 +62,8 @@ enum ResponsesInput {
     case "function_call_output":
       messages.append(
         ChatMessage(
-          role: "tool", content: try text(item["output"], at: "\(path).output"),
+          role: "tool",
+          parts: try parts(item["output"], at: "\(path).output", mayShowImages: true),
           toolCallID: try item.text("call_id", at: path)))
     default:
       throw .badRequest(
@@ -79,28 +81,41 @@ enum ResponsesInput {
     return text.isEmpty ? nil : text
   }
 
-  /// A content: a text, or parts of which only text is understood.
-  private static func text(_ content: JSONValue?, at path: String) throws(APIError) -> String {
+  /// A content: a text, or parts.
+  private static func parts(
+    _ content: JSONValue?, at path: String, mayShowImages: Bool
+  ) throws(APIError) -> [ChatMessage.Part] {
     switch content {
-    case .string(let text)?: return text
+    case .string(let text)?: return [.text(text)]
     case .array(let parts)?:
-      var whole = ""
-      for part in parts {
+      var found: [ChatMessage.Part] = []
+      for (index, part) in parts.enumerated() {
         switch (part["type"], part["text"] ?? part["refusal"]) {
         case (.string("input_text")?, .string(let text)?),
           (.string("output_text")?, .string(let text)?),
           (.string("text")?, .string(let text)?), (.string("refusal")?, .string(let text)?):
-          whole += text
+          found.append(.text(text))
+        case (.string("input_image")?, _) where mayShowImages:
+          found.append(.image(try image(part, at: "\(path)[\(index)]")))
         default:
           throw .badRequest(
-            "a part that is no text is not understood; experts here read text only",
+            "a part that is neither text nor a user's image is not understood",
             code: "unsupported_value", param: path)
         }
       }
-      return whole
+      return found
     default:
       throw .badRequest(
         "'\(path)' must be a text or a list of parts", code: "invalid_type", param: path)
+    }
+  }
+
+  private static func image(_ part: JSONValue, at path: String) throws(APIError) -> ChatImage {
+    let url = try part.text("image_url", at: path)
+    do throws(ChatImage.Problem) {
+      return try ChatImage(url: url, detail: try? part.textIfPresent("detail", at: path))
+    } catch {
+      throw .unreadableImage(error, at: "\(path).image_url")
     }
   }
 }

@@ -12,7 +12,7 @@ package struct Configuration: Sendable, Equatable {
     package var keysDirectory = ""
     package var corsOrigins: [String] = []
     package var allowedHosts: [String] = []
-    package var maxBodyBytes = 8 << 20
+    package var maxBodyBytes = 32 << 20
     package var maxConnections = 1024
     package var headerTimeoutSeconds = 10.0
     package var bodyTimeoutSeconds = 60.0

@@ -22,15 +22,17 @@ package struct PreparedPrompt: Sendable {
   package let routingText: String
   /// What the router embeds message by message: the user's words, the latest first; of a prompt, all of it.
   package let questions: [String]
-  /// Bytes of all that the expert reads: of a chat, every message's.
+  /// Bytes of all the text that the expert reads: of a chat, every message's.
   package let expertByteCount: Int
+  /// Images that it is shown.
+  package let imageCount: Int
   /// What the decision log keeps of it.
   package let loggedText: String
 
   var isChat: Bool { if case .messages = expertInput { true } else { false } }
 
   /// Whether the expert would read nothing.
-  package var isEmpty: Bool { expertByteCount == 0 }
+  package var isEmpty: Bool { expertByteCount == 0 && imageCount == 0 }
 
   package init(_ input: PromptInput) {
     switch input {
@@ -59,25 +61,27 @@ package struct PreparedPrompt: Sendable {
           cleaned.append(message)
           continue
         }
-        let flags = PromptFlags.parse(message.content, maximumFlags: unread)
-        unread -= flags.understood.count + flags.ignored.count
-        found.append(flags)
-        var cleanedMessage = message
-        cleanedMessage.content = flags.expertText
-        cleaned.append(cleanedMessage)
+        cleaned.append(
+          message.mapTexts { text in
+            let flags = PromptFlags.parse(text, maximumFlags: unread)
+            unread -= flags.understood.count + flags.ignored.count
+            found.append(flags)
+            return flags.expertText
+          })
       }
       let words = cleaned.filter { $0.role == "user" }.map(\.content)
       self.init(
         flags: PromptFlags.merge(found), expertInput: .messages(cleaned),
         routingText: words.reversed().joined(separator: "\n"), questions: words.reversed(),
         expertByteCount: cleaned.reduce(0) { $0 + $1.byteCount },
+        imageCount: cleaned.reduce(0) { $0 + $1.images.count },
         loggedText: messages.map { "\($0.role): \($0.loggedContent)" }.joined(separator: "\n"))
     }
   }
 
   private init(
     flags: PromptFlags, expertInput: PromptInput, routingText: String, questions: [String]? = nil,
-    expertByteCount: Int, loggedText: String
+    expertByteCount: Int, imageCount: Int = 0, loggedText: String
   ) {
     self.flags = flags
     self.expertInput = expertInput
@@ -85,6 +89,7 @@ package struct PreparedPrompt: Sendable {
     // A chat may have nothing but a system's message.
     self.questions = questions.flatMap { $0.isEmpty ? nil : $0 } ?? [routingText]
     self.expertByteCount = expertByteCount
+    self.imageCount = imageCount
     self.loggedText = loggedText
   }
 }

@@ -85,12 +85,15 @@ extension ThalamusService {
         on: prompt, embedding: embedding,
         depth: router.manifest.encoder.layers ?? encoder.depth)
     }
-    let context = GoalContext(
+    var context = GoalContext(
       // An estimate, rather too few than too many: too many would shut out an expert whose context
       // the prompt fits. The expert itself counts exactly.
-      promptTokens: max(prompt.expertByteCount / 5 + 1, setbacks.promptTokens ?? 0),
+      promptTokens: max(
+        prompt.expertByteCount / 5 + 1 + prompt.imageCount * Self.leastTokensPerImage,
+        setbacks.promptTokens ?? 0),
       maximumOutputTokens: request.maxTokens, today: CalendarDate(time),
       remainingBudget: spending.remaining(for: key, at: time))
+    context.imageCount = prompt.imageCount
     var question = Objective.Request(
       candidates: candidates(for: request, prompt, setbacks), predictions: predictions,
       preferences: preferences, context: context, strategy: strategy,
@@ -105,6 +108,9 @@ extension ThalamusService {
       embeddingMilliseconds: embeddingMilliseconds, key: key,
       expectedCostUSD: chosen?.expectedCostUSD(in: context) ?? 0, trace: newTrace())
   }
+
+  /// What an image takes of a context at least: as SmolVLM and LLaVA's kind have it, or OpenAI's at low detail.
+  private static let leastTokensPerImage = 64
 
   /// What the router compares prompts by: the user's questions, the latest counting most.
   ///

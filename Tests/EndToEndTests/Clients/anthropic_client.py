@@ -137,11 +137,11 @@ one = client.models.retrieve("gemma3-270m")
 assert one.type == "model" and one.display_name != one.id and one.created_at.year == 2025, one
 
 # Errors have their types.
-IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
 for fields, kind, code, words in [
     ({"model": "claude-opus-4-1", "messages": HELLO}, anthropic.NotFoundError, "model_not_found", "models.aliases"),
     ({"messages": []}, anthropic.BadRequestError, "invalid_value", "messages"),
-    ({"messages": [{"role": "user", "content": [IMAGE]}]}, anthropic.BadRequestError, "unsupported_value", "'image'"),
+    ({"messages": [{"role": "user", "content": [IMAGE]}]}, anthropic.BadRequestError, "unsupported_value", "reads no images"),
     ({"messages": HELLO, "max_tokens": 0}, anthropic.BadRequestError, "invalid_value", "max_tokens"),
     ({"messages": HELLO, "tools": [{"type": "web_search_20250305", "name": "web_search"}]},
      anthropic.BadRequestError, "unsupported_parameter", "web_search_20250305"),

@@ -81,6 +81,7 @@ for call, status in [(lambda: client.chat(model="none", messages=QUESTION), 404)
                      (lambda: client.chat(model="smollm2-135m", messages=QUESTION, format={"not": {}}), 400),
                      (lambda: client.chat(model="auto", messages=QUESTION, options={"local_only": True}), 400),
                      (lambda: client.generate(model="smollm2-135m", prompt="x", images=["aGk="]), 400),
+                     (lambda: client.generate(model="smollm2-135m", prompt="x", images=["iVBORw0KGgo="]), 400),
                      (lambda: client.embed(model="smollm2-135m", input="x"), 404)]:
     try:
         call()

@@ -31,6 +31,17 @@ direct = client.chat.completions.create(
 assert direct.model == "smollm2-135m"
 assert "Paris" in direct.choices[0].message.content, direct
 
+# Nobody here sees: an error that says so, whoever was asked.
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+for model in ("auto", "smollm2-135m"):
+    try:
+        client.chat.completions.create(model=model, max_tokens=4, messages=[{"role": "user", "content": [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64," + PNG}}]}])
+        raise AssertionError("taken")
+    except openai.BadRequestError as error:
+        assert error.code == "unsupported_value" and "reads no images" in error.message, error
+
 pieces, reasons, usage = [], [], None
 for chunk in client.chat.completions.create(
         model="smollm2-135m", messages=question, max_tokens=16, temperature=0, stream=True,

@@ -69,7 +69,10 @@ assert sum(event.type == "response.function_call_arguments.delta" for event in e
 
 for fields, param in [({"input": []}, "input"), ({"input": "x", "previous_response_id": "resp_1"}, "previous_response_id"),
                       ({"input": [{"type": "item_reference", "id": "1"}]}, "input[0].type"),
-                      ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}, "input[0].content"),
+                      ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]},
+                       "input[0].content[0].image_url"),
+                      ({"input": [{"role": "user", "content": [
+                          {"type": "input_image", "image_url": "https://example.com/a.png"}]}]}, "messages"),
                       ({"input": "x", "text": {"format": {"type": "json_schema", "name": "a", "schema": {"not": {}}}}}, "text.format"),
                       ({"input": "x", "tools": [{"type": "web_search"}]}, "tools[0].type")]:
     try:

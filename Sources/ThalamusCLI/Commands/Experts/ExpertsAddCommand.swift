@@ -83,6 +83,9 @@ struct ExpertsAddCommand: AsyncParsableCommand {
   @Option(help: "Tokens of an endpoint's context.")
   var context: Int?
 
+  @Flag(help: "An endpoint's model reads images.")
+  var readsImages = false
+
   @Flag(help: "Link to the file instead of copying it.")
   var link = false
 
@@ -162,6 +165,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     details.expectedLossRatio = lossRatio
     details.contextLength = context
     details.runs = runs
+    details.readsImages = readsImages
     return details
   }
 
@@ -172,6 +176,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       ("--api-key-file", apiKeyFile != nil), ("--prompt-price", promptPrice != nil),
       ("--completion-price", completionPrice != nil), ("--loss-ratio", lossRatio != nil),
       ("--context", context != nil), ("--runs", runs != nil),
+      ("--reads-images", readsImages),
     ]
     let ofFiles: [(String, Bool)] = [
       ("--base", base != nil), ("--chat-template", chatTemplate != nil), ("--link", link),

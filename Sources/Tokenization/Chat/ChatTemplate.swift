@@ -43,7 +43,7 @@ package struct ChatTemplate: Sendable {
     var list: [JinjaValue] = []
     for message in messages {
       var pairs: [(key: String, value: JinjaValue)] = [
-        ("role", converter.string(message.role)), ("content", converter.string(message.content)),
+        ("role", converter.string(message.role)), ("content", converter.content(of: message)),
       ]
       let fields = message.templateFields
       for key in fields.keys.sorted() where key != "role" {
@@ -77,6 +77,20 @@ private struct JinjaValueConverter {
   mutating func string(_ text: String) -> JinjaValue {
     byteCount += text.utf8.count
     return .string(text)
+  }
+
+  /// A text, or where there are images the list of parts that templates of models with eyes go through.
+  mutating func content(of message: ChatMessage) -> JinjaValue {
+    guard !message.images.isEmpty else { return string(message.content) }
+    return .list(
+      JinjaList(
+        message.parts.map { part in
+          switch part {
+          case .text(let text):
+            .dictionary(JinjaDictionary([("type", string("text")), ("text", string(text))]))
+          case .image: .dictionary(JinjaDictionary([("type", string("image"))]))
+          }
+        }))
   }
 
   mutating func value(_ value: JSONValue) throws(ChatTemplateError) -> JinjaValue {
