@@ -28,6 +28,29 @@ final class Job: Sendable {
     }
   }
 
+  /// What enters the model instead of some of them.
+  var embeddings: [EmbeddingSpan] {
+    switch kind {
+    case .generation(let request, _): request.embeddings
+    case .scoring: []
+    }
+  }
+
+  /// What texts that begin with this job's prompt are known by: its tokens, and where something else stands in their
+  /// place a number of that, which is no token's.
+  func prefixKeys(_ tokens: some Collection<Int32>) -> [Int32] {
+    var keys = Array(tokens)
+    for span in embeddings {
+      for position in span.positions.clamped(to: 0..<keys.count) {
+        var hasher = Hasher()
+        hasher.combine(span.identity)
+        hasher.combine(span.range.lowerBound + position - span.position)
+        keys[position] = Int32(truncatingIfNeeded: hasher.finalize()) | .min
+      }
+    }
+    return keys
+  }
+
   /// What the model runs with.
   var adapter: Adapter? {
     switch kind {

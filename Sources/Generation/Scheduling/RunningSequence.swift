@@ -57,7 +57,8 @@ final class RunningSequence: @unchecked Sendable {
       }
     let next = draft.isEmpty ? tokens[cache.count..<end] : (tokens.suffix(1) + draft)
     return BatchSegment(
-      cache: cache, tokens: next, logits: selection, adapter: job.adapter, gating: job.gating)
+      cache: cache, tokens: next, logits: selection, adapter: job.adapter, gating: job.gating,
+      embeddings: job.embeddings)
   }
 
   // MARK: - Snapshots

@@ -23,6 +23,7 @@ package final class Scheduler: Sendable {
   /// The token-level gates of the model's layers.
   private let gates: [Gate]
   private let vocabularySize: Int
+  private let width: Int
   /// Positions that prompt and answer may take together.
   package let contextLength: Int
   private let keyValueLimitBytes: Int
@@ -58,6 +59,7 @@ package final class Scheduler: Sendable {
     adapterTarget = decoder.adapterTarget
     gates = decoder.gates
     vocabularySize = decoder.configuration.vocabularySize
+    width = decoder.configuration.width
     contextLength = decoder.contextLength
     keyValueLimitBytes = decoder.pagePool.limitBytes
     bytesPerBlock = decoder.bytesPerBlock()
@@ -81,6 +83,14 @@ package final class Scheduler: Sendable {
     try request.parameters.validate(vocabularySize: vocabularySize)
     try check(request.promptTokens, limit: contextLength - 1, request.adapter)
     try check(request.adapter, request.gating)
+    guard
+      EmbeddingSpan.areValid(
+        request.embeddings, width: width, before: request.promptTokens.count)
+    else {
+      throw .invalidParameter(
+        name: "embeddings", value: "not this model's, or not in order within the prompt",
+        expected: "rows of \(width) numbers")
+    }
     // Unbounded, so that a slow consumer never holds up the thread; an answer is small.
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)
     let holder = JobHolder()

@@ -123,7 +123,8 @@ final class SchedulerLoop {
     guard case .generation(let request, _) = job.kind,
       decoder.sharesPrefixes(adapter: job.adapter)
     else { return nil }
-    return prefixes.longestMatch(of: request.promptTokens, in: job.prefixScope)
+    return prefixes.longestMatch(
+      of: job.prefixKeys(request.promptTokens), in: job.prefixScope)
   }
 
   private func begin(_ job: Job, _ known: PrefixTree.Match?) -> RunningSequence {
@@ -415,8 +416,9 @@ final class SchedulerLoop {
   private func remember(_ sequence: RunningSequence) {
     draftModel?.remember(sequence)
     guard decoder.sharesPrefixes(adapter: sequence.job.adapter) else { return }
+    let keys = sequence.job.prefixKeys(sequence.tokens.prefix(sequence.cache.count))
     prefixes.insert(
-      sequence.tokens.prefix(sequence.cache.count), blocks: sequence.cache.fullBlocks,
+      keys[...], blocks: sequence.cache.fullBlocks,
       snapshots: sequence.snapshots?.taken ?? [], in: sequence.job.prefixScope)
     sequence.snapshots?.taken = []
   }

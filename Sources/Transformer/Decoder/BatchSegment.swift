@@ -17,16 +17,21 @@ package struct BatchSegment {
   package let adapter: Adapter?
   /// What the sequence's request asks of token-level gates.
   package let gating: GateRequest
+  /// What enters the first layer instead of some of the sequence's tokens, in order; those of other positions than this
+  /// segment's may be among them.
+  package let embeddings: [EmbeddingSpan]
 
   package init(
     cache: KVCache, tokens: ArraySlice<Int32>, logits: LogitSelection = .last,
-    adapter: Adapter? = nil, gating: GateRequest = GateRequest()
+    adapter: Adapter? = nil, gating: GateRequest = GateRequest(),
+    embeddings: [EmbeddingSpan] = []
   ) {
     self.cache = cache
     self.tokens = tokens
     self.logits = logits
     self.adapter = adapter
     self.gating = gating
+    self.embeddings = embeddings
   }
 }
 

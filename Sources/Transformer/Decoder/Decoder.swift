@@ -324,6 +324,12 @@ package final class Decoder: @unchecked Sendable {
       guard segment.adapter?.isMade(for: adapterTarget) ?? true else {
         throw .malformedBatch(reason: "an adapter of another model")
       }
+      guard
+        EmbeddingSpan.areValid(
+          segment.embeddings, width: configuration.width, before: contextLength)
+      else {
+        throw .malformedBatch(reason: "embeddings that are not the model's, or not in order")
+      }
       rows += segment.tokens.count
       guard segment.cache.count + segment.tokens.count <= contextLength else {
         throw .contextExceeded(
@@ -339,15 +345,23 @@ package final class Decoder: @unchecked Sendable {
   // MARK: - One pass, run by every worker
 
   private func embed(_ worker: Worker) {
-    for row in worker.range(of: pass.rowCount) {
+    let rows = worker.range(of: pass.rowCount)
+    for row in rows {
       let destination = pass.residual.row(row)
       embedding.copyRow(Int(pass.tokens[row]), into: destination)
       if configuration.embeddingScale != 1 {
         VectorOperations.scale(
           destination, by: configuration.embeddingScale, count: configuration.width)
       }
-      pass.layerEmbeddings?.embedded.take(
-        destination, stride: configuration.width, rows: row..<row + 1, worker: .alone)
+    }
+    for (row, embedding) in pass.given where rows.contains(row) {
+      pass.residual.row(row).update(from: embedding, count: configuration.width)
+    }
+    if let embedded = pass.layerEmbeddings?.embedded {
+      for row in rows {
+        embedded.take(
+          pass.residual.row(row), stride: configuration.width, rows: row..<row + 1, worker: .alone)
+      }
     }
     worker.barrier()
   }

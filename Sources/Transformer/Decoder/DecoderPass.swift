@@ -67,6 +67,8 @@ package final class DecoderPass: @unchecked Sendable {
   let tokens: UnsafeMutablePointer<Int32>
   private let positions: UnsafeMutablePointer<Int32>
   private let segments: UnsafeMutablePointer<Int32>
+  /// Rows whose embeddings are given, and those.
+  private(set) var given: [(row: Int, embedding: UnsafePointer<Float>)] = []
   /// Spans of all segments, layer after layer.
   private let spanStorage: UnsafeMutablePointer<AttentionSpan>
   private let adapterPass: AdapterPass
@@ -180,6 +182,7 @@ package final class DecoderPass: @unchecked Sendable {
     segmentStarts.removeAll(keepingCapacity: true)
     dropsRows = tail < layerCount && adapters == nil && !hasGates && histories.isEmpty
     tailSpanCount = 0
+    given.removeAll(keepingCapacity: true)
     for (index, segment) in batch.enumerated() {
       let start = segment.cache.count
       if hasGates { segmentStarts.append(row) }
@@ -204,6 +207,12 @@ package final class DecoderPass: @unchecked Sendable {
         tokens[row + offset] = token
         positions[row + offset] = Int32(truncatingIfNeeded: start + offset)
         segments[row + offset] = Int32(truncatingIfNeeded: index)
+      }
+      for span in segment.embeddings {
+        for position in span.positions.clamped(to: start..<start + count) {
+          let source = span.rows.row(span.range.lowerBound + position - span.position)
+          given.append((row + position - start, UnsafePointer(source)))
+        }
       }
       logitRows.append(contentsOf: row + count - segment.logitCount..<row + count)
       row += count

@@ -1,0 +1,39 @@
+import Kernels
+
+/// Rows that enter the first layer where a sequence has placeholders: what an image became.
+///
+/// They stand in the place of the placeholders' own embeddings, and unlike those are not scaled.
+package struct EmbeddingSpan: Sendable {
+  /// The first row's position in its sequence.
+  package let position: Int
+  /// The rows' place in `rows`.
+  package let range: Range<Int>
+  package let rows: FloatBuffer  // (rows, model's width)
+  /// What the rows were made of: equal identities mean equal `rows`.
+  package let identity: String
+
+  package init(position: Int, range: Range<Int>, rows: FloatBuffer, identity: String) {
+    self.position = position
+    self.range = range
+    self.rows = rows
+    self.identity = identity
+  }
+
+  /// The positions that it covers.
+  package var positions: Range<Int> { position..<position + range.count }
+
+  /// Whether spans stand in order, one behind the other, before `end`, in rows of such a width.
+  package static func areValid(
+    _ spans: [EmbeddingSpan], width: Int, before end: Int
+  ) -> Bool {
+    var next = 0
+    for span in spans {
+      guard !span.range.isEmpty, span.range.lowerBound >= 0,
+        span.range.upperBound <= span.rows.rows,
+        span.rows.width == width, span.position >= next, span.positions.upperBound <= end
+      else { return false }
+      next = span.positions.upperBound
+    }
+    return true
+  }
+}
