@@ -13,6 +13,7 @@ ARG RUNTIME_IMAGE=docker.io/library/debian:bookworm-slim
 FROM ${SWIFT_IMAGE} AS build
 RUN apt-get update \
   && apt-get install -y --no-install-recommends libsqlite3-dev libcurl4-openssl-dev \
+    libjpeg-dev libpng-dev libwebp-dev \
   && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 # The dependencies change seldom: they have a layer of their own.
@@ -39,8 +40,11 @@ RUN if [ "$WITH_MODELS" = 1 ]; then \
 
 # --- What runs
 FROM ${RUNTIME_IMAGE}
+# libjpeg-turbo has another name in Ubuntu.
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends ca-certificates libcurl4 libsqlite3-0 tzdata \
+  && jpeg=$(apt-cache show libjpeg62-turbo > /dev/null 2>&1 && echo libjpeg62-turbo || echo libjpeg-turbo8) \
+  && apt-get install -y --no-install-recommends ca-certificates libcurl4 "$jpeg" libpng16-16 \
+    libsqlite3-0 libwebp7 tzdata \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin thalamus \
   && install -d -o thalamus -g thalamus /data

@@ -2,8 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-BUILD_PACKAGES := build-essential ca-certificates curl git libcurl4-openssl-dev libsqlite3-dev python3 \
-  python3-pip
+BUILD_PACKAGES := build-essential ca-certificates curl git libcurl4-openssl-dev libjpeg-dev \
+  libpng-dev libsqlite3-dev libwebp-dev python3 python3-pip
 TEST_PACKAGES := python3-venv sqlite3 qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross
 SWIFT_BUILD := swift build -c release
 # The tests are built as the binary is, in release and without testable imports, so that both share

@@ -63,6 +63,13 @@ let package = Package(
     .target(
       name: "Generation", dependencies: ["Grammar", "Transformer", "Tokenization", "Kernels"]),
     .target(name: "Grammar", dependencies: ["Tokenization", "JSON"]),
+    .target(
+      name: "Vision", dependencies: ["CImages", "Transformer", "ModelFiles", "Kernels", "JSON"]),
+    .target(
+      name: "CImages",
+      linkerSettings: [
+        .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"),
+      ]),
     .target(name: "Transformer", dependencies: ["Tokenization", "ModelFiles", "Kernels"]),
     .target(name: "Tokenization", dependencies: ["ModelFiles", "JSON"]),
     .target(name: "JSON"),
@@ -88,6 +95,9 @@ let package = Package(
     .testTarget(
       name: "GrammarTests", dependencies: ["Grammar"], resources: [.copy("Fixtures")]),
     .testTarget(name: "GenerationTests", dependencies: ["Generation", "Grammar", "JSON"]),
+    .testTarget(
+      name: "VisionTests", dependencies: ["Vision", "Transformer", "ModelFiles"],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "TransformerTests", dependencies: ["Transformer"], resources: [.copy("Fixtures")]),
     .testTarget(
