@@ -47,10 +47,10 @@ package final class CheckpointFiles: Sendable {
   private static func textPart(of places: [String: Place]) -> [String: Place] {
     var text: [String: Place] = [:]
     for (name, place) in places {
-      // As it is written since 2025, and as it was before.
+      // As it is written since 2025, as it was before, and as Idefics 3 has it.
       for (prefix, own) in [
         ("model.language_model.", "model."), ("language_model.model.", "model."),
-        ("language_model.lm_head.", "lm_head."),
+        ("language_model.lm_head.", "lm_head."), ("model.text_model.", "model."),
       ] where name.hasPrefix(prefix) {
         text[own + name.dropFirst(prefix.count)] = place
       }
