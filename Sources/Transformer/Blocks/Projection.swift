@@ -2,12 +2,12 @@ import Kernels
 
 /// One linear map of a layer: a weight matrix, with a bias where the family has one.
 package struct Projection: Sendable {
-  let matrix: WeightMatrix
-  let bias: FloatBuffer?
+  package let matrix: WeightMatrix
+  package let bias: FloatBuffer?
 
   /// The map of the first `rows` rows, written or added to `destination` // (rows, stride). Called by every
   /// worker; a barrier must follow.
-  func apply(
+  package func apply(
     _ activations: Activations, rows: Int, into destination: UnsafeMutablePointer<Float>,
     stride: Int, accumulate: Bool = false, worker: Worker
   ) {
@@ -17,7 +17,7 @@ package struct Projection: Sendable {
   }
 
   /// The same for any rows, of which the first goes to `destination`.
-  func apply(
+  package func apply(
     _ activations: Activations, rows: Range<Int>, into destination: UnsafeMutablePointer<Float>,
     stride: Int, accumulate: Bool = false, worker: Worker
   ) {

@@ -125,7 +125,7 @@ package struct WeightLoader: Sendable {
   }
 
   /// A whole tensor, as floats, in the order of the file.
-  func floats(_ name: String, shape: [Int]) throws(ModelError) -> [Float] {
+  package func floats(_ name: String, shape: [Int]) throws(ModelError) -> [Float] {
     let view = try view(name, shape: shape)
     do {
       return try dequantize(view.info.elementType, view.bytes, count: view.info.elementCount)
@@ -190,7 +190,7 @@ package struct WeightLoader: Sendable {
 
   /// A matrix that was put together in memory; `name` is for messages. // (outputs, inputs)
   /// - Parameter precision: nil for the model's.
-  func matrix(
+  package func matrix(
     _ name: String, floats: [Float], outputs: Int, inputs: Int,
     precision: WeightMatrix.Precision? = nil
   ) throws(ModelError) -> WeightMatrix {

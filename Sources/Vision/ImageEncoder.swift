@@ -1,0 +1,122 @@
+import Foundation
+import Kernels
+import ModelFiles
+import Transformer
+
+/// Images to what a language model reads of them.
+///
+/// An image goes four steps: its file is decoded (``RGBImage``), the pixels become square tiles
+/// (``ImagePreprocessing``), a vision transformer reads each tile, and a connector makes rows of it as wide as the
+/// language model's embeddings. Between the rows a prompt has control tokens (``ImageLayout``).
+///
+/// ```swift
+/// let encoder = try ImageEncoder(file: GGUFFile(path: "mmproj.gguf"), pool: pool)
+/// let layout = try encoder.layout(of: bytes)  // costs next to nothing
+/// let image = try encoder.encode(bytes)       // layout.tileCount passes through the transformer
+/// ```
+///
+/// One image is encoded at a time. The threads are given back after each block of a layer, so that decoders
+/// which share them go on between. The caller's thread computes too: it must not be one of Swift's own.
+package final class ImageEncoder: Sendable {
+  package let configuration: VisionConfiguration
+  /// Numbers of a row: the language model's width.
+  package let width: Int
+  private let pool: ComputePool
+  private let limits: ImageLimits
+  private let body: VisionBody
+  private let lock = NSLock()
+
+  /// What chat templates have for an image, in whose place its pieces go.
+  package static let placeholder = "<image>"
+
+  /// - Parameter precision: As a decoder's: floats for comparisons, int8 for speed.
+  package init(
+    configuration: VisionConfiguration, tensors: any TensorSource, pool: ComputePool,
+    precision: WeightMatrix.Precision = .quantized, limits: ImageLimits = ImageLimits()
+  ) throws {
+    self.configuration = configuration
+    self.pool = pool
+    self.limits = limits
+    body = try VisionBody(
+      configuration, WeightLoader(source: tensors, precision: precision, pool: pool),
+      workers: pool.threadCount)
+    width = body.outputWidth
+    tensors.dropPages()
+  }
+
+  /// Loads llama.cpp's mmproj file of a model.
+  package convenience init(
+    file: GGUFFile, pool: ComputePool, precision: WeightMatrix.Precision = .quantized,
+    limits: ImageLimits = ImageLimits()
+  ) throws {
+    try self.init(
+      configuration: VisionConfiguration(file: file), tensors: file, pool: pool,
+      precision: precision, limits: limits)
+  }
+
+  /// Loads the part that sees of a checkpoint's folder.
+  package convenience init(
+    checkpoint folder: String, pool: ComputePool, precision: WeightMatrix.Precision = .quantized,
+    limits: ImageLimits = ImageLimits()
+  ) throws {
+    try self.init(
+      configuration: VisionConfiguration(checkpoint: folder),
+      tensors: VisionCheckpoint(folder: folder), pool: pool, precision: precision, limits: limits)
+  }
+
+  /// Whether a checkpoint's `config.json` is of a model whose images are read.
+  package static func reads(checkpoint folder: String) -> Bool {
+    guard let file = try? Settings(path: folder + "/config.json"),
+      let type = try? file.string("model_type")
+    else { return false }
+    return VisionConfiguration.modelTypes.contains(type)
+  }
+
+  /// What will stand for an image in a prompt, by its file's header.
+  package func layout(of image: [UInt8]) throws(ImageError) -> ImageLayout {
+    layout(of: try ImageHeader(image, limits: limits).size)
+  }
+
+  /// What will stand for an image of this size in a prompt.
+  package func layout(of size: ImageSize) -> ImageLayout {
+    ImageLayout(
+      idefics3: configuration.preprocessing.sizes(of: size).grid, rows: configuration.rowsPerTile)
+  }
+
+  /// - Parameter isCancelled: Asked between passes; an image whose answer nobody waits for any more ends with
+  ///   `CancellationError`.
+  package func encode(
+    _ image: [UInt8], isCancelled: () -> Bool = { false }
+  ) throws -> EncodedImage {
+    let decoded = try RGBImage(decoding: image, limits: limits)
+    let layout = layout(of: decoded.size)
+    let tiles = configuration.preprocessing.tiles(of: decoded)
+    var rows = [Float](repeating: 0, count: layout.rowCount * width)
+    try rows.withUnsafeMutableBufferPointer { rows in
+      guard let base = rows.baseAddress else { return }
+      lock.lock()
+      defer { lock.unlock() }
+      for (index, tile) in tiles.enumerated() {
+        try encode(
+          tile, into: base + index * configuration.rowsPerTile * width, isCancelled: isCancelled)
+      }
+    }
+    return EncodedImage(layout: layout, width: width, rows: rows)
+  }
+
+  /// // output (rowsPerTile, width)
+  private func encode(
+    _ tile: RGBImage, into output: UnsafeMutablePointer<Float>, isCancelled: () -> Bool
+  ) throws {
+    func pass(_ work: (Worker) -> Void) throws {
+      if isCancelled() { throw CancellationError() }
+      pool.run(work)
+    }
+    try pass { body.embed(tile, $0) }
+    for layer in body.layers {
+      try pass { body.attend(layer, $0) }
+      try pass { body.feedForward(layer, $0) }
+    }
+    try pass { body.connect(into: output, $0) }
+  }
+}
