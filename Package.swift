@@ -65,6 +65,9 @@ let package = Package(
     .target(name: "Grammar", dependencies: ["Tokenization", "JSON"]),
     .target(
       name: "Vision", dependencies: ["CImages", "Transformer", "ModelFiles", "Kernels", "JSON"]),
+    .executableTarget(
+      name: "vision-benchmark", dependencies: ["Vision", "Transformer", "ModelFiles"],
+      path: "Sources/VisionBenchmark"),
     .target(
       name: "CImages",
       linkerSettings: [

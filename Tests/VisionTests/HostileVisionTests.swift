@@ -1,0 +1,112 @@
+import Foundation
+import ModelFiles
+import Testing
+import Transformer
+import Vision
+
+/// Files that lie about themselves: a typed error, and no crash.
+struct HostileVisionTests {
+  /// Changes of the checkpoint's settings that leave valid JSON.
+  @Test(arguments: [
+    ("config.json", #""model_type": "idefics3""#, #""model_type": "idefics9""#),
+    ("config.json", #""hidden_act": "gelu_pytorch_tanh""#, #""hidden_act": "relu""#),
+    ("config.json", #""hidden_size": 64"#, #""hidden_size": 128"#),
+    ("config.json", #""hidden_size": 64"#, #""hidden_size": -64"#),
+    ("config.json", #""hidden_size": 64"#, #""hidden_size": "64""#),
+    ("config.json", #""image_size": 32"#, #""image_size": 64"#),
+    ("config.json", #""image_size": 32"#, #""image_size": 1000000000000"#),
+    ("config.json", #""patch_size": 8"#, #""patch_size": 0"#),
+    ("config.json", #""patch_size": 8"#, #""patch_size": 4"#),
+    ("config.json", #""scale_factor": 2"#, #""scale_factor": 3"#),
+    ("config.json", #""scale_factor": 2"#, #""scale_factor": 4"#),
+    ("config.json", #""intermediate_size": 96"#, #""intermediate_size": 104"#),
+    ("config.json", #""layer_norm_eps": 1e-06"#, #""layer_norm_eps": -1"#),
+    ("config.json", #""vision_config": {"#, #""other_config": {"#),
+    ("processor_config.json", #""resample": 1"#, #""resample": 7"#),
+    ("processor_config.json", #""do_resize": true"#, #""do_resize": false"#),
+    ("processor_config.json", #""longest_edge": 64"#, #""longest_edge": 100000"#),
+    ("processor_config.json", #""longest_edge": 64"#, #""shortest_edge": 64"#),
+    ("processor_config.json", #""longest_edge": 32"#, #""longest_edge": 16"#),
+    ("processor_config.json", #""rescale_factor": 0.0"#, #""rescale_factor": -0.0"#),
+    ("processor_config.json", #""image_std": ["#, #""image_std": [0,"#),
+  ]) func changedSettingsAreRefused(_ file: String, _ old: String, _ new: String) throws {
+    let folder = try copy()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = folder + "/" + file
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let changed = text.replacingOccurrences(of: old, with: new)
+    try #require(changed != text)
+    try changed.write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(throws: ModelError.self) {
+      try ImageEncoder(checkpoint: folder, pool: #require(Fixture.pool))
+    }
+  }
+
+  @Test(arguments: ["config.json", "processor_config.json", "model.safetensors"])
+  func missingAndEmptyFilesAreRefused(_ file: String) throws {
+    let folder = try copy()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let pool = try #require(Fixture.pool)
+    for bytes in [Data(), Data("[]".utf8), Data("{".utf8)] {
+      try bytes.write(to: URL(fileURLWithPath: folder + "/" + file))
+      #expect(throws: ModelFileError.self) { try ImageEncoder(checkpoint: folder, pool: pool) }
+    }
+    try FileManager.default.removeItem(atPath: folder + "/" + file)
+    #expect(throws: ModelFileError.self) { try ImageEncoder(checkpoint: folder, pool: pool) }
+  }
+
+  /// Settings that are older: a file of the image processor's own.
+  @Test func olderFoldersAreReadToo() throws {
+    let folder = try copy()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let known = try VisionConfiguration(checkpoint: folder)
+    let whole = URL(fileURLWithPath: folder + "/processor_config.json")
+    let settings = try #require(
+      JSONSerialization.jsonObject(with: Data(contentsOf: whole)) as? [String: Any])
+    let part = try #require(settings["image_processor"])
+    try JSONSerialization.data(withJSONObject: part).write(
+      to: URL(fileURLWithPath: folder + "/preprocessor_config.json"))
+    try FileManager.default.removeItem(at: whole)
+    #expect(try VisionConfiguration(checkpoint: folder) == known)
+  }
+
+  /// Every byte of an mmproj file's header changed: an encoder, which then encodes, or a typed error.
+  @Test func changedHeadersDoNoHarm() throws {
+    let pool = try #require(Fixture.pool)
+    let bytes = try Fixture.bytes("tiny-smolvlm/mmproj.gguf")
+    let image = try Fixture.bytes("images/rgb.png")
+    let path = NSTemporaryDirectory() + "mmproj-\(UUID().uuidString).gguf"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var loaded = 0
+    // Metadata and tensors' descriptions take some 3.5 KB.
+    let header = 3600
+    for place in stride(from: 0, to: header, by: 3) {
+      var changed = bytes
+      changed[place] ^= place.isMultiple(of: 2) ? 0x01 : 0x90
+      try Data(changed).write(to: URL(fileURLWithPath: path))
+      do {
+        let encoder = try ImageEncoder(file: GGUFFile(path: path), pool: pool)
+        loaded += 1
+        let encoded = try encoder.encode(image)
+        #expect(encoded.rows.count == encoded.layout.rowCount * encoder.width)
+      } catch is ModelError {
+      } catch is ModelFileError {
+      }
+    }
+    #expect(loaded > 0 && loaded < header / 3)
+  }
+
+  @Test func otherGGUFFilesAreRefused() throws {
+    let pool = try #require(Fixture.pool)
+    let text = try GGUFFile(path: Fixture.path("tiny-smolvlm/model.gguf"))
+    #expect(throws: ModelError.unsupported(key: "general.architecture", value: "llama")) {
+      try ImageEncoder(file: text, pool: pool)
+    }
+  }
+
+  private func copy() throws -> String {
+    let folder = NSTemporaryDirectory() + "vision-\(UUID().uuidString)"
+    try FileManager.default.copyItem(atPath: Fixture.path("tiny-smolvlm"), toPath: folder)
+    return folder
+  }
+}
