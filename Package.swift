@@ -99,7 +99,8 @@ let package = Package(
       name: "GrammarTests", dependencies: ["Grammar"], resources: [.copy("Fixtures")]),
     .testTarget(name: "GenerationTests", dependencies: ["Generation", "Grammar", "JSON"]),
     .testTarget(
-      name: "VisionTests", dependencies: ["Vision", "Transformer", "ModelFiles"],
+      name: "VisionTests",
+      dependencies: ["Vision", "Transformer", "Tokenization", "ModelFiles", "Kernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "TransformerTests", dependencies: ["Transformer"], resources: [.copy("Fixtures")]),
