@@ -54,7 +54,7 @@ let package = Package(
     .target(
       name: "Library",
       dependencies: [
-        "HTTPClient", "Routing", "Generation", "Grammar", "Transformer", "Tokenization",
+        "HTTPClient", "Routing", "Generation", "Grammar", "Vision", "Transformer", "Tokenization",
         "ModelFiles", "Kernels", "JSON",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),

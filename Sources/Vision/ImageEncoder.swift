@@ -72,6 +72,11 @@ package final class ImageEncoder: Sendable {
     return VisionConfiguration.modelTypes.contains(type)
   }
 
+  /// Bytes that the layers' and the connector's matrices take.
+  package var byteCount: Int {
+    body.layers.reduce(body.connector.byteCount) { $0 + $1.byteCount }
+  }
+
   /// What will stand for an image in a prompt, by its file's header.
   package func layout(of image: [UInt8]) throws(ImageError) -> ImageLayout {
     layout(of: try ImageHeader(image, limits: limits).size)

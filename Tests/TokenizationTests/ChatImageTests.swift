@@ -81,4 +81,24 @@ import Tokenization
       ], addGenerationPrompt: false, bosToken: "", eosToken: "")
     #expect(text == "system: suser:[image ][text what?]")
   }
+
+  /// SmolVLM's shows nothing of a content that is a text, most others nothing of one that is a list.
+  @Test func contentsComeInTheFormThatTheTemplateReads() throws {
+    let image = try ChatImage(url: "https://example.com/1")
+    let messages = [
+      ChatMessage(role: "system", content: "s"),
+      ChatMessage(role: "user", parts: [.text("a"), .image(image), .text("b")]),
+    ]
+    let loop = "{% for part in message.content %}[{{ part.type }} {{ part.text }}]{% endfor %}"
+    for (body, expected) in [
+      ("{{ message.content }}", "s|a<image>b|"), (loop, "[text s]|[text a][image ][text b]|"),
+    ] {
+      let template = try ChatTemplate(
+        source: "{% for message in messages %}\(body)|{% endfor %}")
+      let text = try template.render(
+        messages: messages, addGenerationPrompt: false, bosToken: "", eosToken: "",
+        imagePlaceholder: "<image>")
+      #expect(text == expected, "\(body)")
+    }
+  }
 }

@@ -17,7 +17,7 @@ extension ExpertManifest {
       return ["config.json", "tokenizer.json"].map { checkpointFolder + "/" + $0 } + [modelPath]
     }
     switch addition?.kind {
-    case nil: return modelParts
+    case nil: return modelParts + [projectorPath].compactMap(\.self)
     case .adapter: return Self.adapterFiles(modelPath)
     case .mixture:
       let adapters = adapterPaths(expert: expert)
@@ -33,7 +33,7 @@ extension ExpertManifest {
 
   /// Bytes of the files that a model's weights are in, of one that stands alone; 0 for what is not there.
   var weightFileBytes: Int {
-    var paths = modelParts
+    var paths = modelParts + [projectorPath].compactMap(\.self)
     if let checkpointFolder, let names = try? CheckpointFiles.fileNames(in: checkpointFolder) {
       paths = names.map { checkpointFolder + "/" + $0 }
     }
@@ -59,6 +59,7 @@ extension ExpertManifest {
       return String(SHA256.hex(of: "\(endpoint.url) \(endpoint.model)").prefix(16))
     }
     if addition != nil { return try FileRevision.of(neededFiles) }
+    // What reads images has no part in what a text's loss is.
     guard let checkpointFolder else {
       return try modelParts.count == 1 ? FileRevision.of(modelPath) : FileRevision.of(modelParts)
     }

@@ -3,11 +3,12 @@ import Kernels
 import ModelFiles
 import Routing
 import Transformer
+import Vision
 import Yams
 
 /// `models/<id>/expert.yaml`: an expert's card, and how the expert is run.
 package struct ExpertManifest: Sendable, Equatable {
-  package let card: ExpertCard
+  package private(set) var card: ExpertCard
   /// Folder that `file` is in.
   package let folder: String
   /// Weights, relative to `folder`: of an expert on a base, its own, not the base's; of a checkpoint
@@ -16,6 +17,9 @@ package struct ExpertManifest: Sendable, Equatable {
   /// Folder of a Hugging Face checkpoint, relative to `folder`; nil where the weights are a GGUF file
   /// or added to a base.
   package let checkpoint: String?
+  /// What reads images for a GGUF model, llama.cpp's mmproj file, relative to `folder`; nil where nothing does, and
+  /// for a checkpoint, which has that among its weights.
+  package var projector: String?
   /// What the expert adds to which base; nil where it stands alone.
   package let addition: Addition?
   /// Id of a smaller expert whose model guesses ahead for this one's; nil for none, and where it does not stand alone.
@@ -33,6 +37,7 @@ package struct ExpertManifest: Sendable, Equatable {
   package let endpoint: Endpoint?
 
   package var modelPath: String { folder + "/" + file }
+  package var projectorPath: String? { projector.map { folder + "/" + $0 } }
   /// Where the card's own chat template is; nil where it has none.
   var chatTemplateFile: String? {
     chatTemplate.flatMap { $0.hasSuffix(".jinja") ? folder + "/" + $0 : nil }
@@ -139,12 +144,15 @@ package struct ExpertManifest: Sendable, Equatable {
           + (card.kind == .remote ? "that runs in this process" : "of kind remote"))
     }
     if card.kind == .remote { return try remote(card, yaml, mapping, folder: folder) }
-    guard mapping["reads_images"] == nil else {
-      throw ManifestProblem(
-        message: "reads_images is for an expert of kind remote; models here read text")
-    }
     let run = try decoder.decode(Run.self, from: yaml)
-    guard let base = run.base else { return try standing(card, run, folder: folder) }
+    guard let base = run.base else {
+      var manifest = try standing(card, run, folder: folder)
+      try manifest.takeEyes(run, stated: mapping["reads_images"] != nil)
+      return manifest
+    }
+    guard run.projector == nil, mapping["reads_images"] == nil else {
+      throw ManifestProblem(message: "an expert that is added to a base reads text alone")
+    }
     return try added(card, run, base: base, folder: folder)
   }
 
@@ -162,6 +170,27 @@ package struct ExpertManifest: Sendable, Equatable {
     return ExpertManifest(
       card: card, folder: folder, file: "", checkpoint: nil, addition: nil, draft: nil,
       gating: nil, chatTemplate: nil, reasoning: nil, endpoint: endpoint)
+  }
+
+  /// What reads images for a model of its own: a projector beside a GGUF file, or what a checkpoint has of that. A card
+  /// may leave a checkpoint's out by `reads_images: false`.
+  private mutating func takeEyes(_ run: Run, stated: Bool) throws {
+    if let projector = run.projector {
+      guard checkpoint == nil else {
+        throw ManifestProblem(
+          message: "projector is for a GGUF file; a checkpoint has it among its weights")
+      }
+      try Self.checkInside(projector, key: "projector")
+      self.projector = projector
+    }
+    let hasEyes = projector != nil || checkpointFolder.map(ImageEncoder.reads) ?? false
+    if stated, card.readsImages, !hasEyes {
+      throw ManifestProblem(
+        message: checkpoint == nil
+          ? "reads_images of a GGUF model needs projector, its mmproj file"
+          : "reads_images: this checkpoint's images are not read here")
+    }
+    if !stated { card.readsImages = hasEyes }
   }
 
   /// An expert with a model of its own.
@@ -307,7 +336,7 @@ package struct ExpertManifest: Sendable, Equatable {
 
   private enum RunKeys: String, CaseIterable {
     case file, checkpoint, draft, base, adapter, mixture, gate, feed_forward_slices, chat_template
-    case reasoning, kv_cache_type
+    case reasoning, kv_cache_type, projector
   }
 
   private struct Run: Decodable {
@@ -322,6 +351,7 @@ package struct ExpertManifest: Sendable, Equatable {
     let kv_cache_type: String?
     let chat_template: String?
     let reasoning: String?
+    let projector: String?
 
     var gating: Gating? {
       gate == nil && feed_forward_slices == nil

@@ -8,6 +8,7 @@ import Routing
 import Synchronization
 import Tokenization
 import Transformer
+import Vision
 
 /// An expert that runs in this process: a resident model, what this expert adds to it, and a chat
 /// template.
@@ -18,6 +19,9 @@ package final class LocalExpert: Expert {
   package let adapter: Adapter?
   private let model: ResidentModel
   private let isShutDown = Atomic<Bool>(false)
+
+  /// Why a prompt with images on the web is not for an expert here.
+  package static let goesNowhere = "images on the web are fetched by endpoints alone"
   /// Threads that it computes on.
   package let threadCount: Int
   /// The special tokens as text, for templates that write them.
@@ -66,6 +70,9 @@ package final class LocalExpert: Expert {
       task: parameters.gateTask)
     var request = GenerationRequest(
       promptTokens: asked.tokens, parameters: parameters, gating: gating)
+    if let images = asked.images {
+      request.embeddings = try await embeddings(of: images, in: asked.tokens)
+    }
     if let grammar = try grammar(for: parameters) {
       let table = await model.tokenTable()
       do throws(GrammarError) {
@@ -81,6 +88,33 @@ package final class LocalExpert: Expert {
         hasFormat: parameters.format != nil, tokenizer: tokenizer)
     }
     return try generate(request)
+  }
+
+  /// The images of a prompt, read. A prompt that is too long is refused before.
+  private func embeddings(
+    of images: ImagePrompt, in tokens: [Int32]
+  ) async throws -> [EmbeddingSpan] {
+    guard let reader = model.images, let placeholder = model.imagePlaceholder else {
+      throw readsNoImages
+    }
+    guard tokens.count < scheduler.contextLength else {
+      throw GenerationError.promptTooLong(
+        promptTokens: tokens.count, contextLength: scheduler.contextLength)
+    }
+    var rows: [FloatBuffer] = []
+    for image in images.images {
+      do {
+        rows.append(try await reader.rows(of: image))
+      } catch let error as ImageError {
+        throw ImagePrompt.refusal(of: "\(error)")
+      }
+    }
+    return try images.spans(in: tokens, placeholder: placeholder, rows: rows)
+  }
+
+  private var readsNoImages: GenerationError {
+    .invalidParameter(
+      name: "messages", value: "an image", expected: "text: '\(card.id)' reads no images")
   }
 
   /// What the answer has to be; nil where it may be anything.
@@ -158,7 +192,7 @@ package final class LocalExpert: Expert {
 
   private func prompt(
     _ input: ExpertInput, for parameters: SamplingParameters
-  ) throws -> (tokens: [Int32], start: ReasoningReader.Start?) {
+  ) throws -> Prompt {
     try prompt(
       input, tools: layout.tools.told(of: parameters.tools, in: input),
       // What is by a format is so from its beginning.
@@ -178,19 +212,27 @@ package final class LocalExpert: Expert {
     try prompt(input, tools: tools, goesOn: goesOn, reasoning).tokens
   }
 
-  /// The same, with what the prompt leaves the model's thinking in; nil where it has none, or where a text is
-  /// continued as it stands.
+  /// A prompt as the model sees it.
+  private struct Prompt {
+    var tokens: [Int32]
+    /// What it leaves the model's thinking in; nil where it has none, or where a text is continued as it stands.
+    var start: ReasoningReader.Start?
+    /// For whose rows there are placeholders among the tokens.
+    var images: ImagePrompt?
+  }
+
   private func prompt(
     _ input: ExpertInput, tools: [Tool], goesOn: Bool, _ reasoning: ReasoningRequest
-  ) throws -> (tokens: [Int32], start: ReasoningReader.Start?) {
+  ) throws -> Prompt {
     switch input {
     case .continuation(let text):
-      return (tokenizer.encode(text, addSpecial: true, parseSpecial: false), nil)
-    case .tokens(let tokens, _): return (tokens, nil)
+      return Prompt(tokens: tokenizer.encode(text, addSpecial: true, parseSpecial: false))
+    case .tokens(let tokens, _): return Prompt(tokens: tokens)
     case .messages(let messages):
-      guard messages.allSatisfy(\.images.isEmpty) else {
-        throw GenerationError.invalidParameter(
-          name: "messages", value: "an image", expected: "text: '\(card.id)' reads no images")
+      var images: ImagePrompt?
+      if !messages.allSatisfy(\.images.isEmpty) {
+        guard let reader = model.images else { throw readsNoImages }
+        images = try ImagePrompt(messages, for: reader)
       }
       var clean = try messages.map { try controlTokens.clean($0) }
       let fields = try tools.map { try controlTokens.clean($0.requestField) }
@@ -205,6 +247,7 @@ package final class LocalExpert: Expert {
         messages: layout.tools.messages(clean, tools: fields), addGenerationPrompt: true,
         bosToken: beginningText, eosToken: endText,
         tools: layout.tools.isTemplates && !fields.isEmpty ? fields : nil,
+        imagePlaceholder: ImageEncoder.placeholder,
         variables: try reasoning.variables.mapValues { try controlTokens.clean($0) })
       var start: ReasoningReader.Start?
       if let thinking = layout.reasoning {
@@ -212,9 +255,12 @@ package final class LocalExpert: Expert {
       } else if let begun {
         text = ReasoningLayout.joined(text, begun.content)
       }
+      if let images { text = try images.expand(text) }
       // A template that writes the beginning token itself must not get a second one.
       let writesBeginning = !beginningText.isEmpty && text.hasPrefix(beginningText)
-      return (tokenizer.encode(text, addSpecial: !writesBeginning, parseSpecial: true), start)
+      return Prompt(
+        tokens: tokenizer.encode(text, addSpecial: !writesBeginning, parseSpecial: true),
+        start: start, images: images)
     }
   }
 

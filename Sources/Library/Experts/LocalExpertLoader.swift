@@ -2,9 +2,11 @@ import Dispatch
 import Foundation
 import Generation
 import Kernels
+import ModelFiles
 import Synchronization
 import Tokenization
 import Transformer
+import Vision
 
 /// Makes local experts from their manifests. All share one set of compute threads, on which their
 /// passes take turns. Experts on the same base share its model: it is loaded with the first of
@@ -128,12 +130,44 @@ package final class LocalExpertLoader: Sendable {
     schedulerOptions.runningLimit = options.runningLimit
     schedulerOptions.draftTokens = options.draftTokens
     let draft = try draft(for: decoder, tokenizer, of: manifest)
+    let images = try images(for: decoder, tokenizer, of: manifest)
     let model = ResidentModel(
       tokenizer: tokenizer, layout: layout, decoder: decoder, draft: draft,
       scheduler: Scheduler(
-        decoder: decoder, tokenizer: tokenizer, draft: draft, options: schedulerOptions))
+        decoder: decoder, tokenizer: tokenizer, draft: draft, options: schedulerOptions),
+      images: images?.reader, imagePlaceholder: images?.placeholder)
     models.withLock { $0[folder] = WeakModel(value: model, manifest: manifest) }
     return model
+  }
+
+  /// What reads images for an expert's model, and the token in whose places it puts what it read; nil where its card
+  /// says that it reads none.
+  private func images(
+    for decoder: Decoder, _ tokenizer: any Tokenizer, of manifest: ExpertManifest
+  ) throws -> (reader: ImageReader, placeholder: Int32)? {
+    guard manifest.card.readsImages else { return nil }
+    func unloadable(_ problem: String) -> LibraryError {
+      .unloadable(expert: manifest.card.id, problem: problem)
+    }
+    let encoder =
+      if let path = manifest.projectorPath {
+        try ImageEncoder(file: GGUFFile(path: path), pool: pool, precision: options.precision)
+      } else {
+        try ImageEncoder(
+          checkpoint: manifest.checkpointFolder ?? manifest.folder, pool: pool,
+          precision: options.precision)
+      }
+    guard encoder.width == decoder.configuration.width else {
+      throw unloadable(
+        "its projector makes rows of \(encoder.width) numbers, and the model's have \(decoder.configuration.width)"
+      )
+    }
+    let placeholder = tokenizer.encode(
+      ImageEncoder.placeholder, addSpecial: false, parseSpecial: true)
+    guard placeholder.count == 1 else {
+      throw unloadable("its tokenizer has no token '\(ImageEncoder.placeholder)'")
+    }
+    return (ImageReader(encoder), placeholder[0])
   }
 
   /// How the model of an expert that stands alone is run, by its card and the configuration.

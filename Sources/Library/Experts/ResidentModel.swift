@@ -26,19 +26,25 @@ package final class ResidentModel: Sendable {
   /// What guesses ahead for `decoder`, on its scheduler's thread; nil where nothing does.
   let draft: Decoder?
   package let scheduler: Scheduler
+  /// What reads images for it; nil where nothing does.
+  let images: ImageReader?
+  /// The token in whose places an image's rows stand.
+  let imagePlaceholder: Int32?
   private let state = Mutex(State())
   private let table = Mutex<TokenTable?>(nil)
   private let adapters = Mutex<[String: WeakAdapter]>([:])
 
   package init(
     tokenizer: any Tokenizer, layout: ChatLayout, decoder: Decoder, draft: Decoder? = nil,
-    scheduler: Scheduler
+    scheduler: Scheduler, images: ImageReader? = nil, imagePlaceholder: Int32? = nil
   ) {
     self.tokenizer = tokenizer
     self.layout = layout
     self.decoder = decoder
     self.draft = draft
     self.scheduler = scheduler
+    self.images = images
+    self.imagePlaceholder = imagePlaceholder
   }
 
   /// Whether the last expert has left.
@@ -46,7 +52,9 @@ package final class ResidentModel: Sendable {
 
   /// Bytes that weights, keys and values take.
   var residentBytes: Int {
-    [decoder, draft].compactMap(\.self).reduce(0) { $0 + $1.weightBytes + $1.pagePool.usedBytes }
+    [decoder, draft].compactMap(\.self).reduce(images?.residentBytes ?? 0) {
+      $0 + $1.weightBytes + $1.pagePool.usedBytes
+    }
   }
 
   /// Counts one expert more; false if the model has ended.

@@ -2,6 +2,7 @@ import Foundation
 import ModelFiles
 import Routing
 import Transformer
+import Vision
 import Yams
 
 /// Adds experts to a models folder and takes them out again.
@@ -22,6 +23,8 @@ package struct ExpertInstaller: Sendable {
     package var chatTemplate: String?
     /// The expert that an adapter is added to.
     package var base: String?
+    /// llama.cpp's mmproj file, which reads images for a GGUF model.
+    package var projector: String?
     /// Where it was fetched from.
     var source: String?
 
@@ -55,6 +58,9 @@ package struct ExpertInstaller: Sendable {
         try kind == .file ? Self.id(ofModel: source.path) : Self.id(from: source.lastPathComponent)
       }
     let folder = try newFolder(id, for: path)
+    guard details.projector == nil || kind == .file else {
+      throw .notInstallable(path: path, problem: "a projector is for a GGUF file")
+    }
     let card: [(String, Node)]
     let files: [String]
     switch kind {
@@ -70,9 +76,12 @@ package struct ExpertInstaller: Sendable {
       files = parts.map { URL(filePath: $0).lastPathComponent }
     }
     let origin = kind == .file ? source.deletingLastPathComponent() : source
+    let sources =
+      files.map { origin.appending(path: $0) }
+      + [details.projector].compactMap(\.self).map { URL(filePath: $0).standardizedFileURL }
     return try install(card, in: folder, for: path) {
-      for file in files {
-        let from = origin.appending(path: file)
+      for from in sources {
+        let file = from.lastPathComponent
         let to = URL(filePath: folder + "/" + file)
         switch transfer {
         case .copy:
@@ -152,7 +161,7 @@ package struct ExpertInstaller: Sendable {
   static let neededCheckpointFiles = ["config.json", "tokenizer.json"]
   static let optionalCheckpointFiles = [
     CheckpointFiles.indexName, "tokenizer_config.json", "generation_config.json",
-    "chat_template.jinja",
+    "chat_template.jinja", "preprocessor_config.json", "processor_config.json",
   ]
 
   /// The files of a checkpoint that are read.
@@ -180,8 +189,17 @@ package struct ExpertInstaller: Sendable {
     } catch {
       throw .notInstallable(path: path, problem: "\(error)")
     }
-    return card(
+    var card = card(
       id, facts, ("file", Node(URL(filePath: path).lastPathComponent)), details)
+    if let projector = details.projector {
+      do {
+        _ = try VisionConfiguration(file: GGUFFile(path: projector))
+      } catch {
+        throw .notInstallable(path: projector, problem: "\(error)")
+      }
+      card.append(("projector", Node(URL(filePath: projector).lastPathComponent)))
+    }
+    return card
   }
 
   private func checkpointCard(

@@ -29,6 +29,12 @@ package struct PreparedPrompt: Sendable {
   /// What the decision log keeps of it.
   package let loggedText: String
 
+  /// Whether some images are on the web, where nobody here goes.
+  var hasImageAddresses: Bool {
+    guard imageCount > 0, case .messages(let messages) = expertInput else { return false }
+    return messages.contains { $0.images.contains { $0.image.isElsewhere } }
+  }
+
   var isChat: Bool { if case .messages = expertInput { true } else { false } }
 
   /// Whether the expert would read nothing.

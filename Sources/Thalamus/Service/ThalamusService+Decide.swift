@@ -151,7 +151,9 @@ extension ThalamusService {
           card: manifest.card, statistics: statistics.of(id),
           unavailable: library.obstacle(to: manifest)
             ?? (request.needsLogprobs && request.expert == nil && manifest.endpoint != nil
-              ? RemoteExpert.passesNoLogprobs : nil),
+              ? RemoteExpert.passesNoLogprobs : nil)
+              ?? (prompt.hasImageAddresses && request.expert == nil && manifest.endpoint == nil
+                ? LocalExpert.goesNowhere : nil),
           loadMilliseconds: library.loadMilliseconds(of: id),
           gaveLastAnswer: lastExpert.map { $0 == id }))
     }

@@ -77,6 +77,9 @@ package struct ChatImage: Sendable, Equatable {
     return nil
   }
 
+  /// Whether its address alone is known.
+  package var isElsewhere: Bool { if case .address = source { true } else { false } }
+
   /// The file; nil where only its address is known.
   package var file: Data? {
     guard case .data(_, let base64) = source else { return nil }

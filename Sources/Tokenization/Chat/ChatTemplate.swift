@@ -14,10 +14,38 @@ package struct ChatTemplate: Sendable {
   /// The template's text.
   package let source: String
   private let statements: [JinjaStatement]
+  /// The forms of a message's content that come through.
+  private var contentForms: ContentForms = .text
+
+  /// How a template reads contents: some show nothing of a text that is no list of parts, most nothing of a list.
+  private enum ContentForms {
+    case text
+    case parts
+    case both
+  }
 
   package init(source: String) throws(ChatTemplateError) {
     self.source = source
     statements = try JinjaParser.statements(of: source)
+    contentForms =
+      switch (shows(.text), shows(.parts)) {
+      case (true, true): .both
+      case (false, true): .parts
+      default: .text
+      }
+  }
+
+  /// Whether a user's text comes through in one of the forms.
+  private func shows(_ form: ContentForms) -> Bool {
+    let words = "What a user says"
+    var template = self
+    template.contentForms = form
+    let text = try? template.render(
+      messages: [ChatMessage(role: "user", content: words)], addGenerationPrompt: true,
+      bosToken: "", eosToken: "")
+    // A list that was taken for a text comes as Python or JSON write it.
+    return text.map { $0.contains(words) && !$0.contains("'type'") && !$0.contains("\"type\"") }
+      ?? false
   }
 
   /// The template in a GGUF file's metadata, or nil if it has none.
@@ -32,18 +60,20 @@ package struct ChatTemplate: Sendable {
   /// - Parameters:
   ///   - addGenerationPrompt: end with the opening of the assistant's turn.
   ///   - tools: descriptions of functions, for templates that know them.
+  ///   - imagePlaceholder: what stands for an image where the template takes texts alone; others write their own.
   ///   - variables: further names that the template sees, such as `enable_thinking`.
   ///   - nowSeconds: seconds since 1970 for templates that write the date.
   package func render(
     messages: [ChatMessage], addGenerationPrompt: Bool, bosToken: String, eosToken: String,
-    tools: [JSONValue]? = nil, variables: [String: JSONValue] = [:],
+    tools: [JSONValue]? = nil, imagePlaceholder: String = "", variables: [String: JSONValue] = [:],
     nowSeconds: Int = Int(Date().timeIntervalSince1970)
   ) throws(ChatTemplateError) -> String {
     var converter = JinjaValueConverter()
     var list: [JinjaValue] = []
     for message in messages {
       var pairs: [(key: String, value: JinjaValue)] = [
-        ("role", converter.string(message.role)), ("content", converter.content(of: message)),
+        ("role", converter.string(message.role)),
+        ("content", content(of: message, imagePlaceholder, &converter)),
       ]
       let fields = message.templateFields
       for key in fields.keys.sorted() where key != "role" {
@@ -67,6 +97,32 @@ package struct ChatTemplate: Sendable {
     _ = try interpreter.run(statements)
     return String(decoding: interpreter.output, as: UTF8.self)
   }
+
+  /// A content in the form that the template reads: a text where it can be one.
+  private func content(
+    of message: ChatMessage, _ imagePlaceholder: String, _ converter: inout JinjaValueConverter
+  ) -> JinjaValue {
+    switch contentForms {
+    case .text:
+      let texts = message.parts.map { part in
+        switch part {
+        case .text(let text): text
+        case .image: imagePlaceholder
+        }
+      }
+      return converter.string(texts.joined())
+    case .both where message.images.isEmpty: return converter.string(message.content)
+    case .both, .parts:
+      let parts = message.parts.map { part in
+        switch part {
+        case .text(let text):
+          JinjaDictionary([("type", converter.string("text")), ("text", converter.string(text))])
+        case .image: JinjaDictionary([("type", converter.string("image"))])
+        }
+      }
+      return .list(JinjaList(parts.map { .dictionary($0) }))
+    }
+  }
 }
 
 /// Makes the interpreter's values of the caller's, and counts their size.
@@ -77,20 +133,6 @@ private struct JinjaValueConverter {
   mutating func string(_ text: String) -> JinjaValue {
     byteCount += text.utf8.count
     return .string(text)
-  }
-
-  /// A text, or where there are images the list of parts that templates of models with eyes go through.
-  mutating func content(of message: ChatMessage) -> JinjaValue {
-    guard !message.images.isEmpty else { return string(message.content) }
-    return .list(
-      JinjaList(
-        message.parts.map { part in
-          switch part {
-          case .text(let text):
-            .dictionary(JinjaDictionary([("type", string("text")), ("text", string(text))]))
-          case .image: .dictionary(JinjaDictionary([("type", string("image"))]))
-          }
-        }))
   }
 
   mutating func value(_ value: JSONValue) throws(ChatTemplateError) -> JinjaValue {

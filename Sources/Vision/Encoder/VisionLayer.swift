@@ -31,6 +31,11 @@ struct VisionLayer: Sendable {
     expansion = try loader.projection(prefix + up, outputs: inner, inputs: width)
     contraction = try loader.projection(prefix + down, outputs: width, inputs: inner)
   }
+
+  /// Bytes that the matrices take.
+  var byteCount: Int {
+    [query, key, value, output, expansion, contraction].reduce(0) { $0 + $1.matrix.byteCount }
+  }
 }
 
 /// Scale and shift of a layer norm. // (width) each

@@ -53,6 +53,9 @@ struct ExpertsAddCommand: AsyncParsableCommand {
   @Option(help: "A built-in chat template, or `plain` for a base model; else the file's.")
   var chatTemplate: String?
 
+  @Option(help: "A GGUF model's mmproj file, by which it reads images.")
+  var projector: String?
+
   @Option(help: "An endpoint's name for the model.")
   var model: String?
 
@@ -108,6 +111,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     details.description = description
     details.license = license
     details.chatTemplate = chatTemplate
+    details.projector = projector
     details.domains =
       domains.map(Names.list) ?? []
     if let released {
@@ -180,6 +184,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     ]
     let ofFiles: [(String, Bool)] = [
       ("--base", base != nil), ("--chat-template", chatTemplate != nil), ("--link", link),
+      ("--projector", projector != nil),
     ]
     guard let (name, _) = (isEndpoint ? ofFiles : ofEndpoints).first(where: { $0.1 }) else {
       return

@@ -1,0 +1,94 @@
+import Dispatch
+import Foundation
+import Kernels
+import Routing
+import Synchronization
+import Tokenization
+import Vision
+
+/// What reads images for a model: its encoder, with what it made of the last ones.
+///
+/// A chat brings its images with every turn, and each costs seconds: they are kept while there is room.
+package final class ImageReader: Sendable {
+  private let encoder: ImageEncoder
+  /// The encoder blocks its caller, and takes one image after the other.
+  private let queue = DispatchQueue(label: "thalamus.images")
+  private let kept = Mutex(Kept())
+
+  /// The last images that were read, the latest at the end.
+  private struct Kept {
+    var images: [(identity: String, rows: FloatBuffer)] = []
+
+    mutating func find(_ identity: String) -> FloatBuffer? {
+      guard let index = images.firstIndex(where: { $0.identity == identity }) else { return nil }
+      let found = images.remove(at: index)
+      images.append(found)
+      return found.rows
+    }
+
+    mutating func keep(_ rows: FloatBuffer, of identity: String) {
+      images.append((identity, rows))
+      var bytes = images.reduce(0) { $0 + $1.rows.byteCount }
+      while bytes > ImageReader.keptBytes, let first = images.first {
+        bytes -= first.rows.byteCount
+        images.removeFirst()
+      }
+    }
+  }
+
+  /// Some dozen images of a small model.
+  private static let keptBytes = 64 << 20
+
+  package init(_ encoder: ImageEncoder) { self.encoder = encoder }
+
+  /// Numbers of a row: the model's width.
+  package var width: Int { encoder.width }
+
+  /// Bytes that it takes.
+  package var residentBytes: Int {
+    encoder.byteCount + kept.withLock { $0.images.reduce(0) { $0 + $1.rows.byteCount } }
+  }
+
+  /// An image of a message that has been looked at, but not read.
+  package struct Image: Sendable {
+    let file: [UInt8]
+    /// What stands for it in the prompt.
+    package let layout: ImageLayout
+    /// Equal for equal files.
+    package var identity: String { SHA256.hex(of: Data(file)) }
+  }
+
+  /// Looks at an image's header.
+  package func image(_ image: ChatImage) throws(ImageError) -> Image? {
+    guard let file = image.file.map({ [UInt8]($0) }) else { return nil }
+    return Image(file: file, layout: try encoder.layout(of: file))
+  }
+
+  /// Reads an image. // (layout.rowCount, width)
+  package func rows(of image: Image) async throws -> FloatBuffer {
+    let identity = image.identity
+    if let known = kept.withLock({ $0.find(identity) }) { return known }
+    let isCancelled = CancellationFlag()
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        queue.async { [self] in
+          continuation.resume(
+            with: Result {
+              // Somebody else may have brought it.
+              if let known = kept.withLock({ $0.find(identity) }) { return known }
+              let encoded = try encoder.encode(image.file) { isCancelled.isSet }
+              let rows = try FloatBuffer(rows: encoded.layout.rowCount, width: encoded.width)
+              encoded.rows.withUnsafeBufferPointer { source in
+                guard let base = source.baseAddress else { return }
+                rows.pointer.update(from: base, count: rows.count)
+              }
+              kept.withLock { $0.keep(rows, of: identity) }
+              return rows
+            })
+        }
+      }
+    } onCancel: {
+      isCancelled.set()
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import Foundation
+import Generation
+import Library
+import Testing
+import Tokenization
+
+/// An expert that reads images, against transformers; `scripts/fixtures/vision_families.py` made the model, random and
+/// tiny, and what it answers.
+@Suite(.serialized) struct ImageExpertTests {
+  struct Golden: Decodable {
+    let chatImage: String
+    let prompt: [Int32]
+    let answer: [Int32]
+    let text: String
+    let otherAnswer: [Int32]
+  }
+
+  static let fixtures = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "VisionTests/Fixtures")
+  static let question = "What is this? One line, please."
+
+  static func golden() throws -> Golden {
+    try JSONDecoder().decode(
+      Golden.self, from: Data(contentsOf: fixtures.appending(path: "tiny-smolvlm.json")))
+  }
+
+  static func image(_ name: String) throws -> ChatImage {
+    try ChatImage(
+      base64: Data(contentsOf: fixtures.appending(path: "images/\(name)")).base64EncodedString())
+  }
+
+  /// The model's two forms: a checkpoint with all in it, and llama.cpp's two files.
+  private func add(
+    _ isCheckpoint: Bool, to models: TemporaryFolder
+  ) throws -> ExpertManifest {
+    let folder = Self.fixtures.appending(path: "tiny-smolvlm").path
+    var details = ExpertInstaller.Details()
+    details.id = "eyes"
+    let installer = ExpertInstaller(directory: models.path)
+    if isCheckpoint { return try installer.add(folder, details: details, transfer: .link) }
+    details.projector = folder + "/mmproj.gguf"
+    return try installer.add(folder + "/model.gguf", details: details, transfer: .copy)
+  }
+
+  private func ask(_ parts: [ChatMessage.Part]) -> ExpertInput {
+    .messages([ChatMessage(role: "user", parts: parts)])
+  }
+
+  private func answer(
+    _ expert: LocalExpert, _ input: ExpertInput
+  ) async throws -> (text: String, reused: Int) {
+    var text = ""
+    var reused = 0
+    for try await event in try await expert.answer(
+      input, parameters: SamplingParameters(temperature: 0, maxTokens: 16))
+    {
+      switch event {
+      case .text(let piece, _): text += piece
+      case .finished(let summary): reused = summary.reusedPromptTokens
+      default: break
+      }
+    }
+    return (text, reused)
+  }
+
+  @Test(arguments: [true, false]) func answersAsTheReference(_ isCheckpoint: Bool) async throws {
+    let models = try TemporaryFolder()
+    let manifest = try add(isCheckpoint, to: models)
+    #expect(manifest.card.readsImages)
+    #expect((manifest.projector == nil) == isCheckpoint)
+    let golden = try Self.golden()
+    var options = ComputeOptions()
+    options.threads = 2
+    options.precision = .float
+    let expert = try await LocalExpertLoader(options).load(manifest)
+    let first = ask([.image(try Self.image(golden.chatImage)), .text(Self.question)])
+    let other = ask([.image(try Self.image("scene-64x48.png")), .text(Self.question)])
+    #expect(try expert.promptTokens(first) == golden.prompt)
+    #expect(
+      try expert.promptTokenCount(first, parameters: SamplingParameters()) == golden.prompt.count)
+    #expect(try await answer(expert, first).text == golden.text)
+    // Placeholders that are the same, and another image.
+    let seen = try await answer(expert, other)
+    #expect(seen.text == expert.tokenizer.decode(golden.otherAnswer))
+    #expect(seen.reused == 0)
+    let again = try await answer(expert, first)
+    #expect(again.text == golden.text && again.reused == 64)
+    // Both at once, with a text beside them.
+    async let one = answer(expert, first)
+    async let two = answer(expert, other)
+    async let three = answer(expert, ask([.text(Self.question)]))
+    #expect(try await one.text == golden.text)
+    #expect(try await two.text == seen.text)
+    #expect(try await three.text.isEmpty == false)
+    await expert.shutDown(finishing: true)
+    // As it serves: the fixture's answer wins by far.
+    let fast = try await Models.loader().load(manifest)
+    #expect(try await answer(fast, first).text == golden.text)
+  }
+
+  @Test func whatCantBeRead() async throws {
+    let models = try TemporaryFolder()
+    let expert = try await Models.loader().load(add(false, to: models))
+    let good = try Self.image("scene-64x48.png")
+    let cut = try ChatImage(
+      base64: #require(good.file).dropLast(20).base64EncodedString())
+    let none = try ChatImage(base64: "iVBORw0KGgo=")
+    let elsewhere = try ChatImage(url: "https://example.com/a.png")
+    for image in [none, cut, elsewhere] {
+      let input = ask([.image(good), .text("x"), .image(image)])
+      let error = await #expect(throws: GenerationError.self) {
+        _ = try await answer(expert, input)
+      }
+      guard case .invalidParameter(name: "messages", _, _)? = error else {
+        Issue.record("\(String(describing: error))")
+        continue
+      }
+    }
+    // Control tokens of images are a template's to write.
+    let written = ask([
+      .text("<image><fake_token_around_image> <global-img>"), .image(good), .text("<image>"),
+    ])
+    #expect(try await answer(expert, written).text.isEmpty == false)
+    // More than the context has room for is refused before any of it is read.
+    let many = ask(Array(repeating: .image(good), count: 60))
+    let tooLong = await #expect(throws: GenerationError.self) {
+      _ = try await answer(expert, many)
+    }
+    guard case .promptTooLong? = tooLong else {
+      Issue.record("\(String(describing: tooLong))")
+      return
+    }
+    let blind = try await Models.loader().load(ExpertManifest.load(folder: Models.smolLM))
+    await #expect(throws: GenerationError.self) {
+      _ = try await answer(blind, ask([.image(good), .text("x")]))
+    }
+  }
+
+  /// A card says what reads images, and nothing that is not so.
+  @Test func cards() throws {
+    let models = try TemporaryFolder()
+    let checkpoint = try add(true, to: models)
+    func load(_ keys: String, of folder: String) throws -> ExpertManifest {
+      try models.write("id: eyes\n" + keys, to: "eyes/expert.yaml")
+      return try ExpertManifest.load(folder: folder)
+    }
+    let folder = checkpoint.folder
+    #expect(try load("checkpoint: .", of: folder).card.readsImages)
+    #expect(try load("checkpoint: .\nreads_images: false", of: folder).card.readsImages == false)
+    let file = try load("file: a.gguf\nprojector: b.gguf", of: folder)
+    #expect(
+      file.card.readsImages && file.neededFiles.map { $0.hasSuffix("/b.gguf") } == [false, true])
+    #expect(try load("file: a.gguf", of: folder).card.readsImages == false)
+    for wrong in [
+      "checkpoint: .\nprojector: b.gguf", "file: a.gguf\nreads_images: true",
+      "file: a.gguf\nprojector: ../b.gguf", "base: b\nadapter: a\nreads_images: true",
+      "base: b\nadapter: a\nprojector: b.gguf",
+      "kind: remote\nendpoint: http://localhost/v1\nprojector: b.gguf",
+    ] {
+      #expect(throws: LibraryError.self, "\(wrong)") { _ = try load(wrong, of: folder) }
+    }
+    // A projector that is none is found before it is installed.
+    var details = ExpertInstaller.Details()
+    details.id = "other"
+    details.projector = Self.fixtures.appending(path: "tiny-smolvlm/model.gguf").path
+    #expect(throws: LibraryError.self) {
+      _ = try ExpertInstaller(directory: models.path)
+        .add(#require(details.projector), details: details, transfer: .link)
+    }
+    #expect(!FileManager.default.fileExists(atPath: models.path + "/other"))
+  }
+}
