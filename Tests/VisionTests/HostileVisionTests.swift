@@ -70,10 +70,40 @@ struct HostileVisionTests {
     #expect(try VisionConfiguration(checkpoint: folder) == known)
   }
 
-  /// Every byte of an mmproj file's header changed: an encoder, which then encodes, or a typed error.
-  @Test func changedHeadersDoNoHarm() throws {
+  /// Names without what stands before them today.
+  @Test(arguments: [
+    ("tiny-smolvlm", "model.vision_model.", "vision_model."),
+    ("tiny-smolvlm", "model.connector.", "connector."),
+    ("tiny-gemma3", "vision_tower.", "vision_tower.vision_model."),
+    ("tiny-gemma3", "vision_tower.", "model.vision_tower."),
+    ("tiny-gemma3", "multi_modal_projector.", "model.multi_modal_projector."),
+  ]) func otherNamesAreReadToo(_ model: String, _ known: String, _ other: String) throws {
+    let folder = try copy(model)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
     let pool = try #require(Fixture.pool)
-    let bytes = try Fixture.bytes("tiny-smolvlm/mmproj.gguf")
+    let image = try Fixture.bytes("images/rgb.png")
+    let rows = try ImageEncoder(checkpoint: folder, pool: pool).encode(image).rows
+    // A header's length in eight bytes, and the header, whose offsets count from its end.
+    let url = URL(fileURLWithPath: folder + "/model.safetensors")
+    let bytes = try Data(contentsOf: url)
+    let length = bytes.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = String(decoding: bytes[8..<8 + length], as: UTF8.self)
+    let renamed = header.replacingOccurrences(of: "\"" + known, with: "\"" + other)
+    try #require(renamed != header)
+    var written = Data()
+    withUnsafeBytes(of: UInt64(renamed.utf8.count).littleEndian) { written.append(contentsOf: $0) }
+    written.append(Data(renamed.utf8))
+    written.append(bytes[(8 + length)...])
+    try written.write(to: url)
+    #expect(try ImageEncoder(checkpoint: folder, pool: pool).encode(image).rows == rows)
+  }
+
+  /// Every byte of an mmproj file's header changed: an encoder, which then encodes, or a typed error.
+  @Test(arguments: ["tiny-smolvlm", "tiny-gemma3"]) func changedHeadersDoNoHarm(
+    _ model: String
+  ) throws {
+    let pool = try #require(Fixture.pool)
+    let bytes = try Fixture.bytes(model + "/mmproj.gguf")
     let image = try Fixture.bytes("images/rgb.png")
     let path = NSTemporaryDirectory() + "mmproj-\(UUID().uuidString).gguf"
     defer { try? FileManager.default.removeItem(atPath: path) }
@@ -104,9 +134,9 @@ struct HostileVisionTests {
     }
   }
 
-  private func copy() throws -> String {
+  private func copy(_ model: String = "tiny-smolvlm") throws -> String {
     let folder = NSTemporaryDirectory() + "vision-\(UUID().uuidString)"
-    try FileManager.default.copyItem(atPath: Fixture.path("tiny-smolvlm"), toPath: folder)
+    try FileManager.default.copyItem(atPath: Fixture.path(model), toPath: folder)
     return folder
   }
 }

@@ -9,11 +9,10 @@ final class VisionBody: @unchecked Sendable {
   let embedding: PatchEmbedding
   let layers: [VisionLayer]
   let finalNorm: LayerNorm
-  /// Patches that lie together to one of the language model's embeddings. // (outputWidth, connectorWidth)
-  let connector: WeightMatrix
-  /// The language model's width.
-  let outputWidth: Int
+  let connector: VisionConnector
 
+  /// Rows of one pass, where it can be some of all.
+  let slices: [Range<Int>]
   let attention: Attention
   private let layout: KVLayout
   let patches: Activations  // (patches, patchWidth)
@@ -24,15 +23,14 @@ final class VisionBody: @unchecked Sendable {
   let key: FloatBuffer
   let value: FloatBuffer
   let attended: Activations
-  let inner: FloatBuffer  // (patches, feedForwardWidth)
+  let inner: FloatBuffer  // (rows of a pass, feedForwardWidth)
   let activated: Activations
-  let joined: Activations  // (rowsPerTile, connectorWidth)
   /// One layer's pages: layers come one after the other, so they share them.
   let pages: UnsafeMutablePointer<UnsafeMutableRawPointer>
   private let pageMemory: FloatBuffer
 
   init(
-    _ configuration: VisionConfiguration, _ loader: WeightLoader, workers: Int
+    _ configuration: VisionConfiguration, _ loader: WeightLoader, workers: Int, pairsPerPass: Int
   ) throws {
     self.configuration = configuration
     embedding = try PatchEmbedding(configuration, loader)
@@ -43,18 +41,12 @@ final class VisionBody: @unchecked Sendable {
     self.layers = layers
     let width = configuration.width
     finalNorm = try LayerNorm("v.post_ln", width: width, loader)
-    let name = "mm.model.fc.weight"
-    let shape = try loader.shape(of: name)
-    guard shape.count == 2, (1...VisionConfiguration.Limit.outputWidth).contains(shape[0]) else {
-      throw ModelError.wrongShape(
-        tensor: name, shape: shape, expected: [width, configuration.connectorWidth])
-    }
-    outputWidth = shape[0]
-    connector = try loader.matrix(
-      name, outputs: outputWidth, inputs: configuration.connectorWidth)
+    connector = try VisionConnector(configuration, loader)
 
     let precision = loader.precision
     let rows = configuration.patchCount
+    let slice = min(rows, max(8, pairsPerPass / rows / 8 * 8))
+    slices = stride(from: 0, to: rows, by: slice).map { $0..<min($0 + slice, rows) }
     layout = try KVLayout(
       keyValueHeads: configuration.headCount, headDim: configuration.headDim,
       elementType: precision == .float ? .f32 : .f16)
@@ -68,12 +60,9 @@ final class VisionBody: @unchecked Sendable {
     key = try FloatBuffer(rows: rows, width: width)
     value = try FloatBuffer(rows: rows, width: width)
     attended = try Activations(maxRows: rows, width: width, precision: precision)
-    inner = try FloatBuffer(rows: rows, width: configuration.feedForwardWidth)
+    inner = try FloatBuffer(rows: slice, width: configuration.feedForwardWidth)
     activated = try Activations(
-      maxRows: rows, width: configuration.feedForwardWidth, precision: precision)
-    joined = try Activations(
-      maxRows: configuration.rowsPerTile, width: configuration.connectorWidth,
-      precision: precision)
+      maxRows: slice, width: configuration.feedForwardWidth, precision: precision)
     let pageCount = (rows + KVLayout.positions - 1) / KVLayout.positions
     pageMemory = try FloatBuffer(rows: pageCount, width: (layout.bytesPerPage + 63) / 64 * 16)
     pages = .allocate(capacity: pageCount)

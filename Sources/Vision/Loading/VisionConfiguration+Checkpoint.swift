@@ -2,17 +2,15 @@ import ModelFiles
 import Transformer
 
 extension VisionConfiguration {
-  /// The values of `model_type` in a `config.json` whose images are read.
-  static let modelTypes = ["idefics3", "smolvlm"]
-
   /// Reads `config.json` and the image processor's settings of a checkpoint's folder. What they leave out is as in
   /// transformers' classes.
   package init(checkpoint folder: String) throws {
     let file = try Settings(path: folder + "/config.json")
     let type = try file.string("model_type") ?? ""
-    guard Self.modelTypes.contains(type) else {
+    guard let family = VisionFamily.all.first(where: { $0.modelTypes.contains(type) }) else {
       throw ModelError.unsupported(key: "model_type", value: type)
     }
+    // Gemma 3's smallest, which do not see, have none.
     guard let vision = try file.object("vision_config") else {
       throw ModelError.missingKey("vision_config")
     }
@@ -20,15 +18,19 @@ extension VisionConfiguration {
     guard activation == "gelu_pytorch_tanh" else {
       throw ModelError.unsupported(key: "vision_config.hidden_act", value: activation)
     }
-    imageSize = try vision.int("image_size") ?? 224
-    patchSize = try vision.int("patch_size") ?? 32
-    width = try vision.int("hidden_size") ?? 1152
-    layerCount = try vision.int("num_hidden_layers") ?? 12
-    headCount = try vision.int("num_attention_heads") ?? 16
-    feedForwardWidth = try vision.int("intermediate_size") ?? 3072
+    self.family = family
+    imageSize = try vision.int("image_size") ?? family.standards.imageSize
+    patchSize = try vision.int("patch_size") ?? family.standards.patchSize
+    width = try vision.int("hidden_size") ?? family.standards.width
+    layerCount = try vision.int("num_hidden_layers") ?? family.standards.layerCount
+    headCount = try vision.int("num_attention_heads") ?? family.standards.headCount
+    feedForwardWidth =
+      try vision.int("intermediate_size") ?? family.standards.feedForwardWidth
     normEpsilon = Float(try vision.double("layer_norm_eps") ?? 1e-6)
-    connector = .pixelShuffle(factor: try file.int("scale_factor") ?? 2)
-    preprocessing = try ImagePreprocessing(idefics3: Self.processor(in: folder))
+    let processor = try Self.processor(in: folder)
+    (connector, preprocessing) = try family.readCheckpoint(
+      file, processor, patchSize > 0 ? imageSize / patchSize : 0)
+    try preprocessing.readCommon(processor)
     self = try validated()
   }
 
@@ -46,28 +48,19 @@ extension VisionConfiguration {
 }
 
 extension ImagePreprocessing {
-  init(idefics3 settings: Settings) throws(ModelError) {
+  /// What the families' image processors have in common.
+  fileprivate mutating func readCommon(_ settings: Settings) throws(ModelError) {
     for step in ["do_resize", "do_rescale", "do_normalize", "do_convert_rgb"] {
       if try settings.bool(step) == false { throw .unsupported(key: step, value: "false") }
     }
-    let number = try settings.int("resample") ?? ResamplingFilter.lanczos.rawValue
-    guard let filter = ResamplingFilter(rawValue: number) else {
-      throw .unsupported(key: "resample", value: "\(number)")
+    if let number = try settings.int("resample") {
+      guard let known = ResamplingFilter(rawValue: number) else {
+        throw .unsupported(key: "resample", value: "\(number)")
+      }
+      filter = known
     }
-    self.init(
-      longestEdge: try Self.edge("size", in: settings) ?? 4 * 364,
-      tile: try Self.edge("max_image_size", in: settings) ?? 364,
-      splits: try settings.bool("do_image_splitting") ?? true, filter: filter,
-      rescale: try settings.double("rescale_factor") ?? 1.0 / 255,
-      mean: try settings.floats("image_mean") ?? [0.5, 0.5, 0.5],
-      deviation: try settings.floats("image_std") ?? [0.5, 0.5, 0.5])
-  }
-
-  private static func edge(_ key: String, in settings: Settings) throws(ModelError) -> Int? {
-    guard let size = try settings.object(key) else { return nil }
-    guard let edge = try size.int("longest_edge") else {
-      throw .missingKey("\(key).longest_edge")
-    }
-    return edge
+    rescale = try settings.double("rescale_factor") ?? rescale
+    mean = try settings.floats("image_mean") ?? mean
+    deviation = try settings.floats("image_std") ?? deviation
   }
 }

@@ -4,9 +4,8 @@ import Transformer
 extension VisionConfiguration {
   /// Reads the keys of an mmproj file, as llama.cpp's converter writes them.
   ///
-  /// What the format does not say is as llama.cpp has it: images are always split, bytes become numbers of 0 to 1, and
-  /// the GELU is the tanh approximation. Where a file is so old that it lacks the longest edge, an image is not split.
-  /// Resampling is by Lanczos' filter, as in transformers and in llama.cpp since it has that.
+  /// What the format does not say is as llama.cpp has it: Idefics' images are split, bytes become numbers of 0 to 1,
+  /// and the GELU is the tanh approximation. Resampling is by transformers' filters.
   package init(file: GGUFFile) throws(ModelError) {
     guard let architecture = file.string("general.architecture") else {
       throw .missingKey("general.architecture")
@@ -19,7 +18,7 @@ extension VisionConfiguration {
     // Where the file has an encoder for sounds too.
     if projector == nil { projector = try metadata.optionalString("vision.projector_type") }
     guard let projector else { throw .missingKey("clip.projector_type") }
-    guard projector == "idefics3" else {
+    guard let family = VisionFamily.all.first(where: { $0.projector == projector }) else {
       throw .unsupported(key: "clip.projector_type", value: projector)
     }
     if try metadata.optionalBool("use_silu") == true {
@@ -32,13 +31,10 @@ extension VisionConfiguration {
     headCount = try metadata.int("vision.attention.head_count")
     feedForwardWidth = try metadata.int("vision.feed_forward_length")
     normEpsilon = Float(try metadata.double("vision.attention.layer_norm_epsilon"))
-    connector = .pixelShuffle(
-      factor: try metadata.optionalInt("vision.projector.scale_factor") ?? 1)
-    let longest = try metadata.optionalInt("vision.preproc_image_size")
-    preprocessing = ImagePreprocessing(
-      longestEdge: longest, tile: imageSize, splits: longest != nil,
-      mean: try Self.numbers("clip.vision.image_mean", in: file),
-      deviation: try Self.numbers("clip.vision.image_std", in: file))
+    self.family = family
+    (connector, preprocessing) = try family.readMetadata(metadata, imageSize)
+    preprocessing.mean = try Self.numbers("clip.vision.image_mean", in: file)
+    preprocessing.deviation = try Self.numbers("clip.vision.image_std", in: file)
     self = try validated()
   }
 

@@ -10,7 +10,20 @@ package struct VisionConfiguration: Sendable, Equatable {
     /// Squares of `factor` x `factor` patches are laid one behind the other, and mapped linearly (Idefics 3,
     /// arXiv 2408.12637, "pixel shuffle").
     case pixelShuffle(factor: Int)
+    /// Squares of `kernel` x `kernel` patches are averaged, normalised and mapped linearly (Gemma 3,
+    /// arXiv 2503.19786).
+    case averagePool(kernel: Int)
+
+    /// Patches along a side of what becomes one embedding.
+    var factor: Int {
+      switch self {
+      case .pixelShuffle(let factor): factor
+      case .averagePool(let kernel): kernel
+      }
+    }
   }
+
+  var family: VisionFamily
 
   /// A tile's side, in pixels.
   package var imageSize: Int
@@ -35,16 +48,14 @@ package struct VisionConfiguration: Sendable, Equatable {
   var attentionScale: Float { 1 / Float(headDim).squareRoot() }
 
   /// Rows of embeddings that a tile becomes.
-  package var rowsPerTile: Int {
-    switch connector {
-    case .pixelShuffle(let factor): (side / factor) * (side / factor)
-    }
-  }
+  package var rowsPerTile: Int { rowsPerSide * rowsPerSide }
+  var rowsPerSide: Int { side / connector.factor }
 
   /// Numbers that the connector's linear map takes for a row.
   var connectorWidth: Int {
     switch connector {
     case .pixelShuffle(let factor): width * factor * factor
+    case .averagePool: width
     }
   }
 
@@ -80,13 +91,11 @@ package struct VisionConfiguration: Sendable, Equatable {
     guard normEpsilon >= 0, normEpsilon < 1 else {
       throw .invalidValue(key: "layer_norm_eps", value: "\(normEpsilon)", expected: "0 to 1")
     }
-    switch connector {
-    case .pixelShuffle(let factor):
-      try check("scale_factor", factor, in: 1...16)
-      guard side.isMultiple(of: factor) else {
-        throw .invalidValue(
-          key: "scale_factor", value: "\(factor)", expected: "a divisor of \(side) patches a side")
-      }
+    try check("scale_factor", connector.factor, in: 1...16)
+    guard side.isMultiple(of: connector.factor) else {
+      throw .invalidValue(
+        key: "scale_factor", value: "\(connector.factor)",
+        expected: "a divisor of \(side) patches a side")
     }
     try validatePreprocessing()
     return self

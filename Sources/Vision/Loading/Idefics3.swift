@@ -1,0 +1,69 @@
+import Transformer
+
+extension VisionFamily {
+  /// Idefics 3 and SmolVLM: large images are split into tiles, and squares of patches joined.
+  static let idefics3 = VisionFamily(
+    projector: "idefics3", modelTypes: ["idefics3", "smolvlm"],
+    standards: Sizes(width: 1152, feedForwardWidth: 3072, headCount: 16, patchSize: 32),
+    visionPrefixes: ["model.vision_model.", "vision_model."],
+    connectorPrefixes: ["model.connector.", "connector."],
+    connectorNames: ["mm.model.fc.weight": "modality_projection.proj.weight"],
+    shiftedNorms: [], placeholder: "<image>",
+    readCheckpoint: { (config, processor, _) throws(ModelError) in
+      (
+        .pixelShuffle(factor: try config.int("scale_factor") ?? 2),
+        ImagePreprocessing(
+          longestEdge: try processor.edge("size") ?? 4 * 364,
+          tile: try processor.edge("max_image_size") ?? 364,
+          splits: try processor.bool("do_image_splitting") ?? true)
+      )
+    },
+    readMetadata: { (metadata, imageSize) throws(ModelError) in
+      // Files from before llama.cpp wrote the longest edge lack it: it does not split their images either.
+      let longest = try metadata.optionalInt("vision.preproc_image_size")
+      return (
+        .pixelShuffle(factor: try metadata.optionalInt("vision.projector.scale_factor") ?? 1),
+        ImagePreprocessing(longestEdge: longest, tile: imageSize, splits: longest != nil)
+      )
+    },
+    layout: { ImageLayout(idefics3: $0, rows: $1) })
+}
+
+extension Settings {
+  /// The longest edge of a size.
+  fileprivate func edge(_ key: String) throws(ModelError) -> Int? {
+    guard let size = try object(key) else { return nil }
+    guard let edge = try size.int("longest_edge") else {
+      throw .missingKey("\(key).longest_edge")
+    }
+    return edge
+  }
+}
+
+extension ImageLayout {
+  /// As transformers' `Idefics3Processor` writes it: each tile behind the name of its row and column, then the
+  /// whole image, with a break behind each row of tiles and one more before the whole.
+  ///
+  /// - Parameter rows: Of embeddings, for a tile.
+  init(idefics3 grid: TileGrid, rows: Int) {
+    let mark = "<fake_token_around_image>"
+    var pieces: [Piece] = []
+    var next = 0
+    func addTile(_ text: String) {
+      pieces.append(.text(text))
+      pieces.append(.rows(next..<next + rows))
+      next += rows
+    }
+    if !grid.isSingle {
+      for row in 1...grid.rows {
+        for column in 1...grid.columns {
+          let lineBreak = row > 1 && column == 1 ? "\n" : ""
+          addTile("\(lineBreak)\(mark)<row_\(row)_col_\(column)>")
+        }
+      }
+    }
+    addTile((grid.isSingle ? "" : "\n\n") + mark + "<global-img>")
+    pieces.append(.text(mark))
+    self.init(pieces: pieces, rowCount: next, tileCount: grid.tileCount)
+  }
+}
