@@ -36,7 +36,8 @@ static inline tk_positions tk_seen(const tk_attention *a, const tk_attention_spa
                                    int64_t row) {
   if (a->key_count > 0) return (tk_positions){0, a->key_count};
   const int64_t end = span->first_position + row + 1;
-  return (tk_positions){a->window > 0 && end > a->window ? end - a->window : 0, end};
+  return (tk_positions){a->window > 0 && end > a->window ? end - a->window : 0,
+                        span->ends ? span->ends[row] : end};
 }
 
 /// Segments [first, end) of a task.

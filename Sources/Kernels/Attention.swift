@@ -9,10 +9,15 @@ package struct AttentionSpan {
   package var firstPosition: Int
   /// Pages of this layer and sequence, in order of positions.
   package var pages: UnsafePointer<UnsafeMutableRawPointer>
+  /// The position behind the last one that each row sees, in causal attention; no row's is before the row above's. Nil
+  /// for the row's own. // (rowCount)
+  package var ends: UnsafePointer<Int64>?
 
   package init(
-    firstRow: Int, rowCount: Int, firstPosition: Int, pages: UnsafePointer<UnsafeMutableRawPointer>
+    firstRow: Int, rowCount: Int, firstPosition: Int,
+    pages: UnsafePointer<UnsafeMutableRawPointer>, ends: UnsafePointer<Int64>? = nil
   ) {
+    self.ends = ends
     self.firstRow = firstRow
     self.rowCount = rowCount
     self.firstPosition = firstPosition
@@ -133,7 +138,7 @@ package final class Attention: @unchecked Sendable {
           at: index,
           to: tk_attention_span(
             first_row: Int64(span.firstRow), row_count: Int64(span.rowCount),
-            first_position: Int64(span.firstPosition), pages: pages))
+            first_position: Int64(span.firstPosition), pages: pages, ends: span.ends))
       }
       functions.attention(
         &request, native.baseAddress, Int64(spans.count), Int64(worker.count),

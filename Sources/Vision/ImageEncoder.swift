@@ -29,6 +29,12 @@ package final class ImageEncoder: Sendable {
   /// What chat templates have for an image, in whose place its pieces go.
   package var placeholder: String { configuration.family.placeholder }
 
+  /// The token that the model's tokenizer has for a row of an image.
+  package var rowToken: String { configuration.family.rowToken }
+
+  /// Whether in the decoder each row of an image sees all of them, and not those before it alone.
+  package var rowsSeeAll: Bool { configuration.family.rowsSeeAll }
+
   /// - Parameters:
   ///   - precision: As a decoder's: floats for comparisons, int8 for speed.
   ///   - pairsPerPass: How often a patch looks at another in one pass at most: what a tile of 1,024 patches takes,

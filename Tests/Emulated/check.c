@@ -202,7 +202,7 @@ static void check_attention(const tk_kernels *tested, const tk_kernels *plain) {
       }
       kernels->kv_store(layout, keys, kv_heads * d, values, kv_heads * dv, memories[s], 0,
                         rows + before);
-      tk_attention_span span = {0, rows, before, memories[s]};
+      tk_attention_span span = {0, rows, before, memories[s], NULL};
       out[s] = memory(rows * heads * dv * 4);
       tk_attention a = {.layout = layout,
                         .heads = (int32_t)heads,

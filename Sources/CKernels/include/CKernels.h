@@ -194,6 +194,7 @@ typedef struct {
   int64_t row_count;
   int64_t first_position;  // of first_row in its sequence
   void *const *pages;      // of this sequence and layer, in order of positions
+  const int64_t *ends;     // (row_count): the position behind the last that a row sees, never falling; NULL: its own
 } tk_attention_span;
 
 typedef struct {

@@ -61,6 +61,24 @@ final class RunningSequence: @unchecked Sendable {
       embeddings: job.embeddings)
   }
 
+  // MARK: - Images
+
+  /// Rows of a prompt that a pass takes, where at most so many were meant for it: an image whose rows see each other is
+  /// not cut. The pass takes all of it if there is room, or else stops before it.
+  ///
+  /// - Parameter room: Rows that the pass has left.
+  /// - Returns: 0 where it has to wait for a pass with more room.
+  func wholeImages(_ rows: Int, room: Int) -> Int {
+    let end = cache.count + rows
+    guard
+      let cut = job.embeddings.first(where: {
+        $0.rowsSeeAll && $0.positions.contains(end) && $0.position < end
+      })
+    else { return rows }
+    let whole = cut.positions.upperBound - cache.count
+    return whole <= room ? whole : max(0, cut.position - cache.count)
+  }
+
   // MARK: - Snapshots
 
   /// Of rows that could be taken next, those before a place where a snapshot is to be taken.

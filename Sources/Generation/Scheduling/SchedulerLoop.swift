@@ -232,10 +232,14 @@ final class SchedulerLoop {
       chosen.append((sequence, 1))
       rowsLeft -= 1
     }
+    var room = rowsLeft
     if !chosen.isEmpty { rowsLeft = min(rowsLeft, options.prefillRowsWhileDecoding) }
-    for (sequence, share) in prefillShares(rows: rowsLeft) {
-      let rows = sequence.rowsToSnapshot(atMost: share)
-      if reserve(sequence, rows: rows) { chosen.append((sequence, rows)) }
+    for (sequence, share) in prefillShares(rows: rowsLeft) where room > 0 {
+      let wanted = sequence.rowsToSnapshot(atMost: min(share, room))
+      let rows = sequence.wholeImages(wanted, room: room)
+      guard rows > 0, reserve(sequence, rows: rows) else { continue }
+      chosen.append((sequence, rows))
+      room -= rows
     }
     // A reservation may have preempted a sequence that was chosen before.
     chosen = chosen.filter { choice in running.contains { $0 === choice.sequence } }

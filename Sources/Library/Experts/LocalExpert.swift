@@ -8,7 +8,6 @@ import Routing
 import Synchronization
 import Tokenization
 import Transformer
-import Vision
 
 /// An expert that runs in this process: a resident model, what this expert adds to it, and a chat
 /// template.
@@ -71,7 +70,12 @@ package final class LocalExpert: Expert {
     var request = GenerationRequest(
       promptTokens: asked.tokens, parameters: parameters, gating: gating)
     if let images = asked.images {
-      request.embeddings = try await embeddings(of: images, in: asked.tokens)
+      // A prompt that is too long is refused before anything is read.
+      guard asked.tokens.count < scheduler.contextLength else {
+        throw GenerationError.promptTooLong(
+          promptTokens: asked.tokens.count, contextLength: scheduler.contextLength)
+      }
+      request.embeddings = try await images.embeddings()
     }
     if let grammar = try grammar(for: parameters) {
       let table = await model.tokenTable()
@@ -88,28 +92,6 @@ package final class LocalExpert: Expert {
         hasFormat: parameters.format != nil, tokenizer: tokenizer)
     }
     return try generate(request)
-  }
-
-  /// The images of a prompt, read. A prompt that is too long is refused before.
-  private func embeddings(
-    of images: ImagePrompt, in tokens: [Int32]
-  ) async throws -> [EmbeddingSpan] {
-    guard let reader = model.images, let placeholder = model.imagePlaceholder else {
-      throw readsNoImages
-    }
-    guard tokens.count < scheduler.contextLength else {
-      throw GenerationError.promptTooLong(
-        promptTokens: tokens.count, contextLength: scheduler.contextLength)
-    }
-    var rows: [FloatBuffer] = []
-    for image in images.images {
-      do {
-        rows.append(try await reader.rows(of: image))
-      } catch let error as ImageError {
-        throw ImagePrompt.refusal(of: "\(error)")
-      }
-    }
-    return try images.spans(in: tokens, placeholder: placeholder, rows: rows)
   }
 
   private var readsNoImages: GenerationError {
@@ -247,7 +229,7 @@ package final class LocalExpert: Expert {
         messages: layout.tools.messages(clean, tools: fields), addGenerationPrompt: true,
         bosToken: beginningText, eosToken: endText,
         tools: layout.tools.isTemplates && !fields.isEmpty ? fields : nil,
-        imagePlaceholder: ImageEncoder.placeholder,
+        imagePlaceholder: model.images?.placeholder ?? "",
         variables: try reasoning.variables.mapValues { try controlTokens.clean($0) })
       var start: ReasoningReader.Start?
       if let thinking = layout.reasoning {
@@ -255,12 +237,13 @@ package final class LocalExpert: Expert {
       } else if let begun {
         text = ReasoningLayout.joined(text, begun.content)
       }
-      if let images { text = try images.expand(text) }
       // A template that writes the beginning token itself must not get a second one.
       let writesBeginning = !beginningText.isEmpty && text.hasPrefix(beginningText)
-      return Prompt(
-        tokens: tokenizer.encode(text, addSpecial: !writesBeginning, parseSpecial: true),
-        start: start, images: images)
+      func encode(_ text: String, isFirst: Bool) -> [Int32] {
+        tokenizer.encode(text, addSpecial: isFirst && !writesBeginning, parseSpecial: true)
+      }
+      let tokens = try images?.tokens(of: text, encode: encode) ?? encode(text, isFirst: true)
+      return Prompt(tokens: tokens, start: start, images: images)
     }
   }
 

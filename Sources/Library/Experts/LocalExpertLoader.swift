@@ -135,16 +135,15 @@ package final class LocalExpertLoader: Sendable {
       tokenizer: tokenizer, layout: layout, decoder: decoder, draft: draft,
       scheduler: Scheduler(
         decoder: decoder, tokenizer: tokenizer, draft: draft, options: schedulerOptions),
-      images: images?.reader, imagePlaceholder: images?.placeholder)
+      images: images)
     models.withLock { $0[folder] = WeakModel(value: model, manifest: manifest) }
     return model
   }
 
-  /// What reads images for an expert's model, and the token in whose places it puts what it read; nil where its card
-  /// says that it reads none.
+  /// What reads images for an expert's model; nil where its card says that it reads none.
   private func images(
     for decoder: Decoder, _ tokenizer: any Tokenizer, of manifest: ExpertManifest
-  ) throws -> (reader: ImageReader, placeholder: Int32)? {
+  ) throws -> ImageReader? {
     guard manifest.card.readsImages else { return nil }
     func unloadable(_ problem: String) -> LibraryError {
       .unloadable(expert: manifest.card.id, problem: problem)
@@ -162,12 +161,7 @@ package final class LocalExpertLoader: Sendable {
         "its projector makes rows of \(encoder.width) numbers, and the model's have \(decoder.configuration.width)"
       )
     }
-    let placeholder = tokenizer.encode(
-      ImageEncoder.placeholder, addSpecial: false, parseSpecial: true)
-    guard placeholder.count == 1 else {
-      throw unloadable("its tokenizer has no token '\(ImageEncoder.placeholder)'")
-    }
-    return (ImageReader(encoder), placeholder[0])
+    return ImageReader(encoder, tokenizer: tokenizer)
   }
 
   /// How the model of an expert that stands alone is run, by its card and the configuration.

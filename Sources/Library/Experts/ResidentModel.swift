@@ -28,15 +28,13 @@ package final class ResidentModel: Sendable {
   package let scheduler: Scheduler
   /// What reads images for it; nil where nothing does.
   let images: ImageReader?
-  /// The token in whose places an image's rows stand.
-  let imagePlaceholder: Int32?
   private let state = Mutex(State())
   private let table = Mutex<TokenTable?>(nil)
   private let adapters = Mutex<[String: WeakAdapter]>([:])
 
   package init(
     tokenizer: any Tokenizer, layout: ChatLayout, decoder: Decoder, draft: Decoder? = nil,
-    scheduler: Scheduler, images: ImageReader? = nil, imagePlaceholder: Int32? = nil
+    scheduler: Scheduler, images: ImageReader? = nil
   ) {
     self.tokenizer = tokenizer
     self.layout = layout
@@ -44,7 +42,6 @@ package final class ResidentModel: Sendable {
     self.draft = draft
     self.scheduler = scheduler
     self.images = images
-    self.imagePlaceholder = imagePlaceholder
   }
 
   /// Whether the last expert has left.

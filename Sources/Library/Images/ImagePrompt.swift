@@ -4,9 +4,11 @@ import Tokenization
 import Transformer
 import Vision
 
-/// The images of a chat in its prompt: text with a placeholder for each row of an image.
+/// The images of a chat, and their places in its prompt.
 struct ImagePrompt {
-  let images: [ImageReader.Image]
+  private let reader: ImageReader
+  private let images: [ImageReader.Image]
+  private var places: [Place] = []
 
   /// Looks at the images of messages, in order. Throws for one that is none, or that nobody here goes to.
   init(_ messages: [ChatMessage], for reader: ImageReader) throws(GenerationError) {
@@ -22,61 +24,69 @@ struct ImagePrompt {
       images.append(found)
     }
     self.images = images
+    self.reader = reader
   }
 
   static func refusal(of problem: String) -> GenerationError {
     .invalidParameter(name: "messages", value: problem, expected: "images that can be read")
   }
 
-  /// The template's text with what stands for each image where the template put its placeholder.
-  func expand(_ text: String) throws(GenerationError) -> String {
-    let parts = text.components(separatedBy: ImageEncoder.placeholder)
+  /// Where rows of an image stand among the tokens.
+  private struct Place {
+    let image: Int
+    let rows: Range<Int>
+    let position: Int
+  }
+
+  /// The tokens of a template's text, with what stands for each image where the template put its placeholder.
+  ///
+  /// - Parameter encode: Gives the tokens of a piece of text, of which the first is the prompt's beginning.
+  mutating func tokens(
+    of text: String, encode: (_ text: String, _ isFirst: Bool) -> [Int32]
+  ) throws(GenerationError) -> [Int32] {
+    let parts = text.components(separatedBy: reader.placeholder)
     guard parts.count == images.count + 1 else {
       throw Self.refusal(
         of: "\(images.count) images, of which the model's chat template shows \(parts.count - 1)")
     }
-    var expanded = parts[0]
-    for (image, part) in zip(images, parts.dropFirst()) {
-      for piece in image.layout.pieces {
+    var tokens: [Int32] = []
+    var pending = parts[0]
+    var isFirst = true
+    func flush() {
+      if !pending.isEmpty || isFirst { tokens += encode(pending, isFirst) }
+      (pending, isFirst) = ("", false)
+    }
+    for (index, part) in parts.dropFirst().enumerated() {
+      for piece in images[index].layout.pieces {
         switch piece {
-        case .text(let text): expanded += text
+        case .text(let text): pending += text
         case .rows(let rows):
-          expanded += String(repeating: ImageEncoder.placeholder, count: rows.count)
+          flush()
+          places.append(Place(image: index, rows: rows, position: tokens.count))
+          tokens += Array(repeating: reader.rowToken, count: rows.count)
         }
       }
-      expanded += part
+      pending += part
     }
-    return expanded
+    flush()
+    return tokens
   }
 
-  /// Where the images' rows stand among a prompt's tokens.
-  ///
-  /// - Parameter rows: Of each image. // (layout.rowCount, width)
-  func spans(
-    in tokens: [Int32], placeholder: Int32, rows: [FloatBuffer]
-  ) throws(GenerationError) -> [EmbeddingSpan] {
-    let places = tokens.indices.filter { tokens[$0] == placeholder }
-    guard places.count == images.reduce(0, { $0 + $1.layout.rowCount }) else {
-      throw Self.refusal(of: "a text that the model's tokenizer takes for a part of an image")
-    }
-    var spans: [EmbeddingSpan] = []
-    var next = 0
-    for (image, rows) in zip(images, rows) {
-      let identity = image.identity
-      let mine = places[next..<next + image.layout.rowCount]
-      var first = mine.startIndex
-      while first < mine.endIndex {
-        // Rows with nothing between them.
-        let end =
-          mine[first...].indices.first { mine[$0] - mine[first] != $0 - first } ?? mine.endIndex
-        spans.append(
-          EmbeddingSpan(
-            position: mine[first], range: first - next..<end - next, rows: rows,
-            identity: identity))
-        first = end
+  /// Reads the images, for their rows to take their places among the tokens.
+  func embeddings() async throws -> [EmbeddingSpan] {
+    var rows: [FloatBuffer] = []
+    for image in images {
+      do {
+        rows.append(try await reader.rows(of: image))
+      } catch let error as ImageError {
+        throw Self.refusal(of: "\(error)")
       }
-      next += image.layout.rowCount
     }
-    return spans
+    let identities = images.map(\.identity)
+    return places.map {
+      EmbeddingSpan(
+        position: $0.position, range: $0.rows, rows: rows[$0.image],
+        identity: identities[$0.image], rowsSeeAll: reader.rowsSeeAll)
+    }
   }
 }

@@ -39,10 +39,21 @@ package final class ImageReader: Sendable {
   /// Some dozen images of a small model.
   private static let keptBytes = 64 << 20
 
-  package init(_ encoder: ImageEncoder) { self.encoder = encoder }
+  /// - Parameter tokenizer: The model's, which may have a token for a row of an image.
+  package init(_ encoder: ImageEncoder, tokenizer: any Tokenizer) {
+    self.encoder = encoder
+    let tokens = tokenizer.encode(encoder.rowToken, addSpecial: false, parseSpecial: true)
+    rowToken = tokens.count == 1 ? tokens[0] : 0
+  }
 
-  /// Numbers of a row: the model's width.
-  package var width: Int { encoder.width }
+  /// What stands for a row of an image among a prompt's tokens. The row takes its place, so that any would do.
+  let rowToken: Int32
+
+  /// What the model's chat template writes for an image.
+  var placeholder: String { encoder.placeholder }
+
+  /// Whether each row of an image is to see all of them.
+  var rowsSeeAll: Bool { encoder.rowsSeeAll }
 
   /// Bytes that it takes.
   package var residentBytes: Int {

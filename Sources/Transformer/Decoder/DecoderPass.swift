@@ -69,6 +69,8 @@ package final class DecoderPass: @unchecked Sendable {
   private let segments: UnsafeMutablePointer<Int32>
   /// Rows whose embeddings are given, and those.
   private(set) var given: [(row: Int, embedding: UnsafePointer<Float>)] = []
+  /// The position behind the last one that a row sees, of segments with rows that see others behind them.
+  private let ends: UnsafeMutablePointer<Int64>
   /// Spans of all segments, layer after layer.
   private let spanStorage: UnsafeMutablePointer<AttentionSpan>
   private let adapterPass: AdapterPass
@@ -137,6 +139,7 @@ package final class DecoderPass: @unchecked Sendable {
     tokens = .allocate(capacity: rows)
     positions = .allocate(capacity: rows)
     segments = .allocate(capacity: rows)
+    ends = .allocate(capacity: rows)
     // A segment has at least one row.
     spanStorage = .allocate(capacity: rows * layerCount)
   }
@@ -156,6 +159,7 @@ package final class DecoderPass: @unchecked Sendable {
     tokens.deallocate()
     positions.deallocate()
     segments.deallocate()
+    ends.deallocate()
     spanStorage.deallocate()
   }
 
@@ -187,11 +191,12 @@ package final class DecoderPass: @unchecked Sendable {
       let start = segment.cache.count
       if hasGates { segmentStarts.append(row) }
       let count = segment.tokens.count
+      let ends = ends(of: segment, row: row)
       for layer in 0..<tail {
         (spanStorage + layer * maximumRows + index).initialize(
           to: AttentionSpan(
             firstRow: row, rowCount: count, firstPosition: start,
-            pages: segment.cache.pages(layer: layer)))
+            pages: segment.cache.pages(layer: layer), ends: ends))
       }
       let kept = dropsRows ? segment.logitCount : count
       if kept > 0 {
@@ -199,7 +204,8 @@ package final class DecoderPass: @unchecked Sendable {
           (spanStorage + layer * maximumRows + tailSpanCount).initialize(
             to: AttentionSpan(
               firstRow: dropsRows ? logitRows.count : row, rowCount: kept,
-              firstPosition: start + count - kept, pages: segment.cache.pages(layer: layer)))
+              firstPosition: start + count - kept, pages: segment.cache.pages(layer: layer),
+              ends: ends.map { $0 + count - kept }))
         }
         tailSpanCount += 1
       }
@@ -219,6 +225,24 @@ package final class DecoderPass: @unchecked Sendable {
     }
     rowCount = row
     if hasGates { segmentStarts.append(row) }
+  }
+
+  /// What each row of a segment sees, where that is not just what is before it.
+  private func ends(of segment: BatchSegment, row: Int) -> UnsafePointer<Int64>? {
+    let start = segment.cache.count
+    let positions = start..<start + segment.tokens.count
+    let wide = segment.embeddings.filter {
+      $0.rowsSeeAll && $0.positions.overlaps(positions)
+    }
+    guard !wide.isEmpty else { return nil }
+    let mine = ends + row
+    for offset in 0..<positions.count { mine[offset] = Int64(start + offset + 1) }
+    for span in wide {
+      for position in span.positions.clamped(to: positions) {
+        mine[position - start] = Int64(min(span.positions.upperBound, positions.upperBound))
+      }
+    }
+    return UnsafePointer(mine)
   }
 
   /// Leaves the rows that go through the tail, in their order. Called by every worker before it.

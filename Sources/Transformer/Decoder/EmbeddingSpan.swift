@@ -11,8 +11,13 @@ package struct EmbeddingSpan: Sendable {
   package let rows: FloatBuffer  // (rows, model's width)
   /// What the rows were made of: equal identities mean equal `rows`.
   package let identity: String
+  /// Whether each row sees all of them, and not those before it alone: they then go through one pass together.
+  package let rowsSeeAll: Bool
 
-  package init(position: Int, range: Range<Int>, rows: FloatBuffer, identity: String) {
+  package init(
+    position: Int, range: Range<Int>, rows: FloatBuffer, identity: String, rowsSeeAll: Bool = false
+  ) {
+    self.rowsSeeAll = rowsSeeAll
     self.position = position
     self.range = range
     self.rows = rows

@@ -44,6 +44,9 @@ struct VisionConnector: Sendable {
       maxRows: configuration.rowsPerTile, width: inputs, precision: loader.precision)
   }
 
+  /// Bytes that its matrix takes.
+  var byteCount: Int { matrix.byteCount }
+
   /// Every worker calls it. // patches (patches, width), output (rowsPerTile, outputWidth)
   /// - Parameter scratch: As large as `patches`.
   func apply(

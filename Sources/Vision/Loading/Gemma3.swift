@@ -18,6 +18,7 @@ extension VisionFamily {
       "mm.soft_emb_norm.weight": "mm_soft_emb_norm.weight",
     ],
     shiftedNorms: ["mm.soft_emb_norm.weight"], placeholder: "<start_of_image>",
+    rowToken: "<image_soft_token>", rowsSeeAll: true,
     readCheckpoint: { (config, processor, side) throws(ModelError) in
       if try processor.bool("do_pan_and_scan") == true {
         throw .unsupported(key: "do_pan_and_scan", value: "true")

@@ -8,7 +8,7 @@ extension VisionFamily {
     visionPrefixes: ["model.vision_model.", "vision_model."],
     connectorPrefixes: ["model.connector.", "connector."],
     connectorNames: ["mm.model.fc.weight": "modality_projection.proj.weight"],
-    shiftedNorms: [], placeholder: "<image>",
+    shiftedNorms: [], placeholder: "<image>", rowToken: "<image>",
     readCheckpoint: { (config, processor, _) throws(ModelError) in
       (
         .pixelShuffle(factor: try config.int("scale_factor") ?? 2),

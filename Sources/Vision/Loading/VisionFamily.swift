@@ -30,6 +30,10 @@ struct VisionFamily: Sendable {
   let shiftedNorms: Set<String>
   /// What chat templates have for an image, in whose place its pieces go.
   let placeholder: String
+  /// The token that its tokenizer has for a row of an image.
+  let rowToken: String
+  /// Whether in the decoder each row of an image sees all of them, and not those before it alone.
+  var rowsSeeAll = false
   /// Reads `config.json` and the image processor's settings; of the transformer, its patches along a side.
   let readCheckpoint: @Sendable (Settings, Settings, _ side: Int) throws(ModelError) -> Ends
   /// Reads an mmproj file's keys. The preprocessing's mean and deviation are read by others.
