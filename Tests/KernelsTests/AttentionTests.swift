@@ -14,9 +14,18 @@ import Testing
     var window: Int?
     var softcap: Float?
     var spans: [(rows: Int, position: Int)]
+    /// Positions of which those in a span see each other, as rows of an image do.
+    var image: Range<Int>?
+
+    /// The position behind the last one that a row of a span sees.
+    func end(_ position: Int, of span: (rows: Int, position: Int)) -> Int {
+      guard let image, image.contains(position) else { return position + 1 }
+      return min(image.upperBound, span.position + span.rows)
+    }
+
     var description: String {
       "\(set.name) \(heads)/\(keyValueHeads)x\(headDim),\(valueDim ?? headDim) \(elementType) "
-        + "\(window ?? 0) \(sinks) \(spans)"
+        + "\(window ?? 0) \(sinks) \(spans) \(image ?? 0..<0)"
     }
   }
 
@@ -45,6 +54,16 @@ import Testing
       Case(set: set, headDim: 40, elementType: .f32, softcap: 2, spans: [(1, 300)]),
       Case(set: set, keyValueHeads: 6, headDim: 192, valueDim: 128, spans: [(1, 400)]),
       Case(set: set, heads: 64, keyValueHeads: 1, headDim: 32, window: 129, spans: [(1, 600)]),
+      // Images: whole, of which the first rows came before, and two sequences with them.
+      Case(set: set, spans: [(150, 0)], image: 20..<90),
+      Case(set: set, heads: 9, keyValueHeads: 3, spans: [(70, 60)], image: 40..<125),
+      Case(
+        set: set, heads: 4, keyValueHeads: 1, headDim: 256, window: 30,
+        spans: [(100, 300), (90, 310)],
+        image: 320..<360),
+      Case(set: set, sinks: true, window: 100, spans: [(1, 319), (4, 700)], image: 701..<703),
+      Case(set: set, headDim: 40, elementType: .f32, softcap: 2, spans: [(80, 0)], image: 0..<80),
+      Case(set: set, elementType: .int8, spans: [(150, 10)], image: 20..<90),
       // Bytes: every number of rows of a tile, widths of all kinds, parts of pages.
       Case(set: set, elementType: .int8, spans: [(1, 0), (2, 62)]),
       Case(
@@ -301,7 +320,7 @@ import Testing
         for row in 0..<span.rowCount {
           let single = AttentionSpan(
             firstRow: span.firstRow + row, rowCount: 1, firstPosition: span.firstPosition + row,
-            pages: span.pages)
+            pages: span.pages, ends: span.ends.map { $0 + row })
           withUnsafePointer(to: single) {
             attention.run(
               queries: queries.pointer, stride: stride,
@@ -318,6 +337,7 @@ import Testing
         let wanted = definition(
           UnsafeBufferPointer(start: queries.row(row), count: width), test, scale,
           sequences[index].keys, sequences[index].values, position: span.position + local,
+          end: test.end(span.position + local, of: span),
           sinks: test.sinks ? sinks : nil)
         for k in 0..<outputWidth {
           worst = max(worst, abs(Double(output.floats[row, k]) - wanted[k]))
@@ -393,10 +413,17 @@ import Testing
       return copy
     }
     defer { for copy in pages { copy.deallocate() } }
+    let ends = test.spans.map { span in
+      let ends = UnsafeMutablePointer<Int64>.allocate(capacity: span.rows)
+      for row in 0..<span.rows { ends[row] = Int64(test.end(span.position + row, of: span)) }
+      return ends
+    }
+    defer { for copy in ends { copy.deallocate() } }
     for (index, span) in test.spans.enumerated() {
       spans.append(
         AttentionSpan(
-          firstRow: row, rowCount: span.rows, firstPosition: span.position, pages: pages[index]))
+          firstRow: row, rowCount: span.rows, firstPosition: span.position, pages: pages[index],
+          ends: test.image == nil ? nil : UnsafePointer(ends[index])))
       row += span.rows
     }
     try spans.withUnsafeBufferPointer(body)
@@ -405,7 +432,7 @@ import Testing
   /// Attention of one row as it is written down.
   private func definition(
     _ query: UnsafeBufferPointer<Float>, _ test: Case, _ scale: Float, _ keys: [[Float]],
-    _ values: [[Float]], position: Int, sinks: [Float]? = nil
+    _ values: [[Float]], position: Int, end: Int? = nil, sinks: [Float]? = nil
   ) -> [Double] {
     let first = test.window.map { max(0, position + 1 - $0) } ?? 0
     let d = test.headDim
@@ -414,7 +441,7 @@ import Testing
     for head in 0..<test.heads {
       let kvHead = head / (test.heads / test.keyValueHeads)
       let kv = kvHead * d
-      let scores = (first...position).map { p -> Double in
+      let scores = (first..<(end ?? position + 1)).map { p -> Double in
         var s = 0.0
         for k in 0..<d { s += Double(query[head * d + k]) * Double(keys[p][kv + k]) }
         s *= Double(scale)
