@@ -1,13 +1,20 @@
 import Foundation
+import ModelFiles
 import Transformer
+import Vision
 
 extension ExpertInstaller {
   /// Fetches a model from the hub and adds it as an expert. Licence, day of release and source are the hub's where the
   /// details have none.
   ///
+  /// A GGUF model comes with the mmproj file beside it, by which it reads images, where that is read here.
+  ///
   /// What is fetched waits in `.cache/hub` in the models folder: an attempt that is broken off is gone on with.
+  ///
+  /// - Parameter remark: Gets what a person should know, and nothing fails for.
   package func add(
     _ reference: HubReference, from hub: HubClient, details: Details,
+    remark: (String) -> Void = { _ in },
     progress: @escaping @Sendable (HubClient.Progress) -> Void
   ) async throws -> ExpertManifest {
     let info = try await hub.info(reference)
@@ -52,7 +59,19 @@ extension ExpertInstaller {
       }
     }
     switch selection {
-    case .model(let model): try await fetch(model.files)
+    case .model(let model):
+      let projector =
+        details.readsText || details.projector != nil ? nil : model.projector(among: listed)
+      try await fetch(model.files + [projector].compactMap(\.self))
+      if let projector, let path = fetched.last {
+        do {
+          _ = try VisionConfiguration(file: GGUFFile(path: path))
+          details.projector = path
+        } catch {
+          remark(
+            "it reads no images: \(projector.name) is none of those that are read here (\(error))")
+        }
+      }
     case .adapter(let files): try await fetch(files)
     case .checkpoint(let files):
       try await fetch(files)

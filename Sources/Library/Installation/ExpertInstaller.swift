@@ -25,6 +25,8 @@ package struct ExpertInstaller: Sendable {
     package var base: String?
     /// llama.cpp's mmproj file, which reads images for a GGUF model.
     package var projector: String?
+    /// Whether a model from the hub is to come without what reads images for it.
+    package var readsText = false
     /// Where it was fetched from.
     var source: String?
 

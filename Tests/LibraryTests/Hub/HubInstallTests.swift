@@ -66,6 +66,42 @@ import Testing
     await hub.stop()
   }
 
+  /// A model that sees comes with what it sees by; of one that is not read here it is said.
+  @Test func projectors() async throws {
+    let folder = ImageExpertTests.fixtures.appending(path: "tiny-smolvlm")
+    let model = Array(try Data(contentsOf: folder.appending(path: "model.gguf")))
+    let projector = Array(try Data(contentsOf: folder.appending(path: "mmproj.gguf")))
+    let hub = try FakeHub([
+      "m-Q8_0.gguf": model, "mmproj-m-Q4_0.gguf": [1], "mmproj-m-Q8_0.gguf": projector,
+      "mmproj-m-f16.gguf": [2], "other/mmproj-F32.gguf": [3],
+    ])
+    let manifest = try await add("hf:a/b:Q8_0", from: hub)
+    #expect(manifest.projector == "mmproj-m-Q8_0.gguf" && manifest.card.readsImages)
+    #expect(
+      try files(in: manifest.folder) == ["expert.yaml", "m-Q8_0.gguf", "mmproj-m-Q8_0.gguf"])
+    var details = ExpertInstaller.Details()
+    details.id = "blind"
+    details.readsText = true
+    let blind = try await add("hf:a/b:Q8_0", from: hub, details: details)
+    #expect(blind.projector == nil && hub.downloads.count == 3)
+    #expect(try files(in: models.path + "/.cache/hub") == [])
+    await hub.stop()
+
+    let strange = try FakeHub(["m-Q8_0.gguf": model, "mmproj.gguf": model])
+    details = ExpertInstaller.Details()
+    details.id = "strange"
+    var remarks: [String] = []
+    let added = try await ExpertInstaller(directory: models.path).add(
+      #require(try HubReference("hf:a/b")), from: strange.client(), details: details,
+      remark: { remarks.append($0) }
+    ) { _ in }
+    #expect(added.projector == nil && !added.card.readsImages)
+    #expect(remarks.count == 1 && remarks[0].contains("mmproj.gguf"), "\(remarks)")
+    #expect(try files(in: added.folder) == ["expert.yaml", "m-Q8_0.gguf"])
+    #expect(try files(in: models.path + "/.cache/hub") == [])
+    await strange.stop()
+  }
+
   @Test func allPartsOfAModelAreFetched() async throws {
     let parts = URL(filePath: Models.directory).deletingLastPathComponent()
       .appending(path: "Tests/ModelFilesTests/Fixtures/tiny-llama-parts")

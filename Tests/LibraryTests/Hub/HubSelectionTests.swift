@@ -19,14 +19,16 @@ import Testing
   }
 
   private static let many = [
-    "README.md", "m-BF16.gguf", "m-IQ4_XS.gguf", "m-Q4_K_M.gguf", "m-Q4_K_S.gguf", "m-Q8_0.gguf",
+    "README.md", "m-BF16.gguf", "m-IQ4_XS.gguf", "m-IQ3_XS.gguf", "m-Q4_K_M.gguf", "m-Q4_K_S.gguf",
+    "m-Q8_0.gguf",
     "m.Q2_K.gguf", "mmproj-m-F16.gguf", "m.imatrix.gguf", "m-Q6_K-00001-of-00002.gguf",
     "m-Q6_K-00002-of-00002.gguf", "m-Q5_0-00002-of-00002.gguf", "config.json",
   ]
 
   @Test(arguments: [
     ("hf:a/b", "m-Q4_K_M.gguf"), ("hf:a/b:q8_0", "m-Q8_0.gguf"), ("hf:a/b:Q2_K", "m.Q2_K.gguf"),
-    ("hf:a/b:BF16", "m-BF16.gguf"), ("hf:a/b/m-Q4_K_S.gguf", "m-Q4_K_S.gguf"),
+    ("hf:a/b:BF16", "m-BF16.gguf"), ("hf:a/b:IQ4_XS", "m-IQ4_XS.gguf"),
+    ("hf:a/b/m-Q4_K_S.gguf", "m-Q4_K_S.gguf"),
     ("hf:a/b:Q6_K", "m-Q6_K-00001-of-00002.gguf m-Q6_K-00002-of-00002.gguf"),
     (
       "hf:a/b/m-Q6_K-00002-of-00002.gguf", "m-Q6_K-00001-of-00002.gguf m-Q6_K-00002-of-00002.gguf"
@@ -37,7 +39,7 @@ import Testing
   @Test(arguments: [
     // No part of a name, and what is not read.
     ("hf:a/b:Q4_K", "no file has Q4_K"), ("hf:a/b:Q5_0", "m-Q8_0.gguf (0 MB)"),
-    ("hf:a/b:IQ4_XS", "m-IQ4_XS.gguf (0 MB; in a quantisation that is not read)"),
+    ("hf:a/b:IQ3_XS", "m-IQ3_XS.gguf (0 MB; in a quantisation that is not read)"),
     ("hf:a/b:Q5_0", "1 of 2 parts are there"), ("hf:a/b:F16", "a projector of images"),
     ("hf:a/b:Q5_0", "m-Q6_K-00001-of-00002.gguf (0 MB in 2 files)"),
     ("hf:a/b/m-Q5_0-00002-of-00002.gguf", "1 of 2 parts are there"),

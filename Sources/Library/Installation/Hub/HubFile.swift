@@ -17,6 +17,9 @@ package struct HubFile: Sendable, Equatable {
   /// The path's last part.
   package var name: String { path.split(separator: "/").last.map(String.init) ?? path }
 
+  /// The path without it.
+  var folder: Substring { path.dropLast(name.count) }
+
   /// For people who choose.
   var line: String { Self.line(path, byteCount: Double(byteCount)) }
 

@@ -39,12 +39,29 @@ package struct HubModel: Sendable, Equatable {
     return models.sorted { $0.first.path < $1.first.path }
   }
 
+  /// Whether it reads images for a model, which is another file.
+  private var isProjector: Bool { first.name.lowercased().contains("mmproj") }
+
+  /// Among a repository's files, what reads images for this model; nil where nothing does, or which is not clear.
+  ///
+  /// It costs an image's time whatever its numbers, so that precise ones are worth their size: F16 as most have it, and
+  /// Q8_0 for a small model's.
+  func projector(among files: [HubFile]) -> HubFile? {
+    let found = HubModel.all(among: files).filter { $0.isProjector && $0.files.count == 1 }
+    let beside = found.filter { $0.first.folder == first.folder }
+    let candidates = beside.isEmpty ? found : beside
+    let precise = ["Q8_0", "F16", "BF16", "F32"].lazy.compactMap { name in
+      candidates.first { $0.has(name) }
+    }.first
+    return (candidates.count == 1 ? candidates[0] : precise)?.first
+  }
+
   /// Why it is no model that can be read; nil where it may be one.
   var obstacle: String? {
     let name = first.name.lowercased()
-    if name.contains("mmproj") { return "a projector of images, no model of text" }
+    if isProjector { return "a projector of images, no model of text" }
     if name.contains("imatrix") { return "measurements for quantising, no model" }
-    if name.firstMatch(of: /(^|[-._])(iq|tq)[0-9]_/) != nil {
+    if name.firstMatch(of: /(^|[-._])(iq[0-35-9]|tq[0-9])_/) != nil {
       return "in a quantisation that is not read"
     }
     // A list names each file once.

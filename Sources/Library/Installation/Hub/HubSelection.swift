@@ -13,7 +13,8 @@ package enum HubSelection: Sendable, Equatable {
   /// Quantisations that are taken without one being asked for, the first that is there: Q4_K_M as others do, then the
   /// smallest of those that cost little quality, then what is larger or worse.
   package static let usual = [
-    "Q4_K_M", "Q4_1", "Q4_0", "Q8_0", "Q5_K_M", "Q4_K_S", "Q5_K_S", "Q6_K", "Q5_1", "Q5_0",
+    "Q4_K_M", "Q4_1", "Q4_0", "Q8_0", "Q5_K_M", "Q4_K_S", "IQ4_XS", "IQ4_NL", "Q5_K_S", "Q6_K",
+    "Q5_1", "Q5_0",
     "Q3_K_L", "Q3_K_M", "MXFP4", "BF16", "F16", "F32", "Q3_K_S", "Q2_K",
   ]
 

@@ -19,7 +19,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
       hf:OWNER/REPO[@REVISION][:QUANTISATION] is fetched from the Hugging Face hub, as is hf:OWNER/REPO/FILE.gguf; \
       hf.co/ and https://huggingface.co/ are other spellings. Without a quantisation it is the first that is there of \
       \(HubSelection.usual.joined(separator: ", ")). A repository without GGUF files is fetched as a checkpoint or an \
-      adapter. HF_TOKEN, or the token that the hub's own tools keep, opens gated repositories; HF_ENDPOINT names a \
+      adapter. A GGUF model comes with the mmproj file beside it, by which it reads images. HF_TOKEN, or the token that the hub's own tools keep, opens gated repositories; HF_ENDPOINT names a \
       mirror. What is interrupted goes on when the command is given again.
       """)
 
@@ -55,6 +55,9 @@ struct ExpertsAddCommand: AsyncParsableCommand {
 
   @Option(help: "A GGUF model's mmproj file, by which it reads images.")
   var projector: String?
+
+  @Flag(help: "Leave out what reads images for a GGUF model from the hub.")
+  var textOnly = false
 
   @Option(help: "An endpoint's name for the model.")
   var model: String?
@@ -103,6 +106,9 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     let isEndpoint =
       reference == nil && ["http://", "https://"].contains { path.lowercased().hasPrefix($0) }
     try checkOptions(isEndpoint: isEndpoint)
+    if reference == nil, textOnly {
+      throw ValidationError("--text-only is for a model from the hub")
+    }
     if reference != nil, link { throw ValidationError("--link is for a file that is here") }
     var details = ExpertInstaller.Details()
     details.id = id
@@ -112,6 +118,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
     details.license = license
     details.chatTemplate = chatTemplate
     details.projector = projector
+    details.readsText = textOnly
     details.domains =
       domains.map(Names.list) ?? []
     if let released {
@@ -150,6 +157,7 @@ struct ExpertsAddCommand: AsyncParsableCommand {
         try installer.add(path, details: details, transfer: link ? .link : .copy)
       }
     Output.text("\(manifest.card.id) is added: \(manifest.folder)/expert.yaml")
+    if manifest.card.readsImages { Output.text("it reads images") }
     guard measure else {
       Output.text(
         "it answers when named; --measure, or `thalamus outcomes` and `thalamus router train`, make "

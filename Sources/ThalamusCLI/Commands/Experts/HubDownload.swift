@@ -9,7 +9,9 @@ enum HubDownload {
   ) async throws -> ExpertManifest {
     let hub = try HubClient(HubSettings(environment: ProcessInfo.processInfo.environment))
     let line = Mutex(DownloadLine())
-    return try await installer.add(reference, from: hub, details: details) { progress in
+    return try await installer.add(
+      reference, from: hub, details: details, remark: { Output.note($0) }
+    ) { progress in
       line.withLock {
         $0.show(progress.byteCount, of: progress.file.byteCount, progress.file.name)
       }
