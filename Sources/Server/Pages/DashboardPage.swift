@@ -18,6 +18,7 @@ enum DashboardPage {
     response.headers.set(
       "Content-Security-Policy",
       "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
+        + "img-src data:; "
         + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
     return response
   }
@@ -43,11 +44,13 @@ enum DashboardPage {
     <label>Goal <select id="goal"><option value="">none</option><option>size</option><option>recency</option><option>security</option><option>latency</option><option>cost</option><option>verbosity</option><option>readability</option></select></label>
     <label>Weight <input id="weight" type="number" min="0" max="100" step="0.1" value="0.3"></label>
     <label>Tokens <input id="tokens" type="number" min="1" max="4096" value="128"></label>
+    <label>Image <input id="file" type="file" accept="image/png,image/jpeg,image/webp"></label>
     <label class="check"><input id="local" type="checkbox"> stays on this machine</label>
     <button type="submit">Ask</button>
     <button type="button" id="decide" class="plain">Decide only</button>
     <button type="button" id="stop" class="plain" hidden>Stop</button>
     </div>
+    <p id="image-row" hidden><img id="image" alt="The image that the prompt shows"> <button type="button" id="no-image" class="plain">Without it</button></p>
     <label id="key-row" hidden>Key <input id="key" type="password" autocomplete="off" placeholder="this server asks for one"></label>
     </form>
     <section id="result" hidden>
@@ -83,6 +86,9 @@ enum DashboardPage {
     .check { display: flex; gap: .4rem; align-items: center; padding: .5rem 0; }
     .plain { background: transparent; color: var(--accent); }
     #weight, #tokens { width: 5.5rem; }
+    #file { width: 13rem; }
+    #image-row { display: flex; gap: .75rem; align-items: end; margin: .75rem 0 0; }
+    #image { max-height: 8rem; max-width: 60%; border-radius: 6px; }
     #key-row { margin-top: .75rem; }
     #answer { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid var(--accent); padding: .25rem 0 .25rem 1rem; margin: 1.25rem 0 .5rem; }
     #thinking { color: var(--soft); margin: 1.25rem 0 .5rem; }

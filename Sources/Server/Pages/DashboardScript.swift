@@ -6,6 +6,8 @@ enum DashboardScript {
     let running = null;
     // The decision whose answer is shown.
     let shown = null;
+    // The image that the prompt shows, as a data: address.
+    let image = null;
 
     function headers() {
       const key = $("key").value;
@@ -70,7 +72,9 @@ enum DashboardScript {
         meter.max = worst;
         meter.value = e.total || 0;
         const goals = Object.entries(e.goals || {}).filter(([, term]) => term.weight > 0);
-        const sum = number(e.predicted_loss, 3) + (goals.length ? " + " + number(e.total - e.predicted_loss, 3) : "");
+        // Where the router knows nobody, the goals alone decide.
+        const loss = e.predicted_loss || 0;
+        const sum = number(e.predicted_loss, 3) + (goals.length ? " + " + number(e.total - loss, 3) : "");
         meter.title = [
           ...goals.map(([name, term]) => name + " " + number(term.term, 3)),
           e.feedback ? number(e.feedback.term, 3) + " of the loss by feedback" : "",
@@ -99,7 +103,14 @@ enum DashboardScript {
       $("thinking").hidden = true;
       $("thoughts").textContent = $("answer").textContent = $("usage").textContent = $("judged").textContent = "";
       $("judge").hidden = true;
-      const body = {prompt: $("prompt").value, generate: generates, stream: generates};
+      const body = {generate: generates, stream: generates};
+      if (image) {
+        const parts = [{type: "image_url", image_url: {url: image}}];
+        if ($("prompt").value) parts.push({type: "text", text: $("prompt").value});
+        body.messages = [{role: "user", content: parts}];
+      } else {
+        body.prompt = $("prompt").value;
+      }
       if (generates) body.max_tokens = Number($("tokens").value) || 128;
       if ($("goal").value) body.flags = {[$("goal").value]: Number($("weight").value) || 0};
       if ($("local").checked) body.constraints = {local_only: true};
@@ -159,6 +170,20 @@ enum DashboardScript {
       }
     }
 
+    function look(file) {
+      const reader = new FileReader();
+      reader.onload = () => see(reader.result);
+      reader.readAsDataURL(file);
+    }
+
+    function see(url) {
+      image = url;
+      $("image-row").hidden = !url;
+      if (url) $("image").src = url; else { $("image").removeAttribute("src"); $("file").value = ""; }
+      // An image is a question by itself.
+      $("prompt").required = !url;
+    }
+
     async function judge(score) {
       try {
         const response = await fetch("/feedback", {
@@ -182,7 +207,7 @@ enum DashboardScript {
           const measured = e.measured || {};
           const each = measured.per_token_milliseconds, place = (e.runs || "").replaceAll("_", " ");
           return row([
-            [e.id, "", e.description || e.name || ""], [place], [e.obstacle || e.state, e.obstacle ? "faint" : ""],
+            [e.id, "", e.description || e.name || ""], [place], [(e.obstacle || e.state) + (e.reads_images ? ", reads images" : ""), e.obstacle ? "faint" : ""],
             [measured.answers || 0],
             [measured.first_token_milliseconds ? number(measured.first_token_milliseconds, 0) + " ms" : ""],
             [each ? number(1000 / each, 0) + " tokens" : ""],
@@ -195,6 +220,7 @@ enum DashboardScript {
           const what = [
             d.error || d.status, d.completion_tokens ? d.completion_tokens + " tokens" : "",
             d.total_ms ? number(d.total_ms / 1000, 1) + " s" : "", d.cost_usd ? "$" + d.cost_usd.toPrecision(2) : "",
+            d.key_name ? "for " + d.key_name : "",
           ].filter(Boolean).join(", ");
           return row([
             [new Date(d.time).toLocaleTimeString()], [d.prompt || "not kept", "prompt", (d.prompt || "").slice(0, 300)],
@@ -211,6 +237,12 @@ enum DashboardScript {
     $("good").addEventListener("click", () => judge(1));
     $("bad").addEventListener("click", () => judge(-1));
     $("key").addEventListener("change", refresh);
+    $("file").addEventListener("change", () => { if ($("file").files[0]) look($("file").files[0]); });
+    $("no-image").addEventListener("click", () => see(null));
+    $("prompt").addEventListener("paste", event => {
+      const found = [...event.clipboardData.files].find(file => file.type.startsWith("image/"));
+      if (found) { event.preventDefault(); look(found); }
+    });
     $("prompt").addEventListener("keydown", event => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); $("ask").requestSubmit(); }
     });

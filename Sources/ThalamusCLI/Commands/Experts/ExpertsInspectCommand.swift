@@ -22,6 +22,8 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
     var card: ExpertCard?
     var base: String?
     var draft: String?
+    /// What it reads images by.
+    var projector: String?
     var file: String?
     var endpoint: String?
     /// Of a model that is here.
@@ -62,7 +64,8 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
       throw LibraryError.missingFile(expert: expert, path: path)
     }
     return Report(
-      card: manifest.card, base: base?.card.id, draft: standing.draft, file: manifest.modelPath,
+      card: manifest.card, base: base?.card.id, draft: standing.draft,
+      projector: manifest.projectorPath, file: manifest.modelPath,
       model: try ModelSource(standing).facts())
   }
 
@@ -89,6 +92,7 @@ struct ExpertsInspectCommand: AsyncParsableCommand {
     add("file", report.file)
     add("base", report.base)
     add("draft", report.draft)
+    if report.card?.readsImages == true { add("images", report.projector ?? "read") }
     guard let model else { return lines }
     add("architecture", model.architecture)
     func millions(_ count: Int) -> String { String(format: "%.1fM", Double(count) / 1e6) }
