@@ -55,6 +55,9 @@ import Testing
     }
     let routed = try await server.post("/route", json(chat))
     #expect(try routed.json["completion"]["text"].string == text, "\(routed.text)")
+    let timings = try routed.json["timings"]
+    let read = try #require(timings["image_ms"].double, "\(routed.text)")
+    #expect(try #require(timings["first_token_ms"].double) > read)
     let reasons = try routed.json["decision"]["experts"].array
       .first { $0["expert"].string == "smollm2-135m" }?["reason"]
     #expect(reasons?["code"].string == "images", "\(routed.text)")

@@ -55,13 +55,15 @@ package struct GenerationSummary: Sendable, Equatable {
 
 /// Where a request's time went.
 package struct GenerationTimings: Sendable, Equatable {
+  /// What the prompt's images took to be read, before submission; nil where it had none.
+  package var imageMilliseconds: Double?
   /// From submission to the first prefill step.
   package var queueMilliseconds = 0.0
   /// From the first prefill step to the first token.
   package var prefillMilliseconds = 0.0
   /// From the first token to the last.
   package var decodeMilliseconds = 0.0
-  /// From submission to the first token.
+  /// From submission, or from when images began to be read, to the first token.
   package var firstTokenMilliseconds = 0.0
 
   package init() {}

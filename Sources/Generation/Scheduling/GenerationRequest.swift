@@ -6,6 +6,8 @@ package struct GenerationRequest: Sendable {
   package var promptTokens: [Int32]
   /// What enters the model instead of some of the prompt's tokens, in order: images.
   package var embeddings: [EmbeddingSpan] = []
+  /// What it took to make them.
+  package var embeddingMilliseconds: Double?
   package var parameters: SamplingParameters
   /// What is added to the model's linear maps for this request; nil for the model alone.
   package var adapter: Adapter?

@@ -13,6 +13,7 @@ final class GenerationState {
   private var toolCalls: ToolCallReader?
   private var reasoning: ReasoningState?
   private let submitted: UInt64
+  private let imageMilliseconds: Double?
   private var prefillStart: UInt64?
   private var firstToken: UInt64?
   /// The token that the last pass gave, until `takeSampled`.
@@ -32,6 +33,7 @@ final class GenerationState {
     self.reusedCount = reusedCount
     self.continuation = continuation
     self.submitted = submitted
+    imageMilliseconds = request.embeddingMilliseconds
     self.text = text
     sampler = Sampler(parameters: request.parameters, constraint: request.constraint)
     toolCalls = request.toolCallStyle.map { ToolCallReader($0) }
@@ -156,8 +158,9 @@ final class GenerationState {
     let start = prefillStart ?? now
     timings.queueMilliseconds = MonotonicClock.milliseconds(from: submitted, to: start)
     timings.prefillMilliseconds = MonotonicClock.milliseconds(from: start, to: firstToken ?? now)
-    timings.firstTokenMilliseconds = MonotonicClock.milliseconds(
-      from: submitted, to: firstToken ?? now)
+    timings.imageMilliseconds = imageMilliseconds
+    timings.firstTokenMilliseconds =
+      MonotonicClock.milliseconds(from: submitted, to: firstToken ?? now) + (imageMilliseconds ?? 0)
     timings.decodeMilliseconds = MonotonicClock.milliseconds(from: firstToken ?? now, to: now)
     continuation.yield(
       .finished(

@@ -75,7 +75,9 @@ package final class LocalExpert: Expert {
         throw GenerationError.promptTooLong(
           promptTokens: asked.tokens.count, contextLength: scheduler.contextLength)
       }
+      let start = ContinuousClock.now
       request.embeddings = try await images.embeddings()
+      request.embeddingMilliseconds = start.duration(to: .now) / .milliseconds(1)
     }
     if let grammar = try grammar(for: parameters) {
       let table = await model.tokenTable()

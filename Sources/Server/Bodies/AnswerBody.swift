@@ -140,6 +140,8 @@ extension UsageBody {
 struct TimingsBody: Encodable {
   let decision_ms: Double
   let embedding_ms: Double
+  /// To read the prompt's images.
+  var image_ms: Double?
   var queue_ms: Double?
   var prefill_ms: Double?
   var decode_ms: Double?
@@ -154,6 +156,7 @@ struct TimingsBody: Encodable {
   init(_ decision: Decision, _ summary: GenerationSummary) {
     self.init(decision)
     let timings = summary.timings
+    image_ms = timings.imageMilliseconds?.roundedToMicroseconds
     queue_ms = timings.queueMilliseconds.roundedToMicroseconds
     prefill_ms = timings.prefillMilliseconds.roundedToMicroseconds
     decode_ms = timings.decodeMilliseconds.roundedToMicroseconds
@@ -174,6 +177,7 @@ extension TimingsBody {
       json.member("decode_tokens_per_second", decode_tokens_per_second)
       json.member("embedding_ms", embedding_ms)
       json.member("first_token_ms", first_token_ms)
+      json.member("image_ms", image_ms)
       json.member("prefill_ms", prefill_ms)
       json.member("queue_ms", queue_ms)
     }

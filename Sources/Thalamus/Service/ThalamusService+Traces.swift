@@ -84,6 +84,9 @@ extension ThalamusService {
             ("gen_ai.usage.output_tokens", completion.completionTokens.map { .whole($0) }),
             ("gen_ai.response.finish_reasons", completion.finishReason.map { .texts([$0]) }),
             ("thalamus.reused_prompt_tokens", (summary?.reusedPromptTokens).map { .whole($0) }),
+            (
+              "thalamus.image_ms", summary?.timings.imageMilliseconds.map { .number($0) }
+            ),
             ("thalamus.queue_ms", (summary?.timings.queueMilliseconds).map { .number($0) }),
             ("thalamus.first_token_ms", completion.firstTokenMilliseconds.map { .number($0) }),
             ("thalamus.cost_usd", completion.costUSD.map { .number($0) }),
