@@ -89,28 +89,40 @@ package final class ImageEncoder: Sendable {
     body.layers.reduce(body.connector.byteCount) { $0 + $1.byteCount }
   }
 
+  /// How an image becomes tiles.
+  /// - Parameter asWhole: Not split, whatever its size: one pass, and little to see of a large image's details.
+  private func preprocessing(asWhole: Bool) -> ImagePreprocessing {
+    var preprocessing = configuration.preprocessing
+    if asWhole { preprocessing.splits = false }
+    return preprocessing
+  }
+
   /// What will stand for an image in a prompt, by its file's header.
-  package func layout(of image: [UInt8]) throws(ImageError) -> ImageLayout {
-    layout(of: try ImageHeader(image, limits: limits).size)
+  package func layout(
+    of image: [UInt8], asWhole: Bool = false
+  ) throws(ImageError) -> ImageLayout {
+    layout(of: try ImageHeader(image, limits: limits).size, asWhole: asWhole)
   }
 
   /// What will stand for an image of this size in a prompt.
-  package func layout(of size: ImageSize) -> ImageLayout {
+  package func layout(of size: ImageSize, asWhole: Bool = false) -> ImageLayout {
     configuration.family.layout(
-      configuration.preprocessing.sizes(of: size).grid, configuration.rowsPerTile)
+      preprocessing(asWhole: asWhole).sizes(of: size).grid, configuration.rowsPerTile)
   }
 
-  /// - Parameter isCancelled: Asked between passes; an image whose answer nobody waits for any more ends with
-  ///   `CancellationError`.
+  /// - Parameters:
+  ///   - asWhole: As for its layout.
+  ///   - isCancelled: Asked between passes; an image whose answer nobody waits for any more ends with
+  ///     `CancellationError`.
   package func encode(
-    _ image: [UInt8], isCancelled: () -> Bool = { false }
+    _ image: [UInt8], asWhole: Bool = false, isCancelled: () -> Bool = { false }
   ) throws -> EncodedImage {
     // What is no image at all waits for no turn.
-    let layout = try layout(of: image)
+    let layout = try layout(of: image, asWhole: asWhole)
     lock.lock()
     defer { lock.unlock() }
     // In here, so that the pixels of one image at most are in memory.
-    let tiles = configuration.preprocessing.tiles(
+    let tiles = preprocessing(asWhole: asWhole).tiles(
       of: try RGBImage(decoding: image, limits: limits))
     var rows = [Float](repeating: 0, count: layout.rowCount * width)
     try rows.withUnsafeMutableBufferPointer { rows in

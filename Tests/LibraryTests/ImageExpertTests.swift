@@ -137,6 +137,23 @@ import Tokenization
     }
   }
 
+  /// A low detail costs one tile, and is not taken for the same image at a high one.
+  @Test func detail() async throws {
+    let models = try TemporaryFolder()
+    let expert = try await Models.loader().load(add(false, to: models))
+    let golden = try Self.golden()
+    let file = try #require(try Self.image(golden.chatImage).file).base64EncodedString()
+    func ask(_ detail: String?) throws -> ExpertInput {
+      self.ask([.image(try ChatImage(base64: file, detail: detail)), .text(Self.question)])
+    }
+    let low = try expert.promptTokens(ask("low"))
+    #expect(low.count < golden.prompt.count - 12)
+    #expect(try await answer(expert, ask("high")).text == golden.text)
+    let seen = try await answer(expert, ask("low")).text
+    #expect(try await answer(expert, ask(nil)).text == golden.text)
+    #expect(try await answer(expert, ask("low")).text == seen)
+  }
+
   /// A card says what reads images, and nothing that is not so.
   @Test func cards() throws {
     let models = try TemporaryFolder()

@@ -98,6 +98,23 @@ struct ImageEncoderTests {
     #expect(!ImageEncoder.reads(checkpoint: folder + "/no-such-folder"))
   }
 
+  /// An image that is asked for as a whole is what a model makes of it that splits none.
+  @Test func asAWhole() throws {
+    let pool = try #require(Fixture.pool)
+    let file = try GGUFFile(path: Fixture.path("tiny-smolvlm/mmproj.gguf"))
+    var configuration = try VisionConfiguration(file: file)
+    let encoder = try ImageEncoder(
+      configuration: configuration, tensors: file, pool: pool, precision: .float)
+    configuration.preprocessing.splits = false
+    let unsplit = try ImageEncoder(
+      configuration: configuration, tensors: file, pool: pool, precision: .float)
+    let image = try Fixture.bytes("images/scene-100x61.png")
+    #expect(try encoder.layout(of: image).tileCount > 1)
+    let layout = try encoder.layout(of: image, asWhole: true)
+    #expect(try layout.tileCount == 1 && layout == unsplit.layout(of: image))
+    #expect(try encoder.encode(image, asWhole: true).rows == unsplit.encode(image).rows)
+  }
+
   /// Large tiles go through their layers in slices, which change nothing.
   @Test(arguments: [WeightMatrix.Precision.float, .quantized])
   func slicesEqualOneGo(_ precision: WeightMatrix.Precision) throws {

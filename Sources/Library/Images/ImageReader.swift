@@ -63,16 +63,20 @@ package final class ImageReader: Sendable {
   /// An image of a message that has been looked at, but not read.
   package struct Image: Sendable {
     let file: [UInt8]
+    /// Whether it is seen at one glance, and not tile by tile as well.
+    let asWhole: Bool
     /// What stands for it in the prompt.
     package let layout: ImageLayout
-    /// Equal for equal files.
-    package var identity: String { SHA256.hex(of: Data(file)) }
+    /// Equal for equal files that are looked at alike.
+    package var identity: String { SHA256.hex(of: Data(file)) + (asWhole ? " as a whole" : "") }
   }
 
-  /// Looks at an image's header.
+  /// Looks at an image's header; nil for one that is elsewhere. Who asks for a `low` detail gets it as a whole.
   package func image(_ image: ChatImage) throws(ImageError) -> Image? {
     guard let file = image.file.map({ [UInt8]($0) }) else { return nil }
-    return Image(file: file, layout: try encoder.layout(of: file))
+    let asWhole = image.detail == "low"
+    return Image(
+      file: file, asWhole: asWhole, layout: try encoder.layout(of: file, asWhole: asWhole))
   }
 
   /// Reads an image. // (layout.rowCount, width)
@@ -87,7 +91,9 @@ package final class ImageReader: Sendable {
             with: Result {
               // Somebody else may have brought it.
               if let known = kept.withLock({ $0.find(identity) }) { return known }
-              let encoded = try encoder.encode(image.file) { isCancelled.isSet }
+              let encoded = try encoder.encode(image.file, asWhole: image.asWhole) {
+                isCancelled.isSet
+              }
               let rows = try FloatBuffer(rows: encoded.layout.rowCount, width: encoded.width)
               encoded.rows.withUnsafeBufferPointer { source in
                 guard let base = source.baseAddress else { return }

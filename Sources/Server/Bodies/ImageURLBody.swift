@@ -1,7 +1,7 @@
 /// `image_url` of a part: an object with `url`, as chats have it, or the address alone.
 struct ImageURLBody: Decodable, Sendable {
   let url: String
-  /// How closely to look, for endpoints.
+  /// How closely to look.
   let detail: String?
 
   private enum CodingKeys: String, CodingKey { case url, detail }

@@ -12,7 +12,7 @@ package struct ChatImage: Sendable, Equatable {
   }
 
   package let source: Source
-  /// How closely to look, in OpenAI's words (`low`, `high`, `auto`), for endpoints.
+  /// How closely to look, in OpenAI's words (`low`, `high`, `auto`).
   package let detail: String?
 
   package init(_ source: Source, detail: String? = nil) {
