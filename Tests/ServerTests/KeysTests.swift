@@ -56,6 +56,26 @@ import Thalamus
     }
   }
 
+  /// Tokens of a model that a key may not ask are none of its business, and would load the model.
+  @Test func limitsHoldForCounting() async throws {
+    let small = key("small", Constraints(experts: ["smollm2-135m"]))
+    try await with([small, key("any")]) { server async throws in
+      for (path, fields) in [
+        ("/tokenize", #""content": "x""#), ("/detokenize", #""tokens": [1]"#),
+        ("/v1/messages/count_tokens", #""messages": [{"role": "user", "content": "x"}]"#),
+      ] {
+        for (model, name, status) in [
+          ("gemma3-270m", "small", 422), ("smollm2-135m", "small", 200),
+          ("gemma3-270m", "any", 200),
+        ] {
+          let reply = await server.post(
+            path, "{\"model\": \"\(model)\", \(fields)}", headers: bearer(name))
+          #expect(reply.status.code == status, "\(path) \(model) \(name): \(reply.text)")
+        }
+      }
+    }
+  }
+
   @Test func aRateOfRequests() async throws {
     try await with([key("alice", requestsPerMinute: 2), key("bob")]) { server in
       for _ in 0..<2 { #expect(await server.get("/usage", headers: bearer("alice")).status == .ok) }

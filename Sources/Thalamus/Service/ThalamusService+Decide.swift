@@ -20,6 +20,7 @@ extension ThalamusService {
     let id: String
     let prompt: PreparedPrompt
     if let named = request.expert {
+      try checkKeyAllows(named)
       (id, prompt) = (named, PreparedPrompt(request.input))
     } else {
       let decision = try await makeDecision(request)

@@ -1,3 +1,4 @@
+import Foundation
 import Generation
 import Library
 import Routing
@@ -45,9 +46,21 @@ extension ThalamusService {
   /// The tokenizer of an expert.
   package func tokenizer(of id: String) async throws -> ExpertTokenizer {
     if id == encoder.id { throw ServiceError.makesNoText(model: id) }
+    try checkKeyAllows(id)
     guard try library.manifest(id).endpoint == nil,
       let expert = try await library.expert(id) as? LocalExpert
     else { throw ServiceError.noTokenizer(expert: id) }
     return ExpertTokenizer(expert: id, tokenizer: expert.tokenizer)
+  }
+
+  /// Throws where the asker's key may not ask this expert: no answer is wanted, but its model would be loaded.
+  func checkKeyAllows(_ id: String) throws {
+    guard let key = APIKey.current else { return }
+    let anything = GoalContext(
+      promptTokens: 0, maximumOutputTokens: 0, today: CalendarDate(Date()))
+    let candidate = Candidate(card: try library.manifest(id).card)
+    if let reason = key.constraints.objection(to: candidate, in: anything) {
+      throw RoutingError.noEligibleExpert([ExpertIneligibility(expert: id, reason: reason)])
+    }
   }
 }
