@@ -33,7 +33,7 @@ extension ThalamusService {
     while true {
       let decision: Decision
       do {
-        decision = try await makeDecision(request, setbacks: setbacks)
+        decision = try await makeTracedDecision(request, setbacks: setbacks)
       } catch RoutingError.noEligibleExpert(let reasons) {
         // That nobody else may answer says less than why the first did not; but of a prompt that is too long for
         // all, the decision knows more.

@@ -6,7 +6,7 @@ import Routing
 extension ThalamusService {
   /// Decides which expert should answer, and logs the decision.
   package func decide(_ request: RoutingRequest) async throws -> Decision {
-    let decision = try await makeDecision(request)
+    let decision = try await makeTracedDecision(request)
     record(decision, answering: false)
     trace(decision)
     return decision

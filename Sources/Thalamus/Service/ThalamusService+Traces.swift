@@ -31,6 +31,38 @@ extension ThalamusService {
     }
   }
 
+  /// Makes a decision; one that can't be made leaves a span that says why.
+  func makeTracedDecision(
+    _ request: RoutingRequest, setbacks: [Setback] = []
+  ) async throws -> Decision {
+    let start = Date()
+    do {
+      return try await makeDecision(request, setbacks: setbacks)
+    } catch {
+      traceRefusal(error, from: start)
+      throw error
+    }
+  }
+
+  private func traceRefusal(_ error: any Error, from start: Date) {
+    guard let traces, let trace = newTrace() else { return }
+    // Of other errors the words may be the prompt's.
+    let reason =
+      if case RoutingError.noEligibleExpert(let reasons) = error {
+        "no eligible expert: "
+          + Set(reasons.map(\.reason.code)).sorted().joined(separator: ", ")
+      } else {
+        "the request can't be read, or the router can't"
+      }
+    traces.add([
+      TraceSpan(
+        traceID: trace.context.traceID, spanID: trace.spanID, parentSpanID: trace.context.spanID,
+        name: "route", kind: .server, start: start, end: Date(),
+        attributes: APIKey.current.map { [("thalamus.key.name", .text($0.name))] } ?? [],
+        error: reason)
+    ])
+  }
+
   /// Hands the spans of a decision to the exporter, and of its answer where there was one. No text of either is in them.
   func trace(
     _ decision: Decision, _ completion: DecisionCompletion? = nil,

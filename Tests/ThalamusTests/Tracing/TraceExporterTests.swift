@@ -122,6 +122,29 @@ import Thalamus
     await collector.end()
   }
 
+  /// What nobody may answer is told, with the reasons and none of the prompt's words.
+  @Test func aRefusal() async throws {
+    let collector = try Collector()
+    _ = try await RemoteServiceFixture.with(adjust: { $0.traces.endpoint = collector.endpoint }) {
+      service, _ in
+      var request = Self.request
+      request.constraints.maxParameters = 1
+      await #expect(throws: RoutingError.self) { _ = try await service.decide(request) }
+      await #expect(throws: RoutingError.self) {
+        _ = try await service.answer(request, parameters: Self.parameters)
+      }
+      request = RoutingRequest(input: .prompt("Secret [Flag: local onyl]"))
+      await #expect(throws: RoutingError.self) { _ = try await service.decide(request) }
+    }
+    let spans = try collector.spans()
+    #expect(spans.map(\.name) == ["route", "route", "route"])
+    let messages = spans.map { ($0.json["status"] as? [String: Any])?["message"] as? String ?? "" }
+    #expect(messages[0].contains("max_parameters") && messages[1] == messages[0])
+    let text = String(decoding: collector.bodies.withLock { $0.joined() }, as: UTF8.self)
+    #expect(!text.contains("Secret") && !text.contains("onyl") && !text.contains("Python"))
+    await collector.end()
+  }
+
   @Test func aCallerThatKeepsNoTrace() async throws {
     let collector = try Collector()
     let parent = try #require(
