@@ -131,6 +131,14 @@ import Tokenization
       Issue.record("\(String(describing: tooLong))")
       return
     }
+    var small = ComputeOptions()
+    small.imagePixels = 64 * 48 - 1
+    let expecting = try await LocalExpertLoader(small)
+      .load(ExpertManifest.load(folder: models.path + "/eyes"))
+    let tooLarge = await #expect(throws: GenerationError.self) {
+      _ = try await answer(expecting, ask([.image(good)]))
+    }
+    #expect("\(try #require(tooLarge))".contains("64"))
     let blind = try await Models.loader().load(ExpertManifest.load(folder: Models.smolLM))
     await #expect(throws: GenerationError.self) {
       _ = try await answer(blind, ask([.image(good), .text("x")]))

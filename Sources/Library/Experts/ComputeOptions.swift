@@ -14,6 +14,8 @@ package struct ComputeOptions: Sendable {
   package var runningLimit = 16
   /// Tokens guessed ahead for a request at most; 0 for none.
   package var draftTokens = 8
+  /// Points that an image may have, and so the memory that a client's image takes: some 13 bytes a point at worst.
+  package var imagePixels = 50_000_000
 
   package init() {}
 

@@ -148,13 +148,15 @@ package final class LocalExpertLoader: Sendable {
     func unloadable(_ problem: String) -> LibraryError {
       .unloadable(expert: manifest.card.id, problem: problem)
     }
+    let limits = ImageLimits(pixels: options.imagePixels)
     let encoder =
       if let path = manifest.projectorPath {
-        try ImageEncoder(file: GGUFFile(path: path), pool: pool, precision: options.precision)
+        try ImageEncoder(
+          file: GGUFFile(path: path), pool: pool, precision: options.precision, limits: limits)
       } else {
         try ImageEncoder(
           checkpoint: manifest.checkpointFolder ?? manifest.folder, pool: pool,
-          precision: options.precision)
+          precision: options.precision, limits: limits)
       }
     guard encoder.width == decoder.configuration.width else {
       throw unloadable(

@@ -10,5 +10,6 @@ extension ComputeOptions {
     waitingLimit = configuration.models.maxWaitingRequests
     runningLimit = configuration.models.maxRunningRequests
     draftTokens = configuration.models.draftTokens
+    imagePixels = configuration.models.maxImagePixels
   }
 }

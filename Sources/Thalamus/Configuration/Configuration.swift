@@ -38,6 +38,7 @@ package struct Configuration: Sendable, Equatable {
     package var maxWaitingRequests = 256
     package var maxRunningRequests = 16
     package var draftTokens = 8
+    package var maxImagePixels = 50_000_000
   }
 
   package struct Router: Sendable, Equatable {

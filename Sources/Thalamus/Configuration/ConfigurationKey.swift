@@ -42,6 +42,7 @@ package struct ConfigurationKey: Sendable {
     integer("models.max_waiting_requests", \.models.maxWaitingRequests, 1...1_000_000),
     integer("models.max_running_requests", \.models.maxRunningRequests, 1...256),
     integer("models.draft_tokens", \.models.draftTokens, 0...SchedulerOptions.draftTokenLimit),
+    integer("models.max_image_pixels", \.models.maxImagePixels, 1...(1 << 30)),
     text("router.directory", \.router.directory),
     choice("router.strategy", \.router.strategy, ["ridge", "knn", "kmeans", "pilot"]),
     boolean("router.prompt_flags", \.router.promptFlags),
