@@ -25,7 +25,8 @@ private typealias Fixture = SchedulerFixture
 
   /// A prompt with placeholders where its tokens' embeddings are given.
   private func request(
-    _ prompt: [Int32], given ranges: [Range<Int>], _ name: String, identity: String = "a"
+    _ prompt: [Int32], given ranges: [Range<Int>], _ name: String, identity: String = "a",
+    rowsSeeAll: Bool = false
   ) throws -> GenerationRequest {
     var tokens = prompt
     var spans: [EmbeddingSpan] = []
@@ -35,7 +36,8 @@ private typealias Fixture = SchedulerFixture
       spans.append(
         EmbeddingSpan(
           position: range.lowerBound, range: 1..<1 + range.count,
-          rows: try rows(of: prompt[wider], name), identity: "\(identity) \(range)"))
+          rows: try rows(of: prompt[wider], name), identity: "\(identity) \(range)",
+          rowsSeeAll: rowsSeeAll))
       for position in range { tokens[position] = 7 }
     }
     var request = GenerationRequest(
@@ -65,6 +67,50 @@ private typealias Fixture = SchedulerFixture
         for try await (index, text) in group { #expect(text == expected[index]) }
       }
       await scheduler.shutDown()
+    }
+  }
+
+  /// An image whose rows see each other fills a whole pass, beside others that read and decode, and is reused in part.
+  @Test(arguments: ["tiny-llama", "tiny-gemma3"])
+  func rowsThatSeeEachOtherGoTogether(name: String) async throws {
+    let images = [20..<52, 60..<92, 92..<123]
+    let prompts = (0..<3).map { Fixture.prompt(150, seed: 5 + $0).map { $0 % 64 } }
+    func ask(_ index: Int) throws -> GenerationRequest {
+      try request(prompts[index], given: images, name, identity: "\(index)", rowsSeeAll: true)
+    }
+    var expected: [String] = []
+    for index in prompts.indices {
+      let alone = Fixture.scheduler(try Fixture.decoder(name))
+      expected.append(try await Answer(alone.generate(ask(index))).text)
+    }
+    let scheduler = Fixture.scheduler(try Fixture.decoder(name) { $0.maximumRows = 32 }) {
+      $0.prefillRowsWhileDecoding = 8
+    }
+    for round in 0..<2 {
+      try await withThrowingTaskGroup(of: (Int, Answer).self) { group in
+        for index in prompts.indices {
+          let request = try ask(index)
+          group.addTask { (index, try await Answer(scheduler.generate(request))) }
+        }
+        for try await (index, answer) in group {
+          #expect(answer.text == expected[index])
+          // The first 64 end in the second image.
+          #expect(answer.summary?.reusedPromptTokens == round * 128)
+        }
+      }
+    }
+    var shorter = try ask(0)
+    shorter.promptTokens = Array(shorter.promptTokens.prefix(125))
+    let alone = Fixture.scheduler(try Fixture.decoder(name))
+    let again = try await Answer(scheduler.generate(shorter))
+    #expect(try await Answer(alone.generate(shorter)).text == again.text)
+    #expect(again.summary?.reusedPromptTokens == 64)
+    // More rows than a pass holds could never be read.
+    let large = try request(prompts[0], given: [20..<53], name, rowsSeeAll: true)
+    let error = #expect(throws: GenerationError.self) { _ = try scheduler.generate(large) }
+    guard case .invalidParameter(name: "embeddings", _, _)? = error else {
+      Issue.record("\(String(describing: error))")
+      return
     }
   }
 

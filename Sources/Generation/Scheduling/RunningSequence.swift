@@ -79,6 +79,12 @@ final class RunningSequence: @unchecked Sendable {
     return whole <= room ? whole : max(0, cut.position - cache.count)
   }
 
+  /// Rows that the next pass has to take together, if any: those left of an image whose rows see each other.
+  var rowsOfNextImage: Int {
+    let next = job.embeddings.first { $0.rowsSeeAll && $0.positions.contains(cache.count) }
+    return next.map { $0.positions.upperBound - cache.count } ?? 0
+  }
+
   // MARK: - Snapshots
 
   /// Of rows that could be taken next, those before a place where a snapshot is to be taken.

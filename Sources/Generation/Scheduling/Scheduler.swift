@@ -24,6 +24,8 @@ package final class Scheduler: Sendable {
   private let gates: [Gate]
   private let vocabularySize: Int
   private let width: Int
+  /// Rows that a pass holds.
+  private let maximumRows: Int
   /// Positions that prompt and answer may take together.
   package let contextLength: Int
   private let keyValueLimitBytes: Int
@@ -60,6 +62,7 @@ package final class Scheduler: Sendable {
     gates = decoder.gates
     vocabularySize = decoder.configuration.vocabularySize
     width = decoder.configuration.width
+    maximumRows = decoder.maximumRows
     contextLength = decoder.contextLength
     keyValueLimitBytes = decoder.pagePool.limitBytes
     bytesPerBlock = decoder.bytesPerBlock()
@@ -90,6 +93,14 @@ package final class Scheduler: Sendable {
       throw .invalidParameter(
         name: "embeddings", value: "not this model's, or not in order within the prompt",
         expected: "rows of \(width) numbers")
+    }
+    // It goes through one pass, and would wait for ever for one with room.
+    if let large = request.embeddings.first(where: {
+      $0.rowsSeeAll && $0.range.count > maximumRows
+    }) {
+      throw .invalidParameter(
+        name: "embeddings", value: "\(large.range.count) rows that see each other",
+        expected: "at most \(maximumRows), which go through one pass")
     }
     // Unbounded, so that a slow consumer never holds up the thread; an answer is small.
     let (stream, continuation) = GenerationStream.makeStream(bufferingPolicy: .unbounded)

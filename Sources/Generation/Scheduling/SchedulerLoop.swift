@@ -227,7 +227,9 @@ final class SchedulerLoop {
     for sequence in running { sequence.dropDraft() }
     var chosen: [(sequence: RunningSequence, rows: Int)] = []
     var rowsLeft = decoder.maximumRows
-    for sequence in running where sequence.pendingCount == 1 && rowsLeft > 0 {
+    // Room for the oldest prompt's image, or sequences that decode could keep it waiting for as long as others follow.
+    let kept = running.first { $0.pendingCount > 1 }?.rowsOfNextImage ?? 0
+    for sequence in running where sequence.pendingCount == 1 && rowsLeft > kept {
       guard reserve(sequence, rows: 1) else { continue }
       chosen.append((sequence, 1))
       rowsLeft -= 1
