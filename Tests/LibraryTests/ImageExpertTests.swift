@@ -111,7 +111,8 @@ import Tokenization
       base64: #require(good.file).dropLast(20).base64EncodedString())
     let none = try ChatImage(base64: "iVBORw0KGgo=")
     let elsewhere = try ChatImage(url: "https://example.com/a.png")
-    for image in [none, cut, elsewhere] {
+    let gif = try ChatImage(base64: Data("GIF89a".utf8).base64EncodedString())
+    for image in [none, cut, elsewhere, gif] {
       let input = ask([.image(good), .text("x"), .image(image)])
       let error = await #expect(throws: GenerationError.self) {
         _ = try await answer(expert, input)

@@ -20,6 +20,7 @@ import Tokenization
       #expect(image.source == .data(mediaType: type, base64: base64))
       #expect(image.url == "data:\(type);base64,\(base64)")
       #expect(image.file == file && image.detail == "low")
+      #expect(image.isForEndpoints == (type == "image/gif"))
       #expect(try ChatImage(base64: base64).source == image.source)
     }
   }

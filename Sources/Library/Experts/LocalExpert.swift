@@ -19,8 +19,8 @@ package final class LocalExpert: Expert {
   private let model: ResidentModel
   private let isShutDown = Atomic<Bool>(false)
 
-  /// Why a prompt with images on the web is not for an expert here.
-  package static let goesNowhere = "images on the web are fetched by endpoints alone"
+  /// Why a prompt with images on the web, or with GIFs, is not for an expert here.
+  package static let leavesToEndpoints = "images on the web and GIFs are for endpoints alone"
   /// Threads that it computes on.
   package let threadCount: Int
   /// The special tokens as text, for templates that write them.

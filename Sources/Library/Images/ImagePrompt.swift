@@ -20,7 +20,7 @@ struct ImagePrompt {
       } catch {
         throw Self.refusal(of: "\(error)")
       }
-      guard let found else { throw Self.refusal(of: LocalExpert.goesNowhere) }
+      guard let found else { throw Self.refusal(of: LocalExpert.leavesToEndpoints) }
       images.append(found)
     }
     self.images = images

@@ -71,9 +71,9 @@ package final class ImageReader: Sendable {
     package var identity: String { SHA256.hex(of: Data(file)) + (asWhole ? " as a whole" : "") }
   }
 
-  /// Looks at an image's header; nil for one that is elsewhere. Who asks for a `low` detail gets it as a whole.
+  /// Looks at an image's header; nil for one that is for endpoints alone. Who asks for a `low` detail gets it as a whole.
   package func image(_ image: ChatImage) throws(ImageError) -> Image? {
-    guard let file = image.file.map({ [UInt8]($0) }) else { return nil }
+    guard !image.isForEndpoints, let file = image.file.map({ [UInt8]($0) }) else { return nil }
     let asWhole = image.detail == "low"
     return Image(
       file: file, asWhole: asWhole, layout: try encoder.layout(of: file, asWhole: asWhole))

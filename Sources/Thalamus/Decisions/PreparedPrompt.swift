@@ -29,10 +29,10 @@ package struct PreparedPrompt: Sendable {
   /// What the decision log keeps of it.
   package let loggedText: String
 
-  /// Whether some images are on the web, where nobody here goes.
-  var hasImageAddresses: Bool {
+  /// Whether some images are none that an expert here can read.
+  var hasImagesForEndpoints: Bool {
     guard imageCount > 0, case .messages(let messages) = expertInput else { return false }
-    return messages.contains { $0.images.contains { $0.image.isElsewhere } }
+    return messages.contains { $0.images.contains { $0.image.isForEndpoints } }
   }
 
   var isChat: Bool { if case .messages = expertInput { true } else { false } }

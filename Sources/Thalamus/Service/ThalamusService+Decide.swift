@@ -153,8 +153,8 @@ extension ThalamusService {
           unavailable: library.obstacle(to: manifest)
             ?? (request.needsLogprobs && request.expert == nil && manifest.endpoint != nil
               ? RemoteExpert.passesNoLogprobs : nil)
-              ?? (prompt.hasImageAddresses && request.expert == nil && manifest.endpoint == nil
-                ? LocalExpert.goesNowhere : nil),
+              ?? (prompt.hasImagesForEndpoints && request.expert == nil && manifest.endpoint == nil
+                ? LocalExpert.leavesToEndpoints : nil),
           loadMilliseconds: library.loadMilliseconds(of: id),
           gaveLastAnswer: lastExpert.map { $0 == id }))
     }

@@ -77,8 +77,14 @@ package struct ChatImage: Sendable, Equatable {
     return nil
   }
 
-  /// Whether its address alone is known.
-  package var isElsewhere: Bool { if case .address = source { true } else { false } }
+  /// Whether only an endpoint can take it: one of which the address alone is known, and a GIF, which no model here is
+  /// taught to see.
+  package var isForEndpoints: Bool {
+    switch source {
+    case .address: true
+    case .data(let mediaType, _): mediaType == "image/gif"
+    }
+  }
 
   /// The file; nil where only its address is known.
   package var file: Data? {
