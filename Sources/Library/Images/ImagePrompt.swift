@@ -75,14 +75,14 @@ struct ImagePrompt {
   /// Reads the images, for their rows to take their places among the tokens.
   func embeddings() async throws -> [EmbeddingSpan] {
     var rows: [FloatBuffer] = []
-    for image in images {
+    let identities = images.map(\.identity)
+    for (image, identity) in zip(images, identities) {
       do {
-        rows.append(try await reader.rows(of: image))
+        rows.append(try await reader.rows(of: image, identity: identity))
       } catch let error as ImageError {
         throw Self.refusal(of: "\(error)")
       }
     }
-    let identities = images.map(\.identity)
     return places.map {
       EmbeddingSpan(
         position: $0.position, range: $0.rows, rows: rows[$0.image],

@@ -80,8 +80,9 @@ package final class ImageReader: Sendable {
   }
 
   /// Reads an image. // (layout.rowCount, width)
-  package func rows(of image: Image) async throws -> FloatBuffer {
-    let identity = image.identity
+  ///
+  /// - Parameter identity: The image's, which takes a pass over its file.
+  package func rows(of image: Image, identity: String) async throws -> FloatBuffer {
     if let known = kept.withLock({ $0.find(identity) }) { return known }
     let isCancelled = CancellationFlag()
     return try await withTaskCancellationHandler {
