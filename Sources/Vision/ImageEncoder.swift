@@ -78,8 +78,9 @@ package final class ImageEncoder: Sendable {
 
   /// Whether a checkpoint's `config.json` is of a model whose images are read.
   package static func reads(checkpoint folder: String) -> Bool {
-    guard let file = try? Settings(path: folder + "/config.json"),
-      let type = try? file.string("model_type"), (try? file.object("vision_config")) != nil
+    guard let file = try? CheckpointConfiguration(path: folder + "/config.json"),
+      let type = try? file.optionalString("model_type"),
+      (try? file.optionalObject("vision_config")) != nil
     else { return false }
     return VisionFamily.all.contains { $0.modelTypes.contains(type) }
   }

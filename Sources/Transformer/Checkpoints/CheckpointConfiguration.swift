@@ -1,7 +1,7 @@
 import Foundation
 import ModelFiles
 
-/// A checkpoint's `config.json`, or an object in it, with errors that name file and field.
+/// A checkpoint's `config.json` or another of its JSON files, or an object in one, with errors that name file and field.
 ///
 /// A value of null counts as missing, as it does to the library that writes these files.
 package struct CheckpointConfiguration: Sendable {
@@ -54,12 +54,12 @@ package struct CheckpointConfiguration: Sendable {
     }
   }
 
-  func error(_ key: String, _ problem: ModelFileError.Problem) -> ModelFileError {
+  package func error(_ key: String, _ problem: ModelFileError.Problem) -> ModelFileError {
     ModelFileError(path: path, field: prefix + key, problem: problem)
   }
 
   /// Throws that the value of `key` is one that this build does not run.
-  func unsupported(_ key: String) -> ModelFileError {
+  package func unsupported(_ key: String) -> ModelFileError {
     error(key, .unsupported(value: "\(values[key] ?? .null)"))
   }
 
@@ -74,7 +74,7 @@ package struct CheckpointConfiguration: Sendable {
     error(key, .wrongType(found: value.kind, expected: expected))
   }
 
-  func contains(_ key: String) -> Bool { value(key) != nil }
+  package func contains(_ key: String) -> Bool { value(key) != nil }
 
   /// Whether `key` has a number.
   func hasNumber(_ key: String) -> Bool {
@@ -101,13 +101,13 @@ package struct CheckpointConfiguration: Sendable {
     if case .array(let items)? = value(key) { !items.isEmpty } else { false }
   }
 
-  func optionalInt(_ key: String) throws(ModelFileError) -> Int? {
+  package func optionalInt(_ key: String) throws(ModelFileError) -> Int? {
     guard let value = value(key) else { return nil }
     guard case .int(let number) = value else { throw wrongType(key, value, "an integer") }
     return number
   }
 
-  func int(_ key: String) throws(ModelFileError) -> Int {
+  package func int(_ key: String) throws(ModelFileError) -> Int {
     guard let value = try optionalInt(key) else { throw error(key, .missing) }
     return value
   }
@@ -121,7 +121,7 @@ package struct CheckpointConfiguration: Sendable {
     return value
   }
 
-  func optionalDouble(_ key: String) throws(ModelFileError) -> Double? {
+  package func optionalDouble(_ key: String) throws(ModelFileError) -> Double? {
     guard let value = value(key) else { return nil }
     switch value {
     case .int(let number): return Double(number)
@@ -135,13 +135,13 @@ package struct CheckpointConfiguration: Sendable {
     return value
   }
 
-  func optionalBool(_ key: String) throws(ModelFileError) -> Bool? {
+  package func optionalBool(_ key: String) throws(ModelFileError) -> Bool? {
     guard let value = value(key) else { return nil }
     guard case .bool(let flag) = value else { throw wrongType(key, value, "a boolean") }
     return flag
   }
 
-  func optionalString(_ key: String) throws(ModelFileError) -> String? {
+  package func optionalString(_ key: String) throws(ModelFileError) -> String? {
     guard let value = value(key) else { return nil }
     guard case .string(let text) = value else { throw wrongType(key, value, "a string") }
     return text
@@ -160,7 +160,7 @@ package struct CheckpointConfiguration: Sendable {
     return strings
   }
 
-  func optionalInts(_ key: String) throws(ModelFileError) -> [Int]? {
+  package func optionalInts(_ key: String) throws(ModelFileError) -> [Int]? {
     guard let value = value(key) else { return nil }
     guard case .array(let items) = value else { throw wrongType(key, value, "an array") }
     var numbers: [Int] = []
@@ -173,7 +173,7 @@ package struct CheckpointConfiguration: Sendable {
     return numbers
   }
 
-  func doubles(_ key: String) throws(ModelFileError) -> [Double] {
+  package func doubles(_ key: String) throws(ModelFileError) -> [Double] {
     guard let value = value(key) else { throw error(key, .missing) }
     guard case .array(let items) = value else { throw wrongType(key, value, "an array") }
     var numbers: [Double] = []
@@ -208,7 +208,7 @@ package struct CheckpointConfiguration: Sendable {
     return windowed
   }
 
-  func optionalObject(_ key: String) throws(ModelFileError) -> CheckpointConfiguration? {
+  package func optionalObject(_ key: String) throws(ModelFileError) -> CheckpointConfiguration? {
     guard let value = value(key) else { return nil }
     guard case .object(let values) = value else { throw wrongType(key, value, "an object") }
     return CheckpointConfiguration(path: path, prefix: prefix + key + ".", values: values)

@@ -1,3 +1,4 @@
+import ModelFiles
 import Transformer
 
 extension VisionFamily {
@@ -19,22 +20,22 @@ extension VisionFamily {
     ],
     shiftedNorms: ["mm.soft_emb_norm.weight"], placeholder: "<start_of_image>",
     rowToken: "<image_soft_token>", rowsSeeAll: true,
-    readCheckpoint: { (config, processor, side) throws(ModelError) in
-      if try processor.bool("do_pan_and_scan") == true {
-        throw .unsupported(key: "do_pan_and_scan", value: "true")
+    readCheckpoint: { (config, processor, side) throws(ModelFileError) in
+      if try processor.optionalBool("do_pan_and_scan") == true {
+        throw processor.unsupported("do_pan_and_scan")
       }
-      let rows = try config.int("mm_tokens_per_image") ?? 256
+      let rows = try config.optionalInt("mm_tokens_per_image") ?? 256
       guard let kernel = (1...max(1, side)).first(where: { side / $0 * (side / $0) == rows }),
         side.isMultiple(of: kernel)
       else {
-        throw .invalidValue(
-          key: "mm_tokens_per_image", value: "\(rows)",
-          expected: "a square of \(side) patches a side")
+        throw config.error(
+          "mm_tokens_per_image",
+          .invalid(value: "\(rows)", expected: "a square of \(side) patches a side"))
       }
-      let size = try processor.object("size")
-      let (height, width) = (try size?.int("height") ?? 224, try size?.int("width") ?? 224)
-      guard height == width else {
-        throw .unsupported(key: "size", value: "\(height) x \(width)")
+      let size = try processor.optionalObject("size")
+      let height = try size?.optionalInt("height") ?? 224
+      guard try size?.optionalInt("width") ?? 224 == height else {
+        throw processor.unsupported("size")
       }
       return (
         .averagePool(kernel: kernel),

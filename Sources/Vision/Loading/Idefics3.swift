@@ -1,3 +1,4 @@
+import ModelFiles
 import Transformer
 
 extension VisionFamily {
@@ -9,13 +10,13 @@ extension VisionFamily {
     connectorPrefixes: ["model.connector.", "connector."],
     connectorNames: ["mm.model.fc.weight": "modality_projection.proj.weight"],
     shiftedNorms: [], placeholder: "<image>", rowToken: "<image>",
-    readCheckpoint: { (config, processor, _) throws(ModelError) in
+    readCheckpoint: { (config, processor, _) throws(ModelFileError) in
       (
-        .pixelShuffle(factor: try config.int("scale_factor") ?? 2),
+        .pixelShuffle(factor: try config.optionalInt("scale_factor") ?? 2),
         ImagePreprocessing(
           longestEdge: try processor.edge("size") ?? 4 * 364,
           tile: try processor.edge("max_image_size") ?? 364,
-          splits: try processor.bool("do_image_splitting") ?? true)
+          splits: try processor.optionalBool("do_image_splitting") ?? true)
       )
     },
     readMetadata: { (metadata, imageSize) throws(ModelError) in
@@ -29,14 +30,11 @@ extension VisionFamily {
     layout: { ImageLayout(idefics3: $0, rows: $1) })
 }
 
-extension Settings {
+extension CheckpointConfiguration {
   /// The longest edge of a size.
-  fileprivate func edge(_ key: String) throws(ModelError) -> Int? {
-    guard let size = try object(key) else { return nil }
-    guard let edge = try size.int("longest_edge") else {
-      throw .missingKey("\(key).longest_edge")
-    }
-    return edge
+  fileprivate func edge(_ key: String) throws(ModelFileError) -> Int? {
+    guard let size = try optionalObject(key) else { return nil }
+    return try size.int("longest_edge")
   }
 }
 

@@ -1,3 +1,4 @@
+import ModelFiles
 import Transformer
 
 /// What is particular to a family of models that see: what its files call things, how images come in, and what stands
@@ -35,7 +36,9 @@ struct VisionFamily: Sendable {
   /// Whether in the decoder each row of an image sees all of them, and not those before it alone.
   var rowsSeeAll = false
   /// Reads `config.json` and the image processor's settings; of the transformer, its patches along a side.
-  let readCheckpoint: @Sendable (Settings, Settings, _ side: Int) throws(ModelError) -> Ends
+  let readCheckpoint:
+    @Sendable (CheckpointConfiguration, CheckpointConfiguration, _ side: Int)
+      throws(ModelFileError) -> Ends
   /// Reads an mmproj file's keys. The preprocessing's mean and deviation are read by others.
   let readMetadata: @Sendable (ArchitectureMetadata, _ imageSize: Int) throws(ModelError) -> Ends
   /// What stands for an image of this grid, each of whose tiles becomes so many rows.
