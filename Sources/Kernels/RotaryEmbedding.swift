@@ -56,12 +56,25 @@ package final class RotaryEmbedding: Sendable {
   /// Rotates `heads` heads at `x` in place for one position. // (heads, headDim)
   package func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, position: Int) {
     precondition(position >= 0 && position < positions, "position \(position) of \(positions)")
-    let pairs = rotatedDim / 2
     table.withUnsafeBufferPointer { table in
       guard let base = table.baseAddress else { return }
-      let row = base + position * rotatedDim
-      kernels.rotary(
-        x, Int64(heads), Int64(headDim), Int64(pairs), row, row + pairs, style.rawValue)
+      rotate(x, heads: heads, by: base + position * rotatedDim)
     }
+  }
+
+  /// The same by cosines and sines that the caller put together. // row (2, rotatedDim / 2)
+  package func rotate(
+    _ x: UnsafeMutablePointer<Float>, heads: Int, by row: UnsafePointer<Float>
+  ) {
+    let pairs = rotatedDim / 2
+    kernels.rotary(
+      x, Int64(heads), Int64(headDim), Int64(pairs), row, row + pairs, style.rawValue)
+  }
+
+  /// What a pair is rotated by at a position: cosine and sine.
+  package func rotation(position: Int, pair: Int) -> (Float, Float) {
+    precondition(position >= 0 && position < positions, "position \(position) of \(positions)")
+    let place = position * rotatedDim + pair
+    return (table[place], table[place + rotatedDim / 2])
   }
 }

@@ -39,6 +39,7 @@ extension DecoderConfiguration {
     guard valueDim.isMultiple(of: 8) else {
       throw invalid("attention.value_length", "\(valueDim)", "a multiple of 8")
     }
+    try check("n_deepstack_layers", deepRows, in: 0...layers.count)
     if let rotatedDim {
       try check("rope.dimension_count", rotatedDim, in: 2...headDim)
       guard rotatedDim.isMultiple(of: 2) else {

@@ -145,6 +145,10 @@ package struct DecoderConfiguration: Sendable, Equatable {
   package var rotaryMagnitude: Double = 1
   /// Up to this many positions the file's factors for short contexts hold (LongRoPE).
   package var shortContextLength: Int?
+  /// By which coordinate of an image's rows each rotary pair is rotated, where the model has several.
+  package var rotaryAxes: RotaryAxes?
+  /// First layers behind each of which an image's rows are given more of it (DeepStack).
+  package var deepRows = 0
   /// What queries grow by with their position, where the model has it.
   package var queryGrowth: QueryGrowth?
   /// The sizes of latent attention, where the model has it.
@@ -196,6 +200,10 @@ package struct DecoderConfiguration: Sendable, Equatable {
     self.attentionScale = attentionScale
     self.layers = layers
   }
+
+  /// Numbers of an image's row: what enters the first layer, and behind it what is added after each of the first layers
+  /// that get more.
+  package var imageRowWidth: Int { width * (1 + deepRows) }
 
   /// Width of all query heads together.
   package var queryWidth: Int { headCount * headDim }

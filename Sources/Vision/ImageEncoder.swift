@@ -19,7 +19,7 @@ import Transformer
 /// which share them go on between. The caller's thread computes too: it must not be one of Swift's own.
 package final class ImageEncoder: Sendable {
   package let configuration: VisionConfiguration
-  /// Numbers of a row: the language model's width.
+  /// Numbers of a row: the language model's `imageRowWidth`.
   package let width: Int
   private let pool: ComputePool
   private let limits: ImageLimits
@@ -35,6 +35,9 @@ package final class ImageEncoder: Sendable {
   /// Whether in the decoder each row of an image sees all of them, and not those before it alone.
   package var rowsSeeAll: Bool { configuration.family.rowsSeeAll }
 
+  /// Whether the decoder is to place an image's rows by their lines and columns.
+  package var rowsLieInGrid: Bool { configuration.family.rowsLieInGrid }
+
   /// - Parameters:
   ///   - precision: As a decoder's: floats for comparisons, int8 for speed.
   ///   - pairsPerPass: How often a patch looks at another in one pass at most: what a tile of 1,024 patches takes,
@@ -44,13 +47,15 @@ package final class ImageEncoder: Sendable {
     precision: WeightMatrix.Precision = .quantized, limits: ImageLimits = ImageLimits(),
     pairsPerPass: Int = 1 << 20
   ) throws {
+    var configuration = configuration
+    configuration.preprocessing.area?.limit(rows: limits.rows)
     self.configuration = configuration
     self.pool = pool
     self.limits = limits
     body = try VisionBody(
       configuration, WeightLoader(source: tensors, precision: precision, pool: pool),
       workers: pool.threadCount, pairsPerPass: pairsPerPass)
-    width = body.connector.outputWidth
+    width = body.rowWidth
     tensors.dropPages()
   }
 
@@ -72,7 +77,7 @@ package final class ImageEncoder: Sendable {
     let configuration = try VisionConfiguration(checkpoint: folder)
     try self.init(
       configuration: configuration,
-      tensors: VisionCheckpoint(folder: folder, family: configuration.family), pool: pool,
+      tensors: VisionCheckpoint(folder: folder, configuration), pool: pool,
       precision: precision, limits: limits)
   }
 
@@ -86,15 +91,20 @@ package final class ImageEncoder: Sendable {
   }
 
   /// Bytes that the layers' and the connector's matrices take.
-  package var byteCount: Int {
-    body.layers.reduce(body.connector.byteCount) { $0 + $1.byteCount }
-  }
+  package var byteCount: Int { body.byteCount }
+
+  /// Rows of an image that is seen at one glance, where it would become as many as its size asks for: those of
+  /// 512 x 512 pixels in squares of 32.
+  private static let glanceRows = 256
 
   /// How an image becomes tiles.
   /// - Parameter asWhole: Not split, whatever its size: one pass, and little to see of a large image's details.
   private func preprocessing(asWhole: Bool) -> ImagePreprocessing {
     var preprocessing = configuration.preprocessing
-    if asWhole { preprocessing.splits = false }
+    if asWhole {
+      preprocessing.splits = false
+      preprocessing.area?.limit(rows: Self.glanceRows)
+    }
     return preprocessing
   }
 
@@ -102,13 +112,19 @@ package final class ImageEncoder: Sendable {
   package func layout(
     of image: [UInt8], asWhole: Bool = false
   ) throws(ImageError) -> ImageLayout {
-    layout(of: try ImageHeader(image, limits: limits).size, asWhole: asWhole)
+    try layout(of: try ImageHeader(image, limits: limits).size, asWhole: asWhole)
   }
 
   /// What will stand for an image of this size in a prompt.
-  package func layout(of size: ImageSize, asWhole: Bool = false) -> ImageLayout {
-    configuration.family.layout(
-      preprocessing(asWhole: asWhole).sizes(of: size).grid, configuration.rowsPerTile)
+  package func layout(
+    of size: ImageSize, asWhole: Bool = false
+  ) throws(ImageError) -> ImageLayout {
+    let sizes = try preprocessing(asWhole: asWhole).sizes(of: size)
+    let grid = configuration.rowGrid(
+      of: PatchGrid(of: sizes.tile, patchSize: configuration.patchSize))
+    var layout = configuration.family.layout(sizes.grid, grid.lines * grid.columns)
+    if configuration.family.rowsLieInGrid { layout.grid = grid }
+    return layout
   }
 
   /// - Parameters:
@@ -123,13 +139,14 @@ package final class ImageEncoder: Sendable {
     lock.lock()
     defer { lock.unlock() }
     // In here, so that the pixels of one image at most are in memory.
-    let tiles = preprocessing(asWhole: asWhole).tiles(
+    let tiles = try preprocessing(asWhole: asWhole).tiles(
       of: try RGBImage(decoding: image, limits: limits))
+    let rowsPerTile = layout.rowCount / layout.tileCount
     var rows = [Float](repeating: 0, count: layout.rowCount * width)
     try rows.withUnsafeMutableBufferPointer { rows in
       guard let base = rows.baseAddress else { return }
       for (index, tile) in tiles.enumerated() {
-        try body.run(tile, into: base + index * configuration.rowsPerTile * width) { pass in
+        try body.run(tile, into: base + index * rowsPerTile * width) { pass in
           if isCancelled() { throw CancellationError() }
           pool.run(pass)
         }

@@ -42,9 +42,10 @@ let image = try RGBImage(decoding: bytes)
 show("decode, \(image.width) x \(image.height)", try best(5) { try RGBImage(decoding: bytes) })
 let preprocessing = encoder.configuration.preprocessing
 let layout = try encoder.layout(of: bytes)
+let tile = try preprocessing.sizes(of: image.size).tile
 show(
-  "\(layout.tileCount) tiles of \(preprocessing.tile) x \(preprocessing.tile)",
-  best(5) { preprocessing.tiles(of: image) })
+  "\(layout.tileCount) tiles of \(tile.width) x \(tile.height)",
+  try best(5) { try preprocessing.tiles(of: image) })
 let whole = try best(3) { try encoder.encode(bytes) }
 show("whole, \(layout.rowCount) rows of \(encoder.width)", whole)
 show("a tile, threads \(pool.threadCount)", whole / Double(layout.tileCount))

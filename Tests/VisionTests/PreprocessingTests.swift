@@ -32,13 +32,13 @@ struct PreprocessingTests {
         longestEdge: golden.longestEdge, tile: golden.tile, splits: expected.splits,
         mean: [0.5, 0.4, 0.3], deviation: [0.5, 0.25, 0.2])
       let image = try RGBImage(decoding: Fixture.bytes("images/" + expected.image))
-      let grid = preprocessing.sizes(of: image.size).grid
+      let grid = try preprocessing.sizes(of: image.size).grid
       let isSingle = expected.rows == 0
       #expect(grid.isSingle == isSingle, "\(expected.image)")
       if !isSingle {
         #expect(grid.rows == expected.rows && grid.columns == expected.columns)
       }
-      let tiles = preprocessing.tiles(of: image)
+      let tiles = try preprocessing.tiles(of: image)
       try #require(tiles.count == expected.tiles.count && tiles.count == grid.tileCount)
       for (tile, pixels) in zip(tiles, expected.tiles) {
         #expect(tile.pixels == [UInt8](pixels), "\(expected.image)")
@@ -59,7 +59,9 @@ struct PreprocessingTests {
     let golden = try Fixture.json("preprocessing", as: Golden.self)
     let preprocessing = ImagePreprocessing(longestEdge: 2048, tile: 512)
     for entry in golden.grids {
-      let grid = preprocessing.sizes(of: ImageSize(width: entry[0], height: entry[1])).grid
+      let grid = try preprocessing.sizes(
+        of: ImageSize(width: entry[0], height: entry[1])
+      ).grid
       #expect([grid.rows, grid.columns] == Array(entry[2...]), "\(entry)")
     }
   }

@@ -61,7 +61,7 @@ package final class Scheduler: Sendable {
     adapterTarget = decoder.adapterTarget
     gates = decoder.gates
     vocabularySize = decoder.configuration.vocabularySize
-    width = decoder.configuration.width
+    width = decoder.configuration.imageRowWidth
     maximumRows = decoder.maximumRows
     contextLength = decoder.contextLength
     keyValueLimitBytes = decoder.pagePool.limitBytes

@@ -16,6 +16,9 @@ package struct ComputeOptions: Sendable {
   package var draftTokens = 8
   /// Points that an image may have, and so the memory that a client's image takes: some 13 bytes a point at worst.
   package var imagePixels = 50_000_000
+  /// Tokens that an image takes at most, of models that see images in their own proportions: its time grows with them, and
+  /// with their square.
+  package var imageTokens = 1024
 
   package init() {}
 

@@ -148,7 +148,7 @@ package final class LocalExpertLoader: Sendable {
     func unloadable(_ problem: String) -> LibraryError {
       .unloadable(expert: manifest.card.id, problem: problem)
     }
-    let limits = ImageLimits(pixels: options.imagePixels)
+    let limits = ImageLimits(pixels: options.imagePixels, rows: options.imageTokens)
     let encoder =
       if let path = manifest.projectorPath {
         try ImageEncoder(
@@ -158,10 +158,13 @@ package final class LocalExpertLoader: Sendable {
           checkpoint: manifest.checkpointFolder ?? manifest.folder, pool: pool,
           precision: options.precision, limits: limits)
       }
-    guard encoder.width == decoder.configuration.width else {
+    let width = decoder.configuration.imageRowWidth
+    guard encoder.width == width else {
       throw unloadable(
-        "its projector makes rows of \(encoder.width) numbers, and the model's have \(decoder.configuration.width)"
-      )
+        "its projector makes rows of \(encoder.width) numbers, and the model's have \(width)")
+    }
+    guard !encoder.rowsLieInGrid || decoder.configuration.rotaryAxes != nil else {
+      throw unloadable("its projector's rows lie on a plane, which the model knows nothing of")
     }
     return ImageReader(encoder, tokenizer: tokenizer)
   }

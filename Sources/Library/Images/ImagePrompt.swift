@@ -86,7 +86,8 @@ struct ImagePrompt {
     return places.map {
       EmbeddingSpan(
         position: $0.position, range: $0.rows, rows: rows[$0.image],
-        identity: identities[$0.image], rowsSeeAll: reader.rowsSeeAll)
+        identity: identities[$0.image], rowsSeeAll: reader.rowsSeeAll,
+        grid: images[$0.image].layout.grid)
     }
   }
 }

@@ -11,5 +11,6 @@ extension ComputeOptions {
     runningLimit = configuration.models.maxRunningRequests
     draftTokens = configuration.models.draftTokens
     imagePixels = configuration.models.maxImagePixels
+    imageTokens = configuration.models.maxImageTokens
   }
 }

@@ -39,6 +39,7 @@ package struct Configuration: Sendable, Equatable {
     package var maxRunningRequests = 16
     package var draftTokens = 8
     package var maxImagePixels = 50_000_000
+    package var maxImageTokens = 1024
   }
 
   package struct Router: Sendable, Equatable {

@@ -43,6 +43,7 @@ package struct ConfigurationKey: Sendable {
     integer("models.max_running_requests", \.models.maxRunningRequests, 1...256),
     integer("models.draft_tokens", \.models.draftTokens, 0...SchedulerOptions.draftTokenLimit),
     integer("models.max_image_pixels", \.models.maxImagePixels, 1...(1 << 30)),
+    integer("models.max_image_tokens", \.models.maxImageTokens, 1...(1 << 16)),
     text("router.directory", \.router.directory),
     choice("router.strategy", \.router.strategy, ["ridge", "knn", "kmeans", "pilot"]),
     boolean("router.prompt_flags", \.router.promptFlags),

@@ -185,7 +185,7 @@ package struct AttentionBlock: SelfAttention {
     let queries = pass.query.pointer + row * heads.queryWidth
     let position = pass.position(row: row)
     normalise(queries, width: heads.queryWidth, weight: queryNorm)
-    pass.rotary(layer: layer)?.rotate(queries, heads: heads.count, position: position)
+    pass.rotate(queries, heads: heads.count, row: row, layer: layer)
     if let factor = queryGrowth?.factor(position: position), factor != 1 {
       VectorOperations.scale(queries, by: factor, count: heads.queryWidth)
     }
@@ -197,8 +197,7 @@ package struct AttentionBlock: SelfAttention {
     let place = pass.place(row: row, layer: layer)
     if value == nil { values.update(from: keys, count: heads.valueWidth) }
     normalise(keys, width: heads.keyWidth, weight: keyNorm)
-    pass.rotary(layer: layer)?.rotate(
-      keys, heads: heads.keyValueCount, position: place.position)
+    pass.rotate(keys, heads: heads.keyValueCount, row: row, layer: layer)
     normalise(values, width: heads.valueWidth, weight: valueNorm)
     pass.attention(layer: layer).layout.store(
       keys: keys, values: values, page: place.page, slot: place.slot)

@@ -96,6 +96,7 @@ extension CheckpointMetadata {
       break
     }
     guard let scaling else { return }
+    set("rope.dimension_sections", try scaling.optionalInts("mrope_section"))
     let key = scaling.contains("rope_type") ? "rope_type" : "type"
     switch try scaling.optionalString(key) ?? "default" {
     // LongRoPE's factors are tensors in GGUF files; see the family that has them.

@@ -46,6 +46,7 @@ package struct CheckpointFolder: Sendable {
     Qwen3Checkpoint.self,
     Qwen3MoECheckpoint.self,
     Qwen3NextCheckpoint.self,
+    Qwen3VLCheckpoint.self,
     SmolLM3Checkpoint.self,
   ]
 
@@ -54,7 +55,13 @@ package struct CheckpointFolder: Sendable {
     self.path = path
     var configuration = try CheckpointConfiguration(path: path + "/config.json")
     // Of a model that sees or hears too, the part that reads text.
-    if let text = try configuration.optionalObject("text_config") { configuration = text }
+    if let text = try configuration.optionalObject("text_config") {
+      // How much of an image the decoder's first layers are given stands with the part that sees.
+      let key = "deepstack_visual_indexes"
+      let deep = try configuration.optionalObject("vision_config")?.optionalInts(key)
+      configuration = text.filled(
+        with: deep.map { [key: .array($0.map { .int($0) })] } ?? [:])
+    }
     guard let type = try configuration.optionalString("model_type") else {
       throw configuration.error("model_type", .missing)
     }

@@ -326,7 +326,7 @@ package final class Decoder: @unchecked Sendable {
       }
       guard
         EmbeddingSpan.areValid(
-          segment.embeddings, width: configuration.width, before: contextLength)
+          segment.embeddings, width: configuration.imageRowWidth, before: contextLength)
       else {
         throw .malformedBatch(reason: "embeddings that are not the model's, or not in order")
       }
@@ -377,10 +377,20 @@ package final class Decoder: @unchecked Sendable {
       worker.barrier()
       addBranch(embedding.postNorm, worker)
     }
-    guard layer.outputScale != 1 else { return }
-    for row in worker.range(of: pass.rowCount) {
-      VectorOperations.scale(
-        pass.residual.row(row), by: layer.outputScale, count: configuration.width)
+    let rows = worker.range(of: pass.rowCount)
+    if layer.outputScale != 1 {
+      for row in rows {
+        VectorOperations.scale(
+          pass.residual.row(row), by: layer.outputScale, count: configuration.width)
+      }
+    }
+    if index < configuration.deepRows {
+      let width = configuration.width
+      for (row, embedding) in pass.given where rows.contains(row) {
+        VectorOperations.add(
+          embedding + (index + 1) * width, to: pass.residual.row(row), count: width,
+          worker: .alone)
+      }
     }
   }
 

@@ -33,6 +33,8 @@ package enum DecoderRegistry {
       Qwen35MoE.self,
       Qwen3MoE.self,
       Qwen3Next.self,
+      Qwen3VL.self,
+      Qwen3VLMoE.self,
       SmolLM3.self,
     ]
   }

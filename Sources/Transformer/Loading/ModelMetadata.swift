@@ -70,6 +70,20 @@ package struct ArchitectureMetadata {
     return value
   }
 
+  /// The integers under `architecture.key`, nil if there are none; throws if they are no list of integers.
+  package func optionalInts(_ key: String) throws(ModelError) -> [Int]? {
+    guard metadata.contains(full(key)) else { return nil }
+    guard let list = metadata.ints(full(key)) else { throw wrongType(key, "integers") }
+    return list
+  }
+
+  /// The truth values under `architecture.key`, nil if there are none; throws if they are no list of such.
+  package func optionalBools(_ key: String) throws(ModelError) -> [Bool]? {
+    guard metadata.contains(full(key)) else { return nil }
+    guard let list = metadata.bools(full(key)) else { throw wrongType(key, "truth values") }
+    return list
+  }
+
   /// The integer of each of `count` layers under `architecture.key`: one for all, or a list.
   package func ints(_ key: String, layers count: Int) throws(ModelError) -> [Int] {
     guard let list = metadata.ints(full(key)) else {

@@ -218,7 +218,7 @@ package struct WeightLoader: Sendable {
 
   /// Linear maps that one tensor `prefix.weight` holds, and one `prefix.bias` if the file has it: the
   /// first one's outputs come first.
-  func projections(
+  package func projections(
     _ prefix: String, outputs: [Int], inputs: Int
   ) throws(ModelError) -> [Projection] {
     let total = outputs.reduce(0, +)

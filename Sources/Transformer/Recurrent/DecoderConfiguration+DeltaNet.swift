@@ -10,6 +10,7 @@ extension DecoderConfiguration {
   ) throws(ModelError) {
     try self.init(
       from: metadata, vocabularySize: vocabularySize, rotaryStyle: .halves, rotatesParts: true)
+    rotaryAxes = try interleavedAxes(metadata)
     try dropGuessingLayers(metadata)
     try readDeltaNet(metadata, groupsHeads: groupsHeads)
   }

@@ -10,6 +10,8 @@ package enum ImageError: Error, Equatable, Sendable {
   case corrupt(format: ImageFormat, reason: String)
   /// More pixels, or a longer side, than are decoded.
   case tooLarge(width: Int, height: Int, limits: ImageLimits)
+  /// Longer than the model sees, so many times its other side.
+  case tooNarrow(width: Int, height: Int, ratio: Int)
   /// The system gave no memory for an image of this size.
   case outOfMemory(width: Int, height: Int)
 }
@@ -25,6 +27,9 @@ extension ImageError: CustomStringConvertible {
     case .tooLarge(let width, let height, let limits):
       "the image has \(width) x \(height) pixels; at most \(limits.pixels) are read, "
         + "\(limits.side) a side"
+    case .tooNarrow(let width, let height, let ratio):
+      "the image has \(width) x \(height) pixels; the model sees none whose longer side is more than "
+        + "\(ratio) times the other"
     case .outOfMemory(let width, let height): "no memory for an image of \(width) x \(height)"
     }
   }

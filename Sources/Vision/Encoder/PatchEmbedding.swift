@@ -5,7 +5,8 @@ import Transformer
 struct PatchEmbedding: Sendable {
   private let matrix: WeightMatrix
   private let bias: FloatBuffer
-  private let positions: FloatBuffer  // (patches, width)
+  /// Learned for a square of patches. // (side * side, width)
+  private let positions: FloatBuffer
   /// What each of a channel's bytes is to the model. // (3, 256)
   private let values: [[Float]]
   private let configuration: VisionConfiguration
@@ -14,22 +15,30 @@ struct PatchEmbedding: Sendable {
     self.configuration = configuration
     let (width, patch) = (configuration.width, configuration.patchSize)
     let name = "v.patch_embd.weight"
+    let shape = [width, 3, patch, patch]
+    var weights = try loader.floats(name, shape: shape)
+    // A kernel over two pictures of a film: an image is the same picture twice.
+    if loader.contains(name + ".1") {
+      for (index, weight) in try loader.floats(name + ".1", shape: shape).enumerated() {
+        weights[index] += weight
+      }
+    }
     // As floats whatever the precision: it is a hundredth of the work, and every layer builds on it.
     matrix = try loader.matrix(
-      name, floats: loader.floats(name, shape: [width, 3, patch, patch]), outputs: width,
-      inputs: configuration.patchWidth, precision: .float)
+      name, floats: weights, outputs: width, inputs: configuration.patchWidth, precision: .float)
     bias = try loader.vector("v.patch_embd.bias", count: width)
     positions = try loader.floatMatrix(
-      "v.position_embd.weight", rows: configuration.patchCount, width: width)
+      "v.position_embd.weight", rows: configuration.side * configuration.side, width: width)
     values = configuration.preprocessing.values()
   }
 
   /// A tile's patches, as the model gets them, this worker's share. // patches (patches, patchWidth)
-  func cut(_ tile: RGBImage, into patches: Activations, worker: Worker) {
-    let (side, patch) = (configuration.side, configuration.patchSize)
+  func cut(_ tile: RGBImage, _ grid: PatchGrid, into patches: Activations, worker: Worker) {
+    let patch = configuration.patchSize
     tile.pixels.withUnsafeBufferPointer { pixels in
-      for index in worker.range(of: configuration.patchCount) {
-        let corner = index / side * patch * tile.width + index % side * patch
+      for index in worker.range(of: grid.count) {
+        let corner =
+          index / grid.columns * patch * tile.width + index % grid.columns * patch
         var target = patches.floats.row(index)
         for channel in 0..<3 {
           values[channel].withUnsafeBufferPointer { values in
@@ -45,14 +54,42 @@ struct PatchEmbedding: Sendable {
   }
 
   /// The vectors of all patches; behind a barrier. // hidden (patches, width)
-  func apply(_ patches: Activations, into hidden: FloatBuffer, worker: Worker) {
+  func apply(
+    _ patches: Activations, _ grid: PatchGrid, into hidden: FloatBuffer, worker: Worker
+  ) {
+    let width = configuration.width
     matrix.multiply(
-      patches, rows: 0..<configuration.patchCount, into: hidden.pointer,
-      stride: configuration.width, bias: bias, worker: worker)
+      patches, rows: 0..<grid.count, into: hidden.pointer, stride: width, bias: bias,
+      worker: worker)
     worker.barrier()
-    for row in worker.range(of: configuration.patchCount) {
-      VectorOperations.add(
-        positions.row(row), to: hidden.row(row), count: configuration.width, worker: .alone)
+    let isLearned = grid == configuration.tileGrid
+    for row in worker.range(of: grid.count) {
+      if isLearned {
+        VectorOperations.add(positions.row(row), to: hidden.row(row), count: width, worker: .alone)
+      } else {
+        addPosition(row, grid, to: hidden.row(row))
+      }
+    }
+  }
+
+  /// What is learned for a square, stretched to another grid: between four neighbours, with corners on corners.
+  private func addPosition(
+    _ patch: Int, _ grid: PatchGrid, to target: UnsafeMutablePointer<Float>
+  ) {
+    let side = configuration.side
+    func neighbours(_ index: Int, of count: Int) -> [(place: Int, weight: Float)] {
+      // In single precision, as the reference.
+      let place = Float(index) * Float(side - 1) / Float(max(count - 1, 1))
+      let first = Int(place)
+      let share = place - Float(first)
+      return [(first, 1 - share), (min(first + 1, side - 1), share)]
+    }
+    for row in neighbours(patch / grid.columns, of: grid.rows) {
+      for column in neighbours(patch % grid.columns, of: grid.columns) {
+        VectorOperations.add(
+          positions.row(row.place * side + column.place), times: row.weight * column.weight,
+          to: target, count: configuration.width)
+      }
     }
   }
 }

@@ -6,50 +6,74 @@ import Transformer
 // split by rows and may follow each other without a barrier; products are split by outputs and stand between barriers.
 extension VisionBody {
   private var width: Int { configuration.width }
-  private var rows: Range<Int> { 0..<configuration.patchCount }
 
-  /// A tile's way. // output (rowsPerTile, outputWidth)
+  /// A tile's way. // output (rows of the tile, rowWidth)
   /// - Parameter pass: Runs what it is given on every worker.
   func run(
     _ tile: RGBImage, into output: UnsafeMutablePointer<Float>,
     pass: ((Worker) -> Void) throws -> Void
-  ) rethrows {
-    try pass { embed(tile, $0) }
-    for layer in layers {
-      try pass { project(layer, $0) }
-      for slice in slices { try pass { attend(layer, slice, $0) } }
-      for slice in slices { try pass { feedForward(layer, slice, $0) } }
+  ) throws {
+    let buffers = try buffers(for: PatchGrid(of: tile.size, patchSize: configuration.patchSize))
+    try pass { embed(tile, buffers, $0) }
+    for (index, layer) in layers.enumerated() {
+      try pass { project(layer, buffers, $0) }
+      for slice in buffers.slices { try pass { attend(layer, slice, buffers, $0) } }
+      for slice in buffers.slices { try pass { feedForward(layer, slice, buffers, $0) } }
+      for (place, tap) in taps.enumerated() where tap.layer == index {
+        let part = output + (1 + place) * connector.outputWidth
+        try pass { tap.merger.apply(buffers.hidden, buffers, into: part, stride: rowWidth, $0) }
+      }
     }
-    try pass { connect(into: output, $0) }
+    try pass { connect(buffers, into: output, $0) }
   }
 
   /// Pixels to the first layer's input.
-  private func embed(_ tile: RGBImage, _ worker: Worker) {
-    embedding.cut(tile, into: patches, worker: worker)
+  private func embed(_ tile: RGBImage, _ buffers: VisionBuffers, _ worker: Worker) {
+    embedding.cut(tile, buffers.grid, into: buffers.patches, worker: worker)
     worker.barrier()
-    embedding.apply(patches, into: hidden, worker: worker)
+    embedding.apply(buffers.patches, buffers.grid, into: buffers.hidden, worker: worker)
   }
 
   /// Queries of all rows, and their keys and values into the pages.
-  private func project(_ layer: VisionLayer, _ worker: Worker) {
-    normalise(layer.attentionNorm, rows, worker)
+  private func project(_ layer: VisionLayer, _ buffers: VisionBuffers, _ worker: Worker) {
+    let rows = 0..<buffers.grid.count
+    normalise(layer.attentionNorm, rows, buffers, worker)
     worker.barrier()
-    layer.query.apply(normed, rows: rows, into: query.pointer, stride: width, worker: worker)
-    layer.key.apply(normed, rows: rows, into: key.pointer, stride: width, worker: worker)
-    layer.value.apply(normed, rows: rows, into: value.pointer, stride: width, worker: worker)
+    for (projection, target) in [
+      (layer.query, buffers.query), (layer.key, buffers.key), (layer.value, buffers.value),
+    ] {
+      projection.apply(
+        buffers.normed, rows: rows, into: target.pointer, stride: width, worker: worker)
+    }
     worker.barrier()
-    store(worker.range(of: rows.count))
+    let mine = worker.range(of: rows.count)
+    guard !mine.isEmpty else { return }
+    if let rotor, let rotations = buffers.rotations {
+      for row in mine {
+        for target in [buffers.query, buffers.key] {
+          rotor.rotate(
+            target.row(row), heads: configuration.headCount, by: rotations.row(row))
+        }
+      }
+    }
+    layout.store(
+      keys: buffers.key.row(mine.lowerBound), values: buffers.value.row(mine.lowerBound),
+      stride: width, pages: buffers.pages, positions: mine)
   }
 
   /// `hidden += output(attention)` of some rows, each of which sees all.
-  private func attend(_ layer: VisionLayer, _ slice: Range<Int>, _ worker: Worker) {
+  private func attend(
+    _ layer: VisionLayer, _ slice: Range<Int>, _ buffers: VisionBuffers, _ worker: Worker
+  ) {
+    let attended = buffers.attended
     let span = AttentionSpan(
       firstRow: slice.lowerBound, rowCount: slice.count, firstPosition: slice.lowerBound,
-      pages: UnsafePointer(pages))
+      pages: UnsafePointer(buffers.pages))
     withUnsafePointer(to: span) { span in
       attention.runBidirectional(
-        queries: query.pointer, stride: width, spans: UnsafeBufferPointer(start: span, count: 1),
-        keyCount: rows.count, into: attended, worker: worker)
+        queries: buffers.query.pointer, stride: width,
+        spans: UnsafeBufferPointer(start: span, count: 1), keyCount: buffers.grid.count,
+        into: attended, worker: worker)
     }
     worker.barrier()
     if !attention.fillsQuantized {
@@ -57,41 +81,49 @@ extension VisionBody {
       worker.barrier()
     }
     layer.output.apply(
-      attended, rows: slice, into: hidden.row(slice.lowerBound), stride: width, accumulate: true,
-      worker: worker)
-  }
-
-  /// `hidden += contraction(gelu(expansion(norm(hidden))))` of some rows.
-  private func feedForward(_ layer: VisionLayer, _ slice: Range<Int>, _ worker: Worker) {
-    let innerWidth = configuration.feedForwardWidth
-    normalise(layer.feedForwardNorm, slice, worker)
-    worker.barrier()
-    layer.expansion.apply(
-      normed, rows: slice, into: inner.pointer, stride: innerWidth, worker: worker)
-    activated.gated(
-      inner.pointer, nil, stride: innerWidth, function: .geluTanh, rows: 0..<slice.count,
-      after: layer.expansion.matrix, worker: worker)
-    worker.barrier()
-    layer.contraction.apply(
-      activated, rows: 0..<slice.count, into: hidden.row(slice.lowerBound), stride: width,
+      attended, rows: slice, into: buffers.hidden.row(slice.lowerBound), stride: width,
       accumulate: true, worker: worker)
   }
 
-  /// The last layer's output to the language model's embeddings.
-  private func connect(into output: UnsafeMutablePointer<Float>, _ worker: Worker) {
-    normalise(finalNorm, rows, worker)
+  /// `hidden += contraction(gelu(expansion(norm(hidden))))` of some rows.
+  private func feedForward(
+    _ layer: VisionLayer, _ slice: Range<Int>, _ buffers: VisionBuffers, _ worker: Worker
+  ) {
+    let innerWidth = configuration.feedForwardWidth
+    normalise(layer.feedForwardNorm, slice, buffers, worker)
     worker.barrier()
-    connector.apply(query, scratch: key, into: output, worker)
+    layer.expansion.apply(
+      buffers.normed, rows: slice, into: buffers.inner.pointer, stride: innerWidth,
+      worker: worker)
+    buffers.activated.gated(
+      buffers.inner.pointer, nil, stride: innerWidth, function: .geluTanh, rows: 0..<slice.count,
+      after: layer.expansion.matrix, worker: worker)
+    worker.barrier()
+    layer.contraction.apply(
+      buffers.activated, rows: 0..<slice.count, into: buffers.hidden.row(slice.lowerBound),
+      stride: width, accumulate: true, worker: worker)
+  }
+
+  /// The last layer's output to the language model's embeddings.
+  private func connect(
+    _ buffers: VisionBuffers, into output: UnsafeMutablePointer<Float>, _ worker: Worker
+  ) {
+    normalise(finalNorm, 0..<buffers.grid.count, buffers, worker)
+    worker.barrier()
+    connector.apply(
+      buffers.query, buffers, scratch: buffers.key, into: output, stride: rowWidth, worker)
   }
 
   /// Layer norms of rows of the residual stream, which stays as it is; the numbers also to `query`, which is free.
-  private func normalise(_ norm: LayerNorm, _ slice: Range<Int>, _ worker: Worker) {
+  private func normalise(
+    _ norm: LayerNorm, _ slice: Range<Int>, _ buffers: VisionBuffers, _ worker: Worker
+  ) {
     for index in worker.range(of: slice.count) {
       let row = slice.lowerBound + index
-      query.row(row).update(from: hidden.row(row), count: width)
+      buffers.query.row(row).update(from: buffers.hidden.row(row), count: width)
     }
-    normed.layerNorm(
-      query.pointer, weight: norm.weight.pointer, bias: norm.bias.pointer,
+    buffers.normed.layerNorm(
+      buffers.query.pointer, weight: norm.weight.pointer, bias: norm.bias.pointer,
       epsilon: configuration.normEpsilon, rows: slice, worker: worker)
   }
 }

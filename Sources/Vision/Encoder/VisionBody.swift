@@ -1,83 +1,79 @@
 import Kernels
 import Transformer
 
-/// A vision transformer's weights, and the buffers that one tile goes through.
+/// A vision transformer's weights.
 final class VisionBody: @unchecked Sendable {
-  // Unchecked: one tile at a time, and the passes' barriers order the workers.
+  // Unchecked: one tile at a time.
 
   let configuration: VisionConfiguration
   let embedding: PatchEmbedding
   let layers: [VisionLayer]
   let finalNorm: LayerNorm
   let connector: VisionConnector
-
-  /// Rows of one pass, where it can be some of all.
-  let slices: [Range<Int>]
+  /// What is made of a layer's output besides, by the layer's index, in the order of a row's parts (DeepStack).
+  let taps: [(layer: Int, merger: PatchMerger)]
   let attention: Attention
-  private let layout: KVLayout
-  let patches: Activations  // (patches, patchWidth)
-  let hidden: FloatBuffer  // (patches, width), the residual stream
-  /// What a norm makes of the residual stream, as the products behind take it.
-  let normed: Activations  // (patches, width)
-  let query: FloatBuffer  // (patches, width)
-  let key: FloatBuffer
-  let value: FloatBuffer
-  let attended: Activations
-  let inner: FloatBuffer  // (rows of a pass, feedForwardWidth)
-  let activated: Activations
-  /// One layer's pages: layers come one after the other, so they share them.
-  let pages: UnsafeMutablePointer<UnsafeMutableRawPointer>
-  private let pageMemory: FloatBuffer
+  let rotor: RotaryEmbedding?
+  let layout: KVLayout
+  private let precision: WeightMatrix.Precision
+  private let pairsPerPass: Int
+  /// Of a model whose tiles are all alike.
+  private let kept: VisionBuffers?
 
   init(
     _ configuration: VisionConfiguration, _ loader: WeightLoader, workers: Int, pairsPerPass: Int
   ) throws {
     self.configuration = configuration
+    self.pairsPerPass = pairsPerPass
+    precision = loader.precision
     embedding = try PatchEmbedding(configuration, loader)
     var layers: [VisionLayer] = []
     for index in 0..<configuration.layerCount {
       layers.append(try VisionLayer(index, configuration, loader))
     }
     self.layers = layers
-    let width = configuration.width
-    finalNorm = try LayerNorm("v.post_ln", width: width, loader)
-    connector = try VisionConnector(configuration, loader)
-
-    let precision = loader.precision
-    let rows = configuration.patchCount
-    let slice = min(rows, max(8, pairsPerPass / rows / 8 * 8))
-    slices = stride(from: 0, to: rows, by: slice).map { $0..<min($0 + slice, rows) }
+    finalNorm = try LayerNorm("v.post_ln", width: configuration.width, loader)
+    let connector = try VisionConnector(configuration, loader)
+    self.connector = connector
+    var taps: [(Int, PatchMerger)] = []
+    for layer in configuration.connector.deepLayers {
+      let merger = try PatchMerger(tapping: layer, configuration, loader)
+      guard merger.outputWidth == connector.outputWidth else {
+        throw ModelError.wrongShape(
+          tensor: "v.deepstack.\(layer).fc2.weight",
+          shape: [merger.outputWidth, configuration.connectorWidth],
+          expected: [connector.outputWidth, configuration.connectorWidth])
+      }
+      taps.append((layer, merger))
+    }
+    self.taps = taps
     layout = try KVLayout(
       keyValueHeads: configuration.headCount, headDim: configuration.headDim,
       elementType: precision == .float ? .f32 : .f16)
     attention = try Attention(
       layout: layout, heads: configuration.headCount, scale: configuration.attentionScale,
       workers: workers)
-    patches = try Activations(maxRows: rows, width: configuration.patchWidth, precision: .float)
-    hidden = try FloatBuffer(rows: rows, width: width)
-    normed = try Activations(maxRows: rows, width: width, precision: precision)
-    query = try FloatBuffer(rows: rows, width: width)
-    key = try FloatBuffer(rows: rows, width: width)
-    value = try FloatBuffer(rows: rows, width: width)
-    attended = try Activations(maxRows: rows, width: width, precision: precision)
-    inner = try FloatBuffer(rows: slice, width: configuration.feedForwardWidth)
-    activated = try Activations(
-      maxRows: slice, width: configuration.feedForwardWidth, precision: precision)
-    let pageCount = (rows + KVLayout.positions - 1) / KVLayout.positions
-    pageMemory = try FloatBuffer(rows: pageCount, width: (layout.bytesPerPage + 63) / 64 * 16)
-    pages = .allocate(capacity: pageCount)
-    for page in 0..<pageCount {
-      (pages + page).initialize(to: UnsafeMutableRawPointer(pageMemory.row(page)))
-    }
+    rotor = try configuration.axialRotary?.rotor()
+    kept =
+      configuration.preprocessing.area == nil
+      ? try VisionBuffers(
+        configuration, grid: configuration.tileGrid, layout: layout, precision: precision,
+        pairsPerPass: pairsPerPass) : nil
   }
 
-  deinit { pages.deallocate() }
+  /// Numbers of a row: for the language model's first layer, and for those behind that are given more.
+  var rowWidth: Int { connector.outputWidth * (1 + taps.count) }
 
-  /// Puts keys and values of these rows into the pages.
-  func store(_ rows: Range<Int>) {
-    guard !rows.isEmpty else { return }
-    layout.store(
-      keys: key.row(rows.lowerBound), values: value.row(rows.lowerBound),
-      stride: configuration.width, pages: pages, positions: rows)
+  /// Bytes that the matrices take.
+  var byteCount: Int {
+    layers.reduce(connector.byteCount) { $0 + $1.byteCount }
+      + taps.reduce(0) { $0 + $1.merger.byteCount }
+  }
+
+  /// Memory for a tile. That of images of any size is not kept: it is a multiple of what an image's rows take.
+  func buffers(for grid: PatchGrid) throws(KernelError) -> VisionBuffers {
+    if let kept, kept.grid == grid { return kept }
+    return try VisionBuffers(
+      configuration, grid: grid, layout: layout, precision: precision, pairsPerPass: pairsPerPass)
   }
 }

@@ -3,10 +3,14 @@ import Transformer
 
 /// Patches to rows as wide as the language model's embeddings.
 struct VisionConnector: Sendable {
-  private let matrix: WeightMatrix  // (outputWidth, connectorWidth)
-  /// What averaged patches are normalised by. // (width)
-  private let norm: FloatBuffer?
-  private let joined: Activations  // (rowsPerTile, connectorWidth)
+  private enum Kind: Sendable {
+    case shuffle(WeightMatrix, factor: Int)
+    /// With what averaged patches are normalised by. // (width)
+    case pool(WeightMatrix, norm: FloatBuffer, kernel: Int)
+    case merge(PatchMerger)
+  }
+
+  private let kind: Kind
   private let configuration: VisionConfiguration
   /// The language model's width.
   let outputWidth: Int
@@ -14,21 +18,15 @@ struct VisionConnector: Sendable {
   init(_ configuration: VisionConfiguration, _ loader: WeightLoader) throws {
     self.configuration = configuration
     let inputs = configuration.connectorWidth
-    func width(of name: String, at place: Int) throws(ModelError) -> Int {
-      let shape = try loader.shape(of: name)
-      guard shape.count == 2, (1...VisionConfiguration.Limit.outputWidth).contains(shape[place])
-      else { throw .wrongShape(tensor: name, shape: shape, expected: [inputs, inputs]) }
-      return shape[place]
-    }
     switch configuration.connector {
-    case .pixelShuffle:
+    case .pixelShuffle(let factor):
       let name = "mm.model.fc.weight"
-      outputWidth = try width(of: name, at: 0)
-      matrix = try loader.matrix(name, outputs: outputWidth, inputs: inputs)
-      norm = nil
-    case .averagePool:
+      outputWidth = try loader.outputWidth(of: name, inputs: inputs, at: 0)
+      kind = .shuffle(
+        try loader.matrix(name, outputs: outputWidth, inputs: inputs), factor: factor)
+    case .averagePool(let kernel):
       let name = "mm.input_projection.weight"
-      outputWidth = try width(of: name, at: 1)
+      outputWidth = try loader.outputWidth(of: name, inputs: inputs, at: 1)
       // The files have it the other way round than all others.
       let values = try loader.floats(name, shape: [inputs, outputWidth])
       var turned = [Float](repeating: 0, count: values.count)
@@ -37,65 +35,89 @@ struct VisionConnector: Sendable {
           turned[output * inputs + input] = values[input * outputWidth + output]
         }
       }
-      matrix = try loader.matrix(name, floats: turned, outputs: outputWidth, inputs: inputs)
-      norm = try loader.vector("mm.soft_emb_norm.weight", count: inputs)
+      kind = .pool(
+        try loader.matrix(name, floats: turned, outputs: outputWidth, inputs: inputs),
+        norm: try loader.vector("mm.soft_emb_norm.weight", count: inputs), kernel: kernel)
+    case .merger:
+      let merger = try PatchMerger(configuration, loader)
+      outputWidth = merger.outputWidth
+      kind = .merge(merger)
     }
-    joined = try Activations(
-      maxRows: configuration.rowsPerTile, width: inputs, precision: loader.precision)
   }
 
-  /// Bytes that its matrix takes.
-  var byteCount: Int { matrix.byteCount }
+  /// Bytes that its matrices take.
+  var byteCount: Int {
+    switch kind {
+    case .shuffle(let matrix, _), .pool(let matrix, _, _): matrix.byteCount
+    case .merge(let merger): merger.byteCount
+    }
+  }
 
-  /// Every worker calls it. // patches (patches, width), output (rowsPerTile, outputWidth)
+  /// Every worker calls it. // patches (patches, width), output (rows, stride)
   /// - Parameter scratch: As large as `patches`.
   func apply(
-    _ patches: FloatBuffer, scratch: FloatBuffer, into output: UnsafeMutablePointer<Float>,
-    _ worker: Worker
+    _ patches: FloatBuffer, _ buffers: VisionBuffers, scratch: FloatBuffer,
+    into output: UnsafeMutablePointer<Float>, stride: Int, _ worker: Worker
   ) {
-    let rows = 0..<configuration.rowsPerTile
-    switch configuration.connector {
-    case .pixelShuffle(let factor):
-      for row in worker.range(of: rows.count) { join(row, of: patches, factor) }
+    let joined = buffers.joined
+    let rows = 0..<joined.maxRows
+    let matrix: WeightMatrix
+    switch kind {
+    case .merge(let merger):
+      return merger.apply(patches, buffers, into: output, stride: stride, worker)
+    case .shuffle(let map, _):
+      matrix = map
+      for row in worker.range(of: rows.count) {
+        configuration.join(row, of: patches, buffers.grid, into: joined.floats.row(row))
+      }
       worker.barrier()
       joined.quantize(rows: rows, worker: worker)
-    case .averagePool(let kernel):
-      for row in worker.range(of: rows.count) { average(row, of: patches, kernel, into: scratch) }
-      if let norm {
-        joined.rmsNorm(
-          scratch.pointer, stride: scratch.width, weight: norm.pointer,
-          epsilon: configuration.normEpsilon, rows: rows, worker: worker)
+    case .pool(let map, let norm, let kernel):
+      matrix = map
+      for row in worker.range(of: rows.count) {
+        average(row, of: patches, buffers.grid, kernel, into: scratch)
       }
+      joined.rmsNorm(
+        scratch.pointer, stride: scratch.width, weight: norm.pointer,
+        epsilon: configuration.normEpsilon, rows: rows, worker: worker)
     }
     worker.barrier()
-    matrix.multiply(joined, rows: rows, into: output, stride: outputWidth, worker: worker)
-  }
-
-  /// The first patch of each row of patches that become embedding `row`.
-  private func firsts(_ row: Int, _ factor: Int) -> [Int] {
-    let (down, right) = (row / configuration.rowsPerSide, row % configuration.rowsPerSide)
-    return (0..<factor).map { (down * factor + $0) * configuration.side + right * factor }
-  }
-
-  /// Patches of a square one behind the other, row by row.
-  private func join(_ row: Int, of patches: FloatBuffer, _ factor: Int) {
-    let width = factor * configuration.width
-    for (index, first) in firsts(row, factor).enumerated() {
-      // Neighbours in a row lie together already.
-      (joined.floats.row(row) + index * width).update(from: patches.row(first), count: width)
-    }
+    matrix.multiply(joined, rows: rows, into: output, stride: stride, worker: worker)
   }
 
   private func average(
-    _ row: Int, of patches: FloatBuffer, _ kernel: Int, into target: FloatBuffer
+    _ row: Int, of patches: FloatBuffer, _ grid: PatchGrid, _ kernel: Int,
+    into target: FloatBuffer
   ) {
     let width = configuration.width
     target.row(row).update(repeating: 0, count: width)
-    for first in firsts(row, kernel) {
+    for first in configuration.firsts(row, grid) {
       for patch in first..<first + kernel {
         VectorOperations.add(patches.row(patch), to: target.row(row), count: width, worker: .alone)
       }
     }
     VectorOperations.scale(target.row(row), by: 1 / Float(kernel * kernel), count: width)
+  }
+}
+
+extension VisionConfiguration {
+  /// The first patch of each line of patches that become embedding `row`.
+  func firsts(_ row: Int, _ grid: PatchGrid) -> [Int] {
+    let factor = connector.factor
+    let columns = grid.columns / factor
+    let (down, right) = (row / columns, row % columns)
+    return (0..<factor).map { (down * factor + $0) * grid.columns + right * factor }
+  }
+
+  /// Patches of a square one behind the other, line by line.
+  func join(
+    _ row: Int, of patches: FloatBuffer, _ grid: PatchGrid,
+    into target: UnsafeMutablePointer<Float>
+  ) {
+    let count = connector.factor * width
+    for (index, first) in firsts(row, grid).enumerated() {
+      // Neighbours in a line lie together already.
+      (target + index * count).update(from: patches.row(first), count: count)
+    }
   }
 }

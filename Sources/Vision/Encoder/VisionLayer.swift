@@ -19,9 +19,15 @@ struct VisionLayer: Sendable {
     let width = configuration.width
     let inner = configuration.feedForwardWidth
     attentionNorm = try LayerNorm(prefix + "ln1", width: width, loader)
-    query = try loader.projection(prefix + "attn_q", outputs: width, inputs: width)
-    key = try loader.projection(prefix + "attn_k", outputs: width, inputs: width)
-    value = try loader.projection(prefix + "attn_v", outputs: width, inputs: width)
+    if loader.contains(prefix + "attn_qkv.weight") {
+      let parts = try loader.projections(
+        prefix + "attn_qkv", outputs: [width, width, width], inputs: width)
+      (query, key, value) = (parts[0], parts[1], parts[2])
+    } else {
+      query = try loader.projection(prefix + "attn_q", outputs: width, inputs: width)
+      key = try loader.projection(prefix + "attn_k", outputs: width, inputs: width)
+      value = try loader.projection(prefix + "attn_v", outputs: width, inputs: width)
+    }
     output = try loader.projection(prefix + "attn_out", outputs: width, inputs: width)
     feedForwardNorm = try LayerNorm(prefix + "ln2", width: width, loader)
     // Early mmproj files have the two the other way round; llama.cpp tells by their shapes too.

@@ -7,10 +7,13 @@ final class VisionCheckpoint: TensorSource {
   let path: String
   private let files: [SafetensorsFile]
   private let family: VisionFamily
+  private let deepLayers: [Int]
   private let visionPrefix: String
   private let connectorPrefix: String
 
-  init(folder: String, family: VisionFamily) throws(ModelFileError) {
+  init(folder: String, _ configuration: VisionConfiguration) throws(ModelFileError) {
+    let family = configuration.family
+    deepLayers = configuration.connector.deepLayers
     path = folder
     var files: [SafetensorsFile] = []
     for name in try CheckpointFiles.fileNames(in: folder) {
@@ -21,7 +24,8 @@ final class VisionCheckpoint: TensorSource {
     func first(_ prefixes: [String], before name: String) -> String {
       prefixes.first { prefix in files.contains { $0.tensors[prefix + name] != nil } } ?? ""
     }
-    visionPrefix = first(family.visionPrefixes, before: "embeddings.patch_embedding.weight")
+    visionPrefix = first(
+      family.visionPrefixes, before: family.names.others["v.patch_embd.weight"] ?? "")
     connectorPrefix = first(
       family.connectorPrefixes, before: family.connectorNames.values.first ?? "")
   }
@@ -34,20 +38,48 @@ final class VisionCheckpoint: TensorSource {
   }
 
   func tensor(named name: String) throws(ModelFileError) -> TensorView? {
-    guard let own = self.name(name) else { return nil }
+    // A kernel over two pictures of a film is two tensors in mmproj files.
+    let kernel = "v.patch_embd.weight"
+    let picture = name == kernel ? 0 : name == kernel + ".1" ? 1 : nil
+    guard let own = self.name(picture == nil ? name : kernel) else { return nil }
     for file in files {
       guard let view = try file.tensor(named: own) else { continue }
-      return family.shiftedNorms.contains(name) ? try plusOne(view) : view
+      if let picture { return try self.picture(picture, of: view) }
+      if family.shiftedNorms.contains(name) {
+        return try made(view, shape: view.info.shape) { $0.map { $0 + 1 } }
+      }
+      return view
     }
     return nil
   }
 
-  /// A vector of norm weights plus 1, as floats.
-  private func plusOne(_ view: TensorView) throws(ModelFileError) -> TensorView {
+  /// The part of a kernel for one of two pictures; a kernel for one is the first's. // (outputs, channels, rows, columns)
+  private func picture(
+    _ index: Int, of view: TensorView
+  ) throws(ModelFileError) -> TensorView? {
+    let shape = view.info.shape
+    guard shape.count == 5 else { return index == 0 ? view : nil }
+    guard shape[2] == 2 else {
+      throw ModelFileError(
+        path: path, field: "tensor \(view.info.name)",
+        problem: .invalid(value: "a shape of \(shape)", expected: "two pictures"))
+    }
+    let area = shape[3] * shape[4]
+    return try made(view, shape: [shape[0], shape[1], shape[3], shape[4]]) { values in
+      (0..<shape[0] * shape[1]).flatMap { kernel in
+        values[(2 * kernel + index) * area..<(2 * kernel + index + 1) * area]
+      }
+    }
+  }
+
+  /// A tensor whose floats are made of another's.
+  private func made(
+    _ view: TensorView, shape: [Int], _ change: ([Float]) -> [Float]
+  ) throws(ModelFileError) -> TensorView {
     let values: [Float]
     do {
-      values = try dequantize(
-        view.info.elementType, view.bytes, count: view.info.elementCount)
+      values = change(
+        try dequantize(view.info.elementType, view.bytes, count: view.info.elementCount))
     } catch {
       throw ModelFileError(
         path: path, field: "tensor \(view.info.name)",
@@ -55,38 +87,34 @@ final class VisionCheckpoint: TensorSource {
     }
     let map = try MemoryMap(path: path, byteCount: 4 * values.count) { target in
       for (index, value) in values.enumerated() {
-        target.storeBytes(of: value + 1, toByteOffset: 4 * index, as: Float.self)
+        target.storeBytes(of: value, toByteOffset: 4 * index, as: Float.self)
       }
     }
     return TensorView(
       info: TensorInfo(
-        name: view.info.name, shape: view.info.shape, elementType: .f32, offset: 0,
-        byteCount: map.count), map: map)
+        name: view.info.name, shape: shape, elementType: .f32, offset: 0, byteCount: map.count),
+      map: map)
   }
 
   func dropPages() { for file in files { file.dropPages() } }
 
-  /// A layer's modules.
-  private static let modules = [
-    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
-    "attn_out": "self_attn.out_proj", "ln1": "layer_norm1", "ln2": "layer_norm2",
-    "ffn_up": "mlp.fc1", "ffn_down": "mlp.fc2",
-  ]
-  private static let others = [
-    "v.patch_embd.weight": "embeddings.patch_embedding.weight",
-    "v.patch_embd.bias": "embeddings.patch_embedding.bias",
-    "v.position_embd.weight": "embeddings.position_embedding.weight",
-    "v.post_ln.weight": "post_layernorm.weight", "v.post_ln.bias": "post_layernorm.bias",
-  ]
-
-  /// `v.blk.3.attn_q.weight` is `encoder.layers.3.self_attn.q_proj.weight` behind the prefix.
+  /// `v.blk.3.attn_q.weight` is SigLIP's `encoder.layers.3.self_attn.q_proj.weight` behind the prefix.
   private func name(_ name: String) -> String? {
     if let own = family.connectorNames[name] { return connectorPrefix + own }
-    if let own = Self.others[name] { return visionPrefix + own }
+    if let own = family.names.others[name] { return visionPrefix + own }
     let parts = name.split(separator: ".")
-    guard parts.count == 5, parts[0] == "v", parts[1] == "blk",
-      let module = Self.modules[String(parts[3])]
-    else { return nil }
-    return "\(visionPrefix)encoder.layers.\(parts[2]).\(module).\(parts[4])"
+    guard parts.count == 5, parts[0] == "v" else { return nil }
+    let (module, kind) = (String(parts[3]), parts[4])
+    if parts[1] == "blk", let own = family.names.modules[module] {
+      return "\(visionPrefix)\(family.names.layers)\(parts[2]).\(own).\(kind)"
+    }
+    // These are counted here, and go by their layer there.
+    if parts[1] == "deepstack", let own = family.names.tapModules[module],
+      let layer = Int(parts[2]),
+      let index = deepLayers.firstIndex(of: layer)
+    {
+      return "\(visionPrefix)\(family.names.taps)\(index).\(own).\(kind)"
+    }
+    return nil
   }
 }

@@ -20,13 +20,18 @@ extension VisionConfiguration {
       throw vision.unsupported("hidden_act")
     }
     self.family = family
-    imageSize = try vision.optionalInt("image_size") ?? family.standards.imageSize
-    patchSize = try vision.optionalInt("patch_size") ?? family.standards.patchSize
-    width = try vision.optionalInt("hidden_size") ?? family.standards.width
-    layerCount = try vision.optionalInt("num_hidden_layers") ?? family.standards.layerCount
-    headCount = try vision.optionalInt("num_attention_heads") ?? family.standards.headCount
-    feedForwardWidth =
-      try vision.optionalInt("intermediate_size") ?? family.standards.feedForwardWidth
+    let (keys, standards) = (family.sizeKeys, family.standards)
+    patchSize = try vision.optionalInt("patch_size") ?? standards.patchSize
+    imageSize = try vision.optionalInt("image_size") ?? standards.imageSize
+    width = try vision.optionalInt("hidden_size") ?? standards.width
+    layerCount = try vision.optionalInt(keys.layerCount) ?? standards.layerCount
+    headCount = try vision.optionalInt(keys.headCount) ?? standards.headCount
+    feedForwardWidth = try vision.optionalInt("intermediate_size") ?? standards.feedForwardWidth
+    if let key = keys.positionCount {
+      // As many patches as the square has that positions are learned for.
+      let side = Int(Double(try vision.optionalInt(key) ?? 2304).squareRoot())
+      imageSize = side.multipliedReportingOverflow(by: patchSize).partialValue
+    }
     normEpsilon = Float(try vision.optionalDouble("layer_norm_eps") ?? 1e-6)
     let processor = try Self.processor(in: folder)
     (connector, preprocessing) = try family.readCheckpoint(

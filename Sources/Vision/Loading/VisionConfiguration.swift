@@ -13,19 +13,33 @@ package struct VisionConfiguration: Sendable, Equatable {
     /// Squares of `kernel` x `kernel` patches are averaged, normalised and mapped linearly (Gemma 3,
     /// arXiv 2503.19786).
     case averagePool(kernel: Int)
+    /// Squares of `factor` x `factor` patches are laid one behind the other, and mapped through a layer; the same is
+    /// done with what comes out of some layers before the last (Qwen3-VL, arXiv 2511.21631).
+    case merger(factor: Int, deepLayers: [Int])
 
     /// Patches along a side of what becomes one embedding.
     var factor: Int {
       switch self {
       case .pixelShuffle(let factor): factor
       case .averagePool(let kernel): kernel
+      case .merger(let factor, _): factor
       }
+    }
+
+    /// Layers whose output becomes a part of the rows too, from the first on.
+    var deepLayers: [Int] {
+      if case .merger(_, let layers) = self { layers } else { [] }
+    }
+
+    /// Whether there is a layer between its two maps.
+    var isDeep: Bool {
+      if case .merger = self { true } else { false }
     }
   }
 
   var family: VisionFamily
 
-  /// A tile's side, in pixels.
+  /// The side, in pixels, of the square that positions are learned for: a tile's, where all are alike.
   package var imageSize: Int
   /// A patch's side, in pixels.
   package var patchSize: Int
@@ -37,24 +51,39 @@ package struct VisionConfiguration: Sendable, Equatable {
   package var connector: Connector
   package var preprocessing: ImagePreprocessing
 
-  /// Patches along a side. What is left over at the right and below is not seen.
+  /// Patches along a side of that square. What is left over at the right and below is not seen.
   var side: Int { imageSize / patchSize }
-  /// Patches of a tile.
-  var patchCount: Int { side * side }
+  /// Patches of a tile of that size.
+  var tileGrid: PatchGrid {
+    PatchGrid(of: ImageSize(width: imageSize, height: imageSize), patchSize: patchSize)
+  }
   /// Numbers of a patch: channels, rows, columns.
   var patchWidth: Int { 3 * patchSize * patchSize }
   var headDim: Int { width / headCount }
   /// What scores are multiplied with.
   var attentionScale: Float { 1 / Float(headDim).squareRoot() }
 
-  /// Rows of embeddings that a tile becomes.
-  package var rowsPerTile: Int { rowsPerSide * rowsPerSide }
-  var rowsPerSide: Int { side / connector.factor }
+  /// How patches' places enter attention; nil where they are learned alone.
+  var axialRotary: AxialRotary? {
+    family.rotaryBase.map { AxialRotary(headDim: headDim, base: $0) }
+  }
+
+  /// What patches become.
+  func rowGrid(of grid: PatchGrid) -> EmbeddingSpan.Grid {
+    EmbeddingSpan.Grid(
+      lines: grid.rows / connector.factor, columns: grid.columns / connector.factor)
+  }
+
+  /// Rows of embeddings that a tile becomes, where all are alike.
+  package var rowsPerTile: Int {
+    let grid = rowGrid(of: tileGrid)
+    return grid.lines * grid.columns
+  }
 
   /// Numbers that the connector's linear map takes for a row.
   var connectorWidth: Int {
     switch connector {
-    case .pixelShuffle(let factor): width * factor * factor
+    case .pixelShuffle(let factor), .merger(let factor, _): width * factor * factor
     case .averagePool: width
     }
   }
@@ -64,6 +93,7 @@ package struct VisionConfiguration: Sendable, Equatable {
   enum Limit {
     static let imageSize = 2048
     static let side = 96
+    static let pixels = 1 << 26
     static let width = 1 << 13
     static let outputWidth = 1 << 16
     static let layerCount = 256
@@ -92,7 +122,16 @@ package struct VisionConfiguration: Sendable, Equatable {
       throw .invalidValue(key: "layer_norm_eps", value: "\(normEpsilon)", expected: "0 to 1")
     }
     try check("scale_factor", connector.factor, in: 1...16)
-    guard side.isMultiple(of: connector.factor) else {
+    guard family.rotaryBase == nil || headDim.isMultiple(of: 4) else {
+      throw .unsupported(key: "hidden_size / num_attention_heads", value: "\(headDim)")
+    }
+    let deep = connector.deepLayers
+    guard deep.allSatisfy({ (0..<layerCount).contains($0) }), Set(deep).count == deep.count else {
+      throw .invalidValue(
+        key: "deepstack_visual_indexes", value: "\(deep)",
+        expected: "layers of \(layerCount), each once")
+    }
+    guard preprocessing.area != nil || side.isMultiple(of: connector.factor) else {
       throw .invalidValue(
         key: "scale_factor", value: "\(connector.factor)",
         expected: "a divisor of \(side) patches a side")
@@ -103,8 +142,18 @@ package struct VisionConfiguration: Sendable, Equatable {
 
   private func validatePreprocessing() throws(ModelError) {
     // Positions are learned for whole tiles of this size.
-    guard preprocessing.tile == imageSize else {
+    guard preprocessing.area != nil || preprocessing.tile == imageSize else {
       throw .unsupported(key: "max_image_size", value: "\(preprocessing.tile)")
+    }
+    if let area = preprocessing.area {
+      try check("patch_size * merge_size", area.unit, in: 1...Limit.imageSize)
+      guard area.unit == patchSize * connector.factor else {
+        throw .invalidValue(
+          key: "patch_size * merge_size", value: "\(area.unit)",
+          expected: "\(patchSize * connector.factor), the transformer's")
+      }
+      try check("size.longest_edge", area.most, in: area.unit * area.unit...Limit.pixels)
+      try check("size.shortest_edge", area.least, in: 1...area.most)
     }
     if let longest = preprocessing.longestEdge {
       let most = min(ImagePreprocessing.longestSide, ImagePreprocessing.mostTiles * imageSize)

@@ -2,8 +2,10 @@
 package struct ImagePreprocessing: Sendable, Equatable {
   /// The longer side that an image is given first; nil where it gets a tile's size at once, and is never split.
   package var longestEdge: Int?
-  /// A tile's side, in pixels.
+  /// A tile's side, in pixels; 0 where images are seen in their own proportions.
   package var tile: Int
+  /// What an image becomes that is one tile of a size near its own; nil where all tiles are squares.
+  package var area: Area?
   /// Whether an image that is larger than a tile is cut into several, and seen as a whole besides.
   package var splits: Bool
   package var filter: ResamplingFilter
@@ -28,6 +30,67 @@ package struct ImagePreprocessing: Sendable, Equatable {
     self.deviation = deviation
   }
 
+  /// Images that are seen in their own proportions.
+  package init(
+    area: Area, mean: [Float] = [0.5, 0.5, 0.5], deviation: [Float] = [0.5, 0.5, 0.5]
+  ) {
+    self.init(
+      longestEdge: nil, tile: 0, splits: false, filter: .bicubic, mean: mean, deviation: deviation)
+    self.area = area
+  }
+
+  /// The sizes of images that are seen in their own proportions.
+  package struct Area: Sendable, Equatable {
+    /// What both sides are multiples of, in pixels: a square of it becomes a row of embeddings.
+    package var unit: Int
+    /// Pixels at least, and at most.
+    package var least: Int
+    package var most: Int
+
+    package init(unit: Int, least: Int, most: Int) {
+      self.unit = unit
+      self.least = least
+      self.most = most
+    }
+
+    /// Allows no more than so many rows.
+    mutating func limit(rows: Int) {
+      let (pixels, overflow) = rows.multipliedReportingOverflow(by: unit * unit)
+      if !overflow { most = min(most, max(pixels, unit * unit)) }
+      least = min(least, most)
+    }
+
+    /// transformers refuses images that are longer.
+    static let longestRatio = 200
+
+    /// The size that an image is given, as transformers' `smart_resize` computes it.
+    package func size(of image: ImageSize) throws(ImageError) -> ImageSize {
+      let (long, short) = (max(image.width, image.height), min(image.width, image.height))
+      guard long <= Self.longestRatio * short else {
+        throw .tooNarrow(width: image.width, height: image.height, ratio: Self.longestRatio)
+      }
+      let (width, height) = (Double(image.width), Double(image.height))
+      let size = ImageSize(
+        width: units(width, .toNearestOrEven), height: units(height, .toNearestOrEven))
+      if size.width * size.height > most {
+        let factor = (width * height / Double(most)).squareRoot()
+        return ImageSize(
+          width: max(unit, units(width / factor, .down)),
+          height: max(unit, units(height / factor, .down)))
+      }
+      if size.width * size.height < least {
+        let factor = (Double(least) / (width * height)).squareRoot()
+        return ImageSize(width: units(width * factor, .up), height: units(height * factor, .up))
+      }
+      return size
+    }
+
+    /// A side of whole units.
+    private func units(_ side: Double, _ rule: FloatingPointRoundingRule) -> Int {
+      Int((side / Double(unit)).rounded(rule)) * unit
+    }
+  }
+
   /// transformers' bound on an image's sides.
   static let longestSide = 4096
   /// Tiles in a row or a column at most: bounds what one image costs, whatever a file says.
@@ -37,9 +100,15 @@ package struct ImagePreprocessing: Sendable, Equatable {
   ///
   /// As `Idefics3ImageProcessor` computes it: the longer side to `longestEdge`, the other in proportion
   /// and even; then both to whole tiles, upwards.
-  package func sizes(of image: ImageSize) -> (scaled: ImageSize, grid: TileGrid) {
+  package func sizes(
+    of image: ImageSize
+  ) throws(ImageError) -> (scaled: ImageSize, grid: TileGrid, tile: ImageSize) {
+    if let area {
+      let size = try area.size(of: image)
+      return (size, .single, size)
+    }
     let square = ImageSize(width: tile, height: tile)
-    guard let longestEdge else { return (square, .single) }
+    guard let longestEdge else { return (square, .single, square) }
     let ratio = Double(image.width) / Double(image.height)
     var size = ImageSize(width: longestEdge, height: longestEdge)
     if image.width >= image.height {
@@ -47,7 +116,7 @@ package struct ImagePreprocessing: Sendable, Equatable {
     } else {
       size.width = max(1, Self.even(Int(Double(longestEdge) * ratio)))
     }
-    guard splits else { return (size, .single) }
+    guard splits else { return (size, .single, square) }
     // The ratio that is left after rounding decides how many tiles there are.
     let rounded = Double(size.width) / Double(size.height)
     var (columns, rows) = (tiles(size.width), tiles(size.height))
@@ -56,7 +125,7 @@ package struct ImagePreprocessing: Sendable, Equatable {
     } else {
       columns = tiles(Int(Double(rows * tile) * rounded))
     }
-    return (size, TileGrid(rows: rows, columns: columns))
+    return (size, TileGrid(rows: rows, columns: columns), square)
   }
 
   /// Tiles that so many pixels take.
@@ -65,10 +134,9 @@ package struct ImagePreprocessing: Sendable, Equatable {
   private static func even(_ number: Int) -> Int { number + number % 2 }
 
   /// The tiles of an image, row by row, and behind them the whole image where there are several.
-  /// // each (tile, tile)
-  package func tiles(of image: RGBImage) -> [RGBImage] {
-    let (size, grid) = sizes(of: image.size)
-    let square = ImageSize(width: tile, height: tile)
+  /// // each (tile, tile), or of the image's own proportions
+  package func tiles(of image: RGBImage) throws(ImageError) -> [RGBImage] {
+    let (size, grid, square) = try sizes(of: image.size)
     var scaled = image.resized(to: size, filter: filter)
     guard !grid.isSingle else { return [scaled.resized(to: square, filter: filter)] }
     scaled = scaled.resized(

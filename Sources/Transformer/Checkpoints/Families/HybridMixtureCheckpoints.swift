@@ -32,8 +32,11 @@ struct Qwen35MoECheckpoint: HybridMixtureCheckpoint {
       "num_experts": .int(256), "num_experts_per_tok": .int(8),
     ]
     let configuration = configuration.filled(with: standards)
+    var metadata: CheckpointMetadata
     (metadata, names) = try CheckpointMetadata.hybridMixture(
       architecture: Self.architecture, configuration)
+    metadata.setQwen35Axes()
+    self.metadata = metadata
     expertCount = try configuration.expertCount()
   }
 }
