@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import ModelFiles
 import Testing
 import Transformer
@@ -30,7 +31,39 @@ struct HostileVisionTests {
     ("processor_config.json", #""rescale_factor": 0.0"#, #""rescale_factor": -0.0"#),
     ("processor_config.json", #""image_std": ["#, #""image_std": [0,"#),
   ]) func changedSettingsAreRefused(_ file: String, _ old: String, _ new: String) throws {
-    let folder = try copy()
+    try refuses(file, old, new, of: "tiny-smolvlm")
+  }
+
+  @Test(arguments: [
+    ("config.json", #""temporal_patch_size": 2"#, #""temporal_patch_size": 3"#),
+    ("config.json", #""in_channels": 3"#, #""in_channels": 4"#),
+    ("config.json", #""spatial_merge_size": 2"#, #""spatial_merge_size": 4"#),
+    ("config.json", #""spatial_merge_size": 2"#, #""spatial_merge_size": 4611686018427387904"#),
+    ("config.json", #""num_position_embeddings": 64"#, #""num_position_embeddings": 81"#),
+    ("config.json", #""num_position_embeddings": 64"#, #""num_position_embeddings": -1"#),
+    ("config.json", #""num_position_embeddings": 64"#, #""num_position_embeddings": 1e300"#),
+    ("config.json", #""patch_size": 4"#, #""patch_size": 4611686018427387904"#),
+    ("config.json", #""num_heads": 2"#, #""num_heads": 16"#),
+    ("config.json", #""depth": 4"#, #""depth": 2"#),
+    ("config.json", #""deepstack_visual_indexes": ["#, #""deepstack_visual_indexes": [2,"#),
+    ("config.json", #""deepstack_visual_indexes": ["#, #""deepstack_visual_indexes": [-1,"#),
+    ("config.json", #""rope_theta": 10000.0"#, #""rope_theta": 5000.0"#),
+    ("preprocessor_config.json", #""longest_edge": 4096"#, #""longest_edge": 0"#),
+    ("preprocessor_config.json", #""longest_edge": 4096"#, #""longest_edge": 400000000000"#),
+    ("preprocessor_config.json", #""shortest_edge": 256"#, #""shortest_edge": 8192"#),
+    ("preprocessor_config.json", #""merge_size": 2"#, #""merge_size": 3"#),
+    ("preprocessor_config.json", #""patch_size": 4"#, #""patch_size": 9223372036854775807"#),
+    ("preprocessor_config.json", #""temporal_patch_size": 2"#, #""temporal_patch_size": 1"#),
+  ]) func changedSettingsOfPlanesAreRefused(
+    _ file: String, _ old: String, _ new: String
+  ) throws {
+    try refuses(file, old, new, of: "tiny-qwen3vl")
+  }
+
+  private func refuses(
+    _ file: String, _ old: String, _ new: String, of model: String
+  ) throws {
+    let folder = try copy(model)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let path = folder + "/" + file
     let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -81,6 +114,7 @@ struct HostileVisionTests {
     ("tiny-gemma3", "vision_tower.", "vision_tower.vision_model."),
     ("tiny-gemma3", "vision_tower.", "model.vision_tower."),
     ("tiny-gemma3", "multi_modal_projector.", "model.multi_modal_projector."),
+    ("tiny-qwen3vl", "model.visual.", "visual."),
   ]) func otherNamesAreReadToo(_ model: String, _ known: String, _ other: String) throws {
     let folder = try copy(model)
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -103,7 +137,7 @@ struct HostileVisionTests {
   }
 
   /// Every byte of an mmproj file's header changed: an encoder, which then encodes, or a typed error.
-  @Test(arguments: ["tiny-smolvlm", "tiny-gemma3"]) func changedHeadersDoNoHarm(
+  @Test(arguments: ["tiny-smolvlm", "tiny-gemma3", "tiny-qwen3vl"]) func changedHeadersDoNoHarm(
     _ model: String
   ) throws {
     let pool = try #require(Fixture.pool)
@@ -112,7 +146,7 @@ struct HostileVisionTests {
     let path = NSTemporaryDirectory() + "mmproj-\(UUID().uuidString).gguf"
     defer { try? FileManager.default.removeItem(atPath: path) }
     var loaded = 0
-    // Metadata and tensors' descriptions take some 3.5 KB.
+    // Metadata and tensors' descriptions take some 3.5 KB, and a little more of the last one.
     let header = 3600
     for place in stride(from: 0, to: header, by: 3) {
       var changed = bytes
@@ -128,6 +162,41 @@ struct HostileVisionTests {
       }
     }
     #expect(loaded > 0 && loaded < header / 3)
+  }
+
+  /// The same of a model whose rows lie on a plane: it is refused, or reads an image.
+  @Test func changedHeadersOfTheTextPartDoNoHarm() throws {
+    let pool = try #require(Fixture.pool)
+    let encoder = try ImageEncoder(
+      file: GGUFFile(path: Fixture.path("tiny-qwen3vl/mmproj.gguf")), pool: pool)
+    let image = try encoder.encode(Fixture.bytes("images/half.jpeg"))
+    let rows = try FloatBuffer(rows: image.layout.rowCount, width: image.width)
+    image.rows.withUnsafeBufferPointer {
+      if let base = $0.baseAddress { rows.pointer.update(from: base, count: rows.count) }
+    }
+    let span = EmbeddingSpan(
+      position: 1, range: 0..<rows.rows, rows: rows, identity: "half", grid: image.layout.grid)
+    let bytes = try Fixture.bytes("tiny-qwen3vl/model.gguf")
+    let path = NSTemporaryDirectory() + "text-\(UUID().uuidString).gguf"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var read = 0
+    // What describes the model stands before its vocabulary.
+    for place in 0..<1200 {
+      var changed = bytes
+      changed[place] ^= place.isMultiple(of: 2) ? 0x01 : 0x90
+      try Data(changed).write(to: URL(fileURLWithPath: path))
+      do {
+        let decoder = try Decoder(file: GGUFFile(path: path), pool: pool)
+        let tokens = [Int32](repeating: 5, count: rows.rows + 3)
+        try decoder.forward([
+          BatchSegment(cache: decoder.makeCache(), tokens: tokens[...], embeddings: [span])
+        ])
+        read += 1
+      } catch is ModelError {
+      } catch is ModelFileError {
+      }
+    }
+    #expect(read > 0 && read < 1200)
   }
 
   @Test func otherGGUFFilesAreRefused() throws {

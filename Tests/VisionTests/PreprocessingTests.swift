@@ -66,6 +66,31 @@ struct PreprocessingTests {
     }
   }
 
+  /// Sizes of images that are seen in their own proportions; golden file by scripts/fixtures/qwen_vision.py.
+  @Test func sizesAreTheReferences() throws {
+    struct Golden: Decodable {
+      struct Case: Decodable {
+        var least: Int
+        var most: Int
+        /// Width and height, and those that the image gets.
+        var sizes: [[Int]]
+      }
+      var factor: Int
+      var cases: [Case]
+    }
+    let golden = try Fixture.json("qwen-sizes", as: Golden.self)
+    #expect(golden.cases.count == 2)
+    for expected in golden.cases {
+      let area = ImagePreprocessing.Area(
+        unit: golden.factor, least: expected.least, most: expected.most)
+      #expect(expected.sizes.count > 20)
+      for entry in expected.sizes {
+        let size = try area.size(of: ImageSize(width: entry[0], height: entry[1]))
+        #expect([size.width, size.height] == Array(entry[2...]), "\(entry)")
+      }
+    }
+  }
+
   @Test func anImageInItsOwnSizeStaysAsItIs() throws {
     let image = try RGBImage(decoding: Fixture.bytes("images/scene-16x16.png"))
     #expect(image.resized(to: image.size, filter: .lanczos) == image)

@@ -28,8 +28,12 @@ extension VisionConfiguration {
     headCount = try vision.optionalInt(keys.headCount) ?? standards.headCount
     feedForwardWidth = try vision.optionalInt("intermediate_size") ?? standards.feedForwardWidth
     if let key = keys.positionCount {
-      // As many patches as the square has that positions are learned for.
-      let side = Int(Double(try vision.optionalInt(key) ?? 2304).squareRoot())
+      // Patches of the square that positions are learned for.
+      let count = try vision.optionalInt(key) ?? 2304
+      guard let side = (1...Limit.side).first(where: { $0 * $0 == count }) else {
+        throw vision.error(
+          key, .invalid(value: "\(count)", expected: "the square of at most \(Limit.side)"))
+      }
       imageSize = side.multipliedReportingOverflow(by: patchSize).partialValue
     }
     normEpsilon = Float(try vision.optionalDouble("layer_norm_eps") ?? 1e-6)
