@@ -43,15 +43,16 @@ struct PatchMerger: Sendable {
   /// Bytes that the matrices take.
   var byteCount: Int { first.matrix.byteCount + second.matrix.byteCount }
 
-  /// Every worker calls it. // patches (patches, width), output (rows, stride)
+  /// Makes some rows. Every worker calls it. // patches (patches, width), output (all rows, stride)
   func apply(
-    _ patches: FloatBuffer, _ buffers: VisionBuffers, into output: UnsafeMutablePointer<Float>,
+    _ rows: Range<Int>, of patches: FloatBuffer, _ buffers: VisionBuffers,
+    into output: UnsafeMutablePointer<Float>,
     stride: Int, _ worker: Worker
   ) {
     guard let merged = buffers.merged else { return }
     let (joined, width) = (buffers.joined, configuration.connectorWidth)
-    let rows = 0..<joined.maxRows
-    for row in worker.range(of: rows.count) {
+    for index in worker.range(of: rows.count) {
+      let row = rows.lowerBound + index
       configuration.join(
         row, of: patches, buffers.grid,
         into: norm == nil ? joined.floats.row(row) : merged.row(row))
@@ -65,12 +66,14 @@ struct PatchMerger: Sendable {
       joined.quantize(rows: rows, worker: worker)
     }
     worker.barrier()
-    first.apply(joined, rows: rows, into: merged.pointer, stride: width, worker: worker)
+    let target = merged.row(rows.lowerBound)
+    first.apply(joined, rows: rows, into: target, stride: width, worker: worker)
     worker.barrier()
     joined.gated(
-      merged.pointer, nil, stride: width, function: .geluErf, rows: rows, worker: worker)
+      target, nil, stride: width, function: .geluErf, rows: rows, worker: worker)
     worker.barrier()
-    second.apply(joined, rows: rows, into: output, stride: stride, worker: worker)
+    second.apply(
+      joined, rows: rows, into: output + rows.lowerBound * stride, stride: stride, worker: worker)
   }
 }
 

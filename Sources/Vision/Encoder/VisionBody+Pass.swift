@@ -16,15 +16,26 @@ extension VisionBody {
     let buffers = try buffers(for: PatchGrid(of: tile.size, patchSize: configuration.patchSize))
     try pass { embed(tile, buffers, $0) }
     for (index, layer) in layers.enumerated() {
-      try pass { project(layer, buffers, $0) }
+      for slice in buffers.slices { try pass { project(layer, slice, buffers, $0) } }
       for slice in buffers.slices { try pass { attend(layer, slice, buffers, $0) } }
       for slice in buffers.slices { try pass { feedForward(layer, slice, buffers, $0) } }
       for (place, tap) in taps.enumerated() where tap.layer == index {
         let part = output + (1 + place) * connector.outputWidth
-        try pass { tap.merger.apply(buffers.hidden, buffers, into: part, stride: rowWidth, $0) }
+        for rows in buffers.rowSlices {
+          try pass {
+            tap.merger.apply(rows, of: buffers.hidden, buffers, into: part, stride: rowWidth, $0)
+          }
+        }
       }
     }
-    try pass { connect(buffers, into: output, $0) }
+    try pass { normalise(finalNorm, 0..<buffers.grid.count, buffers, $0) }
+    for rows in buffers.rowSlices {
+      try pass {
+        connector.apply(
+          rows, of: buffers.query, buffers, scratch: buffers.key, into: output, stride: rowWidth,
+          $0)
+      }
+    }
   }
 
   /// Pixels to the first layer's input.
@@ -34,19 +45,22 @@ extension VisionBody {
     embedding.apply(buffers.patches, buffers.grid, into: buffers.hidden, worker: worker)
   }
 
-  /// Queries of all rows, and their keys and values into the pages.
-  private func project(_ layer: VisionLayer, _ buffers: VisionBuffers, _ worker: Worker) {
-    let rows = 0..<buffers.grid.count
+  /// Queries of some rows, and their keys and values into the pages.
+  private func project(
+    _ layer: VisionLayer, _ rows: Range<Int>, _ buffers: VisionBuffers, _ worker: Worker
+  ) {
     normalise(layer.attentionNorm, rows, buffers, worker)
     worker.barrier()
     for (projection, target) in [
       (layer.query, buffers.query), (layer.key, buffers.key), (layer.value, buffers.value),
     ] {
       projection.apply(
-        buffers.normed, rows: rows, into: target.pointer, stride: width, worker: worker)
+        buffers.normed, rows: rows, into: target.row(rows.lowerBound), stride: width,
+        worker: worker)
     }
     worker.barrier()
-    let mine = worker.range(of: rows.count)
+    let share = worker.range(of: rows.count)
+    let mine = rows.lowerBound + share.lowerBound..<rows.lowerBound + share.upperBound
     guard !mine.isEmpty else { return }
     if let rotor, let rotations = buffers.rotations {
       for row in mine {
@@ -102,16 +116,6 @@ extension VisionBody {
     layer.contraction.apply(
       buffers.activated, rows: 0..<slice.count, into: buffers.hidden.row(slice.lowerBound),
       stride: width, accumulate: true, worker: worker)
-  }
-
-  /// The last layer's output to the language model's embeddings.
-  private func connect(
-    _ buffers: VisionBuffers, into output: UnsafeMutablePointer<Float>, _ worker: Worker
-  ) {
-    normalise(finalNorm, 0..<buffers.grid.count, buffers, worker)
-    worker.barrier()
-    connector.apply(
-      buffers.query, buffers, scratch: buffers.key, into: output, stride: rowWidth, worker)
   }
 
   /// Layer norms of rows of the residual stream, which stays as it is; the numbers also to `query`, which is free.

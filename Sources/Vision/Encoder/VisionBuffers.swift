@@ -8,6 +8,8 @@ final class VisionBuffers: @unchecked Sendable {
   let grid: PatchGrid
   /// Rows of one pass, where it can be some of all.
   let slices: [Range<Int>]
+  /// The same of rows of embeddings.
+  let rowSlices: [Range<Int>]
   let patches: Activations  // (patches, patchWidth)
   let hidden: FloatBuffer  // (patches, width), the residual stream
   /// What a norm makes of the residual stream, as the products behind take it.
@@ -35,7 +37,7 @@ final class VisionBuffers: @unchecked Sendable {
     self.grid = grid
     let (rows, width) = (grid.count, configuration.width)
     let slice = min(rows, max(8, pairsPerPass / rows / 8 * 8))
-    slices = stride(from: 0, to: rows, by: slice).map { $0..<min($0 + slice, rows) }
+    slices = Self.slices(of: rows, by: slice)
     patches = try Activations(maxRows: rows, width: configuration.patchWidth, precision: .float)
     hidden = try FloatBuffer(rows: rows, width: width)
     normed = try Activations(maxRows: rows, width: width, precision: precision)
@@ -53,6 +55,10 @@ final class VisionBuffers: @unchecked Sendable {
     let (count, connectorWidth) = (
       embeddings.lines * embeddings.columns, configuration.connectorWidth
     )
+    // Of other connectors it is one small map.
+    let area = configuration.connector.factor * configuration.connector.factor
+    rowSlices = Self.slices(
+      of: count, by: configuration.connector.isDeep ? max(8, slice / area / 8 * 8) : count)
     joined = try Activations(maxRows: count, width: connectorWidth, precision: precision)
     merged =
       configuration.connector.isDeep ? try FloatBuffer(rows: count, width: connectorWidth) : nil
@@ -62,6 +68,10 @@ final class VisionBuffers: @unchecked Sendable {
     for page in 0..<pageCount {
       (pages + page).initialize(to: UnsafeMutableRawPointer(pageMemory.row(page)))
     }
+  }
+
+  private static func slices(of count: Int, by size: Int) -> [Range<Int>] {
+    stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
   }
 
   deinit { pages.deallocate() }

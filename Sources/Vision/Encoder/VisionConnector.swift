@@ -53,36 +53,38 @@ struct VisionConnector: Sendable {
     }
   }
 
-  /// Every worker calls it. // patches (patches, width), output (rows, stride)
+  /// Makes some rows. Every worker calls it. // patches (patches, width), output (all rows, stride)
   /// - Parameter scratch: As large as `patches`.
   func apply(
-    _ patches: FloatBuffer, _ buffers: VisionBuffers, scratch: FloatBuffer,
+    _ rows: Range<Int>, of patches: FloatBuffer, _ buffers: VisionBuffers, scratch: FloatBuffer,
     into output: UnsafeMutablePointer<Float>, stride: Int, _ worker: Worker
   ) {
     let joined = buffers.joined
-    let rows = 0..<joined.maxRows
     let matrix: WeightMatrix
     switch kind {
     case .merge(let merger):
-      return merger.apply(patches, buffers, into: output, stride: stride, worker)
+      return merger.apply(rows, of: patches, buffers, into: output, stride: stride, worker)
     case .shuffle(let map, _):
       matrix = map
-      for row in worker.range(of: rows.count) {
+      for index in worker.range(of: rows.count) {
+        let row = rows.lowerBound + index
         configuration.join(row, of: patches, buffers.grid, into: joined.floats.row(row))
       }
       worker.barrier()
       joined.quantize(rows: rows, worker: worker)
     case .pool(let map, let norm, let kernel):
       matrix = map
-      for row in worker.range(of: rows.count) {
+      for index in worker.range(of: rows.count) {
+        let row = rows.lowerBound + index
         average(row, of: patches, buffers.grid, kernel, into: scratch)
       }
       joined.rmsNorm(
-        scratch.pointer, stride: scratch.width, weight: norm.pointer,
+        scratch.row(rows.lowerBound), stride: scratch.width, weight: norm.pointer,
         epsilon: configuration.normEpsilon, rows: rows, worker: worker)
     }
     worker.barrier()
-    matrix.multiply(joined, rows: rows, into: output, stride: stride, worker: worker)
+    matrix.multiply(
+      joined, rows: rows, into: output + rows.lowerBound * stride, stride: stride, worker: worker)
   }
 
   private func average(
