@@ -21,20 +21,24 @@ struct ImageEncoderTests {
     var rowToken: String
   }
 
-  /// A model in one of its two forms.
+  /// A model in one of its forms: its checkpoint, or an mmproj file.
   struct Source: Sendable, CustomStringConvertible {
     var model: String
-    var isCheckpoint: Bool
-    var description: String { model + (isCheckpoint ? "" : " mmproj") }
+    var file: String?
+    var description: String { [model, file ?? "checkpoint"].joined(separator: " ") }
 
     static let models = ["tiny-smolvlm", "tiny-gemma3", "tiny-qwen3vl", "tiny-qwen35vl"]
-    static let all = models.flatMap {
-      [Source(model: $0, isCheckpoint: true), Source(model: $0, isCheckpoint: false)]
-    }
-    static let mmproj = Source(model: "tiny-smolvlm", isCheckpoint: false)
+    /// Those whose weights are the reference's.
+    static let exact =
+      models.flatMap { model in
+        [nil, "mmproj.gguf"].map { Source(model: model, file: $0) }
+      }
+      + ["tiny-smolvlm", "tiny-gemma3"].map { Source(model: $0, file: "mmproj-bf16.gguf") }
+    static let all = exact + [Source(model: "tiny-smolvlm", file: "mmproj-q8_0.gguf")]
+    static let mmproj = Source(model: "tiny-smolvlm", file: "mmproj.gguf")
   }
 
-  @Test(arguments: Source.all) func rowsAreTheReferences(_ source: Source) throws {
+  @Test(arguments: Source.exact) func rowsAreTheReferences(_ source: Source) throws {
     let golden = try Fixture.json(source.model, as: Golden.self)
     #expect(golden.images.count >= 3)
     let encoder = try encoder(source, .float)
@@ -49,10 +53,12 @@ struct ImageEncoderTests {
     }
   }
 
-  /// Weights and activations of eight bits: the direction of each row is what is left.
-  @Test(arguments: Source.all) func roundedRowsAreNear(_ source: Source) throws {
+  /// Weights of eight bits, the file's or those that it becomes, with activations of eight bits: the direction of each
+  /// row is what is left.
+  @Test(arguments: Source.all, [WeightMatrix.Precision.float, .quantized])
+  func roundedRowsAreNear(_ source: Source, _ precision: WeightMatrix.Precision) throws {
     let golden = try Fixture.json(source.model, as: Golden.self)
-    let encoder = try encoder(source, .quantized)
+    let encoder = try encoder(source, precision)
     for expected in golden.images {
       let image = try encoder.encode(Fixture.bytes("images/" + expected.image))
       for (index, reference) in expected.features.enumerated() {
@@ -95,13 +101,15 @@ struct ImageEncoderTests {
     }
   }
 
-  @Test(arguments: Source.models) func bothFilesSayTheSame(_ model: String) throws {
-    let file = try GGUFFile(path: Fixture.path(model + "/mmproj.gguf"))
-    let folder = try Fixture.path(model)
+  @Test(arguments: Source.all) func filesSayWhatCheckpointsDo(_ source: Source) throws {
+    let folder = try Fixture.path(source.model)
     let configuration = try VisionConfiguration(checkpoint: folder)
-    #expect(try VisionConfiguration(file: file) == configuration)
+    if let name = source.file {
+      let file = try GGUFFile(path: folder + "/" + name)
+      #expect(try VisionConfiguration(file: file) == configuration)
+    }
     // Of Qwen's it is the square that positions are learned for.
-    #expect(configuration.rowsPerTile == (model == "tiny-smolvlm" ? 4 : 16))
+    #expect(configuration.rowsPerTile == (source.model == "tiny-smolvlm" ? 4 : 16))
     #expect(ImageEncoder.reads(checkpoint: folder))
     #expect(!ImageEncoder.reads(checkpoint: folder + "/no-such-folder"))
   }
@@ -186,9 +194,10 @@ struct ImageEncoderTests {
   ) throws -> ImageEncoder {
     let pool = try #require(Fixture.pool)
     let folder = try Fixture.path(source.model)
-    return source.isCheckpoint
-      ? try ImageEncoder(checkpoint: folder, pool: pool, precision: precision)
-      : try ImageEncoder(
-        file: GGUFFile(path: folder + "/mmproj.gguf"), pool: pool, precision: precision)
+    guard let file = source.file else {
+      return try ImageEncoder(checkpoint: folder, pool: pool, precision: precision)
+    }
+    return try ImageEncoder(
+      file: GGUFFile(path: folder + "/" + file), pool: pool, precision: precision)
   }
 }
