@@ -199,12 +199,77 @@ struct HostileVisionTests {
     #expect(read > 0 && read < 1200)
   }
 
+  /// As early files of llama.cpp's have them: what goes up and down the other way round.
+  @Test(arguments: ["tiny-smolvlm", "tiny-gemma3"]) func swappedNamesAreReadToo(
+    _ model: String
+  ) throws {
+    let pool = try #require(Fixture.pool)
+    let image = try Fixture.bytes("images/rgb.png")
+    let bytes = try Fixture.bytes(model + "/mmproj.gguf")
+    let rows = try encoder(bytes, pool).encode(image).rows
+    var swapped = bytes
+    for part in (0..<2).flatMap({ ["\($0).%.weight", "\($0).%.bias"] }) {
+      func name(_ module: String) -> String {
+        "v.blk." + part.replacingOccurrences(of: "%", with: module)
+      }
+      swapped = try renamed(swapped, name("ffn_up"), name("ffn_xx"))
+      swapped = try renamed(swapped, name("ffn_down"), name("ffn_up"))
+      swapped = try renamed(swapped, name("ffn_xx"), name("ffn_down"))
+    }
+    #expect(swapped != bytes)
+    #expect(try encoder(swapped, pool).encode(image).rows == rows)
+  }
+
+  /// Files from before llama.cpp's converter wrote the longest edge: as of all checkpoints of the family.
+  @Test func filesWithoutALongestEdgeSplitToo() throws {
+    let pool = try #require(Fixture.pool)
+    let bytes = try Fixture.bytes("tiny-smolvlm/mmproj.gguf")
+    let older = try renamed(
+      bytes, "clip.vision.preproc_image_size", "clip.vision.preproc_image_xxxx")
+    // The fixture's has two tiles along it.
+    #expect(try encoder(bytes, pool).configuration.preprocessing.longestEdge == 64)
+    let preprocessing = try encoder(older, pool).configuration.preprocessing
+    #expect(preprocessing.longestEdge == 128 && preprocessing.splits)
+    let layout = try encoder(older, pool).layout(of: Fixture.bytes("images/scene-64x48.png"))
+    #expect(layout.tileCount == 4 * 3 + 1)
+  }
+
+  /// What llama.cpp computes with another activation.
+  @Test func otherActivationsAreRefused() throws {
+    let pool = try #require(Fixture.pool)
+    let bytes = try Fixture.bytes("tiny-smolvlm/mmproj.gguf")
+    for (name, error) in [
+      ("clip.use_gelx", ModelError.unsupported(key: "clip.use_gelu", value: "false")),
+      ("clip.use_silu", ModelError.unsupported(key: "clip.use_silu", value: "true")),
+    ] {
+      #expect(throws: error) { try encoder(renamed(bytes, "clip.use_gelu", name), pool) }
+    }
+  }
+
   @Test func otherGGUFFilesAreRefused() throws {
     let pool = try #require(Fixture.pool)
     let text = try GGUFFile(path: Fixture.path("tiny-smolvlm/model.gguf"))
     #expect(throws: ModelError.unsupported(key: "general.architecture", value: "llama")) {
       try ImageEncoder(file: text, pool: pool)
     }
+  }
+
+  /// A GGUF file in which a string, of a key or a tensor's name, is another. The header's length
+  /// is the caller's affair.
+  private func renamed(_ bytes: [UInt8], _ old: String, _ new: String) throws -> [UInt8] {
+    func string(_ text: String) -> Data {
+      withUnsafeBytes(of: UInt64(text.utf8.count).littleEndian) { Data($0) } + Data(text.utf8)
+    }
+    var data = Data(bytes)
+    data.replaceSubrange(try #require(data.range(of: string(old))), with: string(new))
+    return [UInt8](data)
+  }
+
+  private func encoder(_ bytes: [UInt8], _ pool: ComputePool) throws -> ImageEncoder {
+    let path = NSTemporaryDirectory() + "mmproj-\(UUID().uuidString).gguf"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    return try ImageEncoder(file: GGUFFile(path: path), pool: pool)
   }
 
   private func copy(_ model: String = "tiny-smolvlm") throws -> String {

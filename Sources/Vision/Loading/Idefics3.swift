@@ -20,11 +20,14 @@ extension VisionFamily {
       )
     },
     readMetadata: { (metadata, imageSize) throws(ModelError) in
-      // Files from before llama.cpp wrote the longest edge lack it: it does not split their images either.
-      let longest = try metadata.optionalInt("vision.preproc_image_size")
+      // Files from before llama.cpp wrote the longest edge lack it: all checkpoints that they are of have four tiles
+      // along it. What no tile's side can be is refused by others.
+      let longest =
+        try metadata.optionalInt("vision.preproc_image_size")
+        ?? 4 * min(max(imageSize, 0), VisionConfiguration.Limit.imageSize)
       return (
         .pixelShuffle(factor: try metadata.optionalInt("vision.projector.scale_factor") ?? 1),
-        ImagePreprocessing(longestEdge: longest, tile: imageSize, splits: longest != nil)
+        ImagePreprocessing(longestEdge: longest, tile: imageSize, splits: true)
       )
     },
     layout: { ImageLayout(idefics3: $0, rows: $1) })

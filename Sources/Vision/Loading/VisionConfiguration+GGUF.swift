@@ -5,7 +5,7 @@ extension VisionConfiguration {
   /// Reads the keys of an mmproj file, as llama.cpp's converter writes them.
   ///
   /// What the format does not say is as llama.cpp has it: Idefics' images are split, bytes become numbers of 0 to 1,
-  /// and the GELU is the tanh approximation. Resampling is by transformers' filters.
+  /// and a GELU is the tanh approximation. Resampling is by transformers' filters.
   package init(file: GGUFFile) throws(ModelError) {
     guard let architecture = file.string("general.architecture") else {
       throw .missingKey("general.architecture")
@@ -23,6 +23,10 @@ extension VisionConfiguration {
     }
     if try metadata.optionalBool("use_silu") == true {
       throw .unsupported(key: "clip.use_silu", value: "true")
+    }
+    // Where a file has neither, llama.cpp takes another GELU (x * sigmoid(1.702 x)), which no family here has.
+    guard try metadata.optionalBool("use_gelu") == true else {
+      throw .unsupported(key: "clip.use_gelu", value: "false")
     }
     imageSize = try metadata.int("vision.image_size")
     patchSize = try metadata.int("vision.patch_size")
