@@ -20,6 +20,7 @@ import drafting
 import encoders
 import formats
 import gateway
+import images
 import llama_cpp
 import serving
 import soak
@@ -58,8 +59,8 @@ def print_machine(options):
 
 
 PARTS = ("limits", "decoder", "batch", "size", "mixture", "adapters", "encoder", "route", "clients",
-         "mixed", "growth", "prefix", "drafts", "draft-model", "formats", "gateway", "soak")
-PEER_PARTS = {"decoder", "batch", "size", "mixture", "clients", "mixed", "prefix", "formats"}
+         "mixed", "growth", "prefix", "drafts", "draft-model", "formats", "images", "gateway", "soak")
+PEER_PARTS = {"decoder", "batch", "size", "mixture", "clients", "mixed", "prefix", "formats", "images"}
 
 
 def main():
@@ -119,6 +120,7 @@ def main():
         "drafts": lambda: drafting.bench_drafts(options, record),
         "draft-model": lambda: drafting.bench_draft_model(options, record),
         "formats": lambda: formats.bench_formats(options, binaries, record),
+        "images": lambda: images.bench_images(options, binaries, record),
         "gateway": lambda: gateway.bench_gateway(options, record),
         "soak": lambda: soak.bench_soak(options, record),
     }

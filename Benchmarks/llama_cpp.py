@@ -11,7 +11,7 @@ import sys
 import tarfile
 
 VERSION = "0.3.36"
-TARGETS = ["llama-bench", "llama-batched-bench", "llama-server"]
+TARGETS = ["llama-bench", "llama-batched-bench", "llama-server", "llama-mtmd-cli"]
 
 
 def build(folder, jobs):
