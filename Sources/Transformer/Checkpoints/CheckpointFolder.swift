@@ -47,6 +47,7 @@ package struct CheckpointFolder: Sendable {
     Qwen3MoECheckpoint.self,
     Qwen3NextCheckpoint.self,
     Qwen3VLCheckpoint.self,
+    Qwen3VLMoECheckpoint.self,
     SmolLM3Checkpoint.self,
   ]
 

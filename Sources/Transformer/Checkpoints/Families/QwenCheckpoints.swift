@@ -28,34 +28,14 @@ struct Qwen3Checkpoint: NamedCheckpoint {
   }
 }
 
-/// Qwen3-VL, dense, the part that reads text.
-struct Qwen3VLCheckpoint: NamedCheckpoint {
-  static let modelTypes = ["qwen3_vl_text"]
-  static let architecture = Qwen3VL.architecture
-
-  let metadata: CheckpointMetadata
-  let names: CheckpointNames
-
-  init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
-    var metadata = try CheckpointMetadata(qwen: Self.architecture, configuration)
-    if metadata["rope.dimension_sections"] == nil {
-      metadata.set("rope.dimension_sections", [24, 20, 20])
-    }
-    let deep = try configuration.optionalInts("deepstack_visual_indexes") ?? [8, 16, 24]
-    metadata.set("n_deepstack_layers", deep.count)
-    self.metadata = metadata
-    names = try CheckpointNames(configuration, CheckpointNames.denseWithHeadNorms)
-  }
-}
-
 extension CheckpointNames {
-  fileprivate static let denseWithHeadNorms = dense.merging([
+  static let denseWithHeadNorms = dense.merging([
     "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
   ]) { $1 }
 }
 
 extension CheckpointMetadata {
-  fileprivate init(
+  init(
     qwen architecture: String, _ configuration: CheckpointConfiguration
   ) throws(ModelFileError) {
     try configuration.require("hidden_act", among: ["silu", "swish"], standard: "silu")

@@ -1,0 +1,64 @@
+import ModelFiles
+
+/// Qwen3-VL, dense, the part that reads text.
+struct Qwen3VLCheckpoint: NamedCheckpoint {
+  static let modelTypes = ["qwen3_vl_text"]
+  static let architecture = Qwen3VL.architecture
+
+  let metadata: CheckpointMetadata
+  let names: CheckpointNames
+
+  init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
+    var metadata = try CheckpointMetadata(qwen: Self.architecture, configuration)
+    try metadata.readImageRows(configuration)
+    self.metadata = metadata
+    names = try CheckpointNames(configuration, CheckpointNames.denseWithHeadNorms)
+  }
+}
+
+/// Its mixtures, whose experts' matrices are in two tensors a layer, the other way round than all others: gate and up
+/// beside each other.
+struct Qwen3VLMoECheckpoint: CheckpointFamily {
+  static let modelTypes = ["qwen3_vl_moe_text"]
+  static let architecture = Qwen3VLMoE.architecture
+
+  let metadata: CheckpointMetadata
+  private let names: CheckpointNames
+
+  init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
+    var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
+    try metadata.readMixture(configuration, normalises: true)
+    try configuration.refuseUnevenLayers()
+    try metadata.readImageRows(configuration)
+    self.metadata = metadata
+    names = try CheckpointNames(
+      configuration,
+      [
+        "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+        "ffn_gate_inp": "mlp.gate",
+      ])
+  }
+
+  func tensor(
+    _ name: TensorName, in files: CheckpointFiles
+  ) throws(ModelFileError) -> TensorView? {
+    guard let layer = name.layer else { return try names.tensor(name, in: files) }
+    let prefix = "model.layers.\(layer).mlp.experts."
+    return switch name.module {
+    case "ffn_gate_up_exps": try files.transposed(prefix + "gate_up_proj")
+    case "ffn_down_exps": try files.transposed(prefix + "down_proj")
+    default: try names.tensor(name, in: files)
+    }
+  }
+}
+
+extension CheckpointMetadata {
+  /// How images' rows are placed, and how many layers are given more of them; what files leave out is as in the class.
+  fileprivate mutating func readImageRows(
+    _ configuration: CheckpointConfiguration
+  ) throws(ModelFileError) {
+    if self["rope.dimension_sections"] == nil { set("rope.dimension_sections", [24, 20, 20]) }
+    let deep = try configuration.optionalInts("deepstack_visual_indexes") ?? [8, 16, 24]
+    set("n_deepstack_layers", deep.count)
+  }
+}
