@@ -81,7 +81,8 @@ import Tokenization
   }
 
   @Test(
-    arguments: ["tiny-smolvlm", "tiny-gemma3", "tiny-qwen3vl", "tiny-qwen35vl"], [true, false])
+    arguments: ["tiny-smolvlm", "tiny-gemma3", "tiny-qwen3vl", "tiny-qwen3vlmoe", "tiny-qwen35vl"],
+    [true, false])
   func answersAsTheReference(model: String, isCheckpoint: Bool) async throws {
     let models = try TemporaryFolder()
     let manifest = try add(isCheckpoint, model: model, to: models)
@@ -121,7 +122,7 @@ import Tokenization
   }
 
   /// Images of different proportions in one chat, with text between them: what follows stands where the reference has it.
-  @Test(arguments: ["tiny-qwen3vl", "tiny-qwen35vl"], [true, false])
+  @Test(arguments: ["tiny-qwen3vl", "tiny-qwen3vlmoe", "tiny-qwen35vl"], [true, false])
   func severalImages(model: String, isCheckpoint: Bool) async throws {
     let models = try TemporaryFolder()
     let golden = try #require(try Self.golden(model).twoImages)

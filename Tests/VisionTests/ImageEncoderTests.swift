@@ -27,7 +27,9 @@ struct ImageEncoderTests {
     var file: String?
     var description: String { [model, file ?? "checkpoint"].joined(separator: " ") }
 
-    static let models = ["tiny-smolvlm", "tiny-gemma3", "tiny-qwen3vl", "tiny-qwen35vl"]
+    static let models = [
+      "tiny-smolvlm", "tiny-gemma3", "tiny-qwen3vl", "tiny-qwen3vlmoe", "tiny-qwen35vl",
+    ]
     /// Those whose weights are the reference's.
     static let exact =
       models.flatMap { model in

@@ -16,17 +16,21 @@ struct Qwen3VLCheckpoint: NamedCheckpoint {
   }
 }
 
-/// Its mixtures, whose experts' matrices are in two tensors a layer, the other way round than all others: gate and up
-/// beside each other.
+/// Its mixtures, whose experts' matrices are in two tensors a layer: the other way round than all others in the published
+/// files, gate and up beside each other; and as all others in what transformers 5 saves.
 struct Qwen3VLMoECheckpoint: CheckpointFamily {
   static let modelTypes = ["qwen3_vl_moe_text"]
   static let architecture = Qwen3VLMoE.architecture
 
   let metadata: CheckpointMetadata
   private let names: CheckpointNames
+  private let width: Int
+  private let inner: Int
 
   init(_ configuration: CheckpointConfiguration) throws(ModelFileError) {
     var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
+    width = try configuration.int("hidden_size")
+    inner = try configuration.int("moe_intermediate_size")
     try metadata.readMixture(configuration, normalises: true)
     try configuration.refuseUnevenLayers()
     try metadata.readImageRows(configuration)
@@ -42,13 +46,24 @@ struct Qwen3VLMoECheckpoint: CheckpointFamily {
   func tensor(
     _ name: TensorName, in files: CheckpointFiles
   ) throws(ModelFileError) -> TensorView? {
-    guard let layer = name.layer else { return try names.tensor(name, in: files) }
-    let prefix = "model.layers.\(layer).mlp.experts."
-    return switch name.module {
-    case "ffn_gate_up_exps": try files.transposed(prefix + "gate_up_proj")
-    case "ffn_down_exps": try files.transposed(prefix + "down_proj")
-    default: try names.tensor(name, in: files)
+    guard let layer = name.layer, name.module.hasSuffix("_exps") else {
+      return try names.tensor(name, in: files)
     }
+    guard name.kind == "weight" else { return nil }
+    let prefix = "model.layers.\(layer).mlp.experts."
+    let (both, down) = (prefix + "gate_up_proj", prefix + "down_proj")
+    let own: String
+    switch name.module {
+    case "ffn_gate_up_exps": own = both
+    case "ffn_down_exps": own = down
+    default: return nil
+    }
+    // Of the two at most one is square, and the same either way round.
+    let areTurned =
+      width != inner
+      ? try files.tensor(named: down)?.info.shape.last == width
+      : try files.tensor(named: both)?.info.shape.last == 2 * inner
+    return areTurned ? try files.transposed(own) : try files.tensor(named: own)
   }
 }
 
