@@ -81,11 +81,13 @@ package final class ImageEncoder: Sendable {
       precision: precision, limits: limits)
   }
 
-  /// Whether a checkpoint's `config.json` is of a model whose images are read.
+  /// Whether a checkpoint is of a model whose images are read, and has what says how. What was trained on as a model of text
+  /// may have kept the configuration alone.
   package static func reads(checkpoint folder: String) -> Bool {
     guard let file = try? CheckpointConfiguration(path: folder + "/config.json"),
       let type = try? file.optionalString("model_type"),
-      (try? file.optionalObject("vision_config")) != nil
+      (try? file.optionalObject("vision_config")) != nil,
+      VisionConfiguration.hasProcessor(in: folder)
     else { return false }
     return VisionFamily.all.contains { $0.modelTypes.contains(type) }
   }

@@ -107,6 +107,15 @@ struct HostileVisionTests {
     #expect(try VisionConfiguration(checkpoint: folder) == known)
   }
 
+  /// A configuration that a model of text was left with.
+  @Test func withoutAProcessorNothingIsSeen() throws {
+    let folder = try copy()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    #expect(ImageEncoder.reads(checkpoint: folder))
+    try FileManager.default.removeItem(atPath: folder + "/processor_config.json")
+    #expect(!ImageEncoder.reads(checkpoint: folder))
+  }
+
   /// Names without what stands before them today.
   @Test(arguments: [
     ("tiny-smolvlm", "model.vision_model.", "vision_model."),

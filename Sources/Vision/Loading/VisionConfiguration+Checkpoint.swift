@@ -46,15 +46,26 @@ extension VisionConfiguration {
 
   /// The image processor's settings: a file of their own, or, as transformers writes them since 2025, a part of
   /// the processor's.
-  private static func processor(in folder: String) throws(ModelFileError) -> CheckpointConfiguration
-  {
-    let whole = folder + "/processor_config.json"
+  private static func processor(
+    in folder: String
+  ) throws(ModelFileError) -> CheckpointConfiguration {
+    let whole = folder + processorName
     if FileManager.default.fileExists(atPath: whole),
       let part = try CheckpointConfiguration(path: whole).optionalObject("image_processor")
     {
       return part
     }
-    return try CheckpointConfiguration(path: folder + "/preprocessor_config.json")
+    return try CheckpointConfiguration(path: folder + preprocessorName)
+  }
+
+  private static let processorName = "/processor_config.json"
+  private static let preprocessorName = "/preprocessor_config.json"
+
+  /// Whether a folder has such settings at all.
+  static func hasProcessor(in folder: String) -> Bool {
+    [processorName, preprocessorName].contains {
+      FileManager.default.fileExists(atPath: folder + $0)
+    }
   }
 }
 
