@@ -10,24 +10,22 @@ import tempfile
 
 from measuring import EXPERTS, PEERS, Table, best, ratio, run, say
 
-# With the one that has the whole image.
-TILES = 3
 KINDS = {"f16": "F16", "q8_0": "Q8_0"}
 
 
-def thalamus(options, file, image, rows, *more):
+def thalamus(options, shape, file, image, rows, *more):
     """Milliseconds a tile, with what it takes to decode the image and to cut it."""
     out, _ = run([
         options.binary.parent / "vision-benchmark", file, image, *more, "--threads", options.threads,
         "--runs", options.repetitions, "--rows", rows])
     tiles, = re.findall(r"^(\d+) tiles of", out, re.MULTILINE)
-    if int(tiles) != TILES:
-        raise ValueError(f"{tiles} tiles instead of {TILES}")
+    if int(tiles) != shape.tiles:
+        raise ValueError(f"{tiles} tiles instead of {shape.tiles}")
     taken, = re.findall(r"^a tile, .* ([\d.]+) ms$", out, re.MULTILINE)
     return [float(taken)]
 
 
-def llama(options, binaries, text, file, image, attention, rows):
+def llama(options, binaries, shape, text, file, image, attention, rows):
     """Milliseconds a tile, as it logs them, after the pass that it warms up with.
 
     Each tile's rows come in the place of those of the one before."""
@@ -37,18 +35,17 @@ def llama(options, binaries, text, file, image, attention, rows):
             "-n", 1, "-t", options.threads, "-fa", "on" if attention else "off", "-c", 2048, "--temp", 0,
             "--log-file", log.name], environment={"MTMD_DEBUG_EMBEDDINGS": str(rows)})
         taken = re.findall(r"(?:slice encoded|batch encoding done) in (\d+) ms", pathlib.Path(log.name).read_text())
-    if len(taken) != TILES:
-        raise ValueError(f"{len(taken)} tiles instead of {TILES}")
-    return [sum(map(int, taken)) / TILES]
+    if len(taken) != shape.tiles:
+        raise ValueError(f"{len(taken)} tiles instead of {shape.tiles}")
+    return [sum(map(int, taken)) / shape.tiles]
 
 
-def last_tile(file, skip):
+def last_tile(file, shape, skip):
     """The rows of the tile that both read last, the image as a whole."""
     import numpy as np
-    import random_projector
 
-    rows = np.frombuffer(file.read_bytes()[skip:], np.float32).reshape(-1, random_projector.OUTPUT)
-    return rows[-random_projector.ROWS:].astype(np.float64)
+    rows = np.frombuffer(file.read_bytes()[skip:], np.float32).reshape(-1, shape.row_width)
+    return rows[-shape.rows:].astype(np.float64)
 
 
 def cosines(rows, reference):
@@ -72,11 +69,18 @@ def made(name, write):
 def bench_images(options, binaries, record):
     import random_projector  # needs gguf
 
-    projectors = {kind: made(f"mmproj-{kind}.gguf", lambda part: random_projector.write(part, kind))
+    record["images"] = {}
+    for shape in (random_projector.SMOLVLM, random_projector.QWEN):
+        bench_shape(options, binaries, record["images"], random_projector, shape)
+
+
+def bench_shape(options, binaries, record, random_projector, shape):
+    name = shape.name.lower()
+    projectors = {kind: made(f"mmproj-{name}-{kind}.gguf", lambda part: random_projector.write(part, kind, shape))
                   for kind in KINDS}
-    text = made("mmproj-text.gguf", lambda part: random_projector.write_text(
-        part, options.models / "smollm2-135m" / EXPERTS["smollm2-135m"]))
-    image = made("tiles.png", lambda part: random_projector.write_image(part, TILES - 1))
+    text = made(f"mmproj-{name}-text.gguf", lambda part: random_projector.write_text(
+        part, options.models / "smollm2-135m" / EXPERTS["smollm2-135m"], shape))
+    image = made(f"{name}.png", lambda part: random_projector.write_image(part, shape))
     table, found = Table(), {}
     with tempfile.TemporaryDirectory() as folder:
         rows = pathlib.Path(folder) / "rows"
@@ -85,20 +89,22 @@ def bench_images(options, binaries, record):
             rows.unlink(missing_ok=True)
             table.take([name], work)
             if rows.exists():
-                found[name] = last_tile(rows, skip)
+                found[name] = last_tile(rows, shape, skip)
 
         for turn in range(options.rounds):
-            say(f"images, round {turn + 1} of {options.rounds}")
+            say(f"images, {shape.name}, round {turn + 1} of {options.rounds}")
             for kind, file in projectors.items():
                 if not options.peers_only:
-                    measure(f"ours {kind}", 0, lambda: thalamus(options, file, image, rows))
+                    measure(f"ours {kind}", 0, lambda: thalamus(options, shape, file, image, rows))
                 for attention in (0, 1):
                     measure(f"llama{attention} {kind}", 8, lambda: llama(
-                        options, binaries, text, file, image, attention, rows))
+                        options, binaries, shape, text, file, image, attention, rows))
         if not options.peers_only:
-            measure("ours float", 0, lambda: thalamus(options, projectors["f16"], image, rows, "float"))
-    title = f"An image of {TILES} tiles of {random_projector.TILE} x {random_projector.TILE}, SmolVLM-256M's shapes"
-    print(f"### {title}, random weights: milliseconds a tile\n")
+            measure("ours float", 0, lambda: thalamus(
+                options, shape, projectors["f16"], image, rows, "float"))
+    seen = "an image of {} x {}".format(*shape.image) if shape.tiles == 1 else (
+        f"a tile of {shape.square} x {shape.square}, of an image of {shape.tiles}")
+    print(f"### Milliseconds for {seen}, {shape.name}'s shapes, random weights\n")
     print("| mmproj | Thalamus | llama.cpp | llama.cpp, flash attention | ratio to the better |\n|---|---|---|---|---|")
     for kind, shown in KINDS.items():
         ours, peers = table[f"ours {kind}"], [table[f"llama{a} {kind}"] for a in (0, 1)]
@@ -106,11 +112,11 @@ def bench_images(options, binaries, record):
               f"{ratio(ours, best(peers, True), True)} |")
     print()
     if "llama0 f16" in found:
-        print("| rows of the last tile beside llama.cpp's of F16 | cosine, mean (least) |\n|---|---|")
+        print("| rows beside llama.cpp's of F16 | cosine, mean (least) |\n|---|---|")
         for name, shown in (("ours float", "Thalamus in floats"), ("ours f16", "Thalamus, F16"),
                             ("ours q8_0", "Thalamus, Q8_0"), ("llama1 f16", "llama.cpp, F16, flash attention"),
                             ("llama0 q8_0", "llama.cpp, Q8_0")):
             if name in found:
                 print(f"| {shown} | {cosines(found[name], found['llama0 f16'])} |")
         print()
-    record["images"] = {name: series.values for name, series in table.items()}
+    record[shape.name] = {name: series.values for name, series in table.items()}
