@@ -146,19 +146,18 @@ package struct LatentAttentionBlock: SelfAttention {
   private func rotateAndStore(
     _ pass: DecoderPass, _ buffers: LatentBuffers, queryWidth: Int, worker: Worker
   ) {
-    let rotary = pass.rotary(layer: layer)
     let layout = pass.attention(layer: layer).layout
     let (plain, rotated) = (shape.plainDim, shape.rotatedDim)
     for unit in worker.range(of: 2 * pass.rowCount) {
       let row = unit / 2
-      let place = pass.place(row: row, layer: layer)
       if unit.isMultiple(of: 2) {
-        rotary?.rotate(
-          pass.query.pointer + row * queryWidth + plain, heads: heads, position: place.position)
+        pass.rotate(
+          pass.query.pointer + row * queryWidth + plain, heads: heads, row: row, layer: layer)
         continue
       }
+      let place = pass.place(row: row, layer: layer)
       let rotatedKey = buffers.compressed.row(row) + shape.keyValueRank
-      rotary?.rotate(rotatedKey, heads: 1, position: place.position)
+      pass.rotate(rotatedKey, heads: 1, row: row, layer: layer)
       let keys = pass.key.row(row)
       let values = pass.value.row(row)
       for head in 0..<heads {

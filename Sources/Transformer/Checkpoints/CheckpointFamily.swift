@@ -119,6 +119,11 @@ extension CheckpointMetadata {
     }
   }
 
+  /// Pairs of each rotary axis, where a configuration leaves them out and the family's class has them.
+  mutating func setAxes(standard: [Int]) {
+    if self["rope.dimension_sections"] == nil { set("rope.dimension_sections", standard) }
+  }
+
   private mutating func readYaRN(_ scaling: CheckpointConfiguration) throws(ModelFileError) {
     let factor = try scaling.double("factor")
     set("rope.scaling.type", "yarn")

@@ -67,8 +67,8 @@ package final class DecoderPass: @unchecked Sendable {
   let tokens: UnsafeMutablePointer<Int32>
   private let positions: UnsafeMutablePointer<Int32>
   private let segments: UnsafeMutablePointer<Int32>
-  /// Where rows stand to rotary embeddings.
-  private let rotaryRows: RotaryRows
+  /// Where rows stand to rotary embeddings, where that is not their position; nil for models without axes.
+  private let rotaryRows: RotaryRows?
   /// Rows whose embeddings are given, and those.
   private(set) var given: [(row: Int, embedding: UnsafePointer<Float>)] = []
   /// The position behind the last one that a row sees, of segments with rows that see others behind them.
@@ -188,7 +188,7 @@ package final class DecoderPass: @unchecked Sendable {
     gateStatistics = hasGates ? batch.map { statistics(for: $0) } : []
     segmentStarts.removeAll(keepingCapacity: true)
     dropsRows = tail < layerCount && adapters == nil && !hasGates && histories.isEmpty
-    rotaryRows.begin(rotary.embeddings.first)
+    rotaryRows?.begin(rotary.embeddings.first)
     tailSpanCount = 0
     given.removeAll(keepingCapacity: true)
     for (index, segment) in batch.enumerated() {
@@ -218,7 +218,7 @@ package final class DecoderPass: @unchecked Sendable {
         positions[row + offset] = Int32(truncatingIfNeeded: start + offset)
         segments[row + offset] = Int32(truncatingIfNeeded: index)
       }
-      rotaryRows.append(start..<start + count, spans: segment.embeddings)
+      rotaryRows?.append(start..<start + count, spans: segment.embeddings)
       for span in segment.embeddings {
         for position in span.positions.clamped(to: start..<start + count) {
           let source = span.rows.row(span.range.lowerBound + position - span.position)
@@ -261,7 +261,7 @@ package final class DecoderPass: @unchecked Sendable {
         tokens[index] = tokens[row]
         positions[index] = positions[row]
         segments[index] = segments[row]
-        rotaryRows.move(row, to: index)
+        rotaryRows?.move(row, to: index)
       }
       if let embedded = layerEmbeddings?.embedded {
         logitRows.map { Int32(truncatingIfNeeded: $0) }.withUnsafeBufferPointer {
@@ -288,12 +288,14 @@ package final class DecoderPass: @unchecked Sendable {
   func attended(layer: Int) -> Activations { attended[layer] }
   /// The gated inner rows of a layer's feed-forward block. // (rows, inner)
   func gated(layer: Int) -> Activations { gated[layer] }
-  func rotary(layer: Int) -> RotaryEmbedding? { rotary.embedding(layer: layer) }
-
   /// Rotates a row's heads by where it stands. // x (heads, headDim)
   func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, row: Int, layer: Int) {
     guard let embedding = rotary.embedding(layer: layer) else { return }
-    rotaryRows.rotate(x, heads: heads, row: row, embedding)
+    if let rotaryRows {
+      rotaryRows.rotate(x, heads: heads, row: row, embedding)
+    } else {
+      embedding.rotate(x, heads: heads, position: position(row: row))
+    }
   }
 
   func spans(layer: Int) -> UnsafeBufferPointer<AttentionSpan> {

@@ -1,30 +1,32 @@
 import Kernels
 
-/// Where the rows of a pass stand to rotary embeddings.
+/// Where the rows of a pass stand to a model whose rotary positions have axes (M-RoPE).
 ///
-/// A text's row stands at its position. To a model whose rotary positions have axes (M-RoPE) the rows of an image stand
-/// at the lines and columns of a square that begins where the text before it ends, at one time; what follows goes
-/// on behind the square's longer side, and so nearer than by the count of rows.
+/// The rows of an image stand at the lines and columns of a square that begins where the text before it ends, at one
+/// time; what follows goes on behind the square's longer side, and so nearer than by the count of rows.
 final class RotaryRows {
-  private let axes: [RotaryAxes.Axis]?
+  private let axes: [RotaryAxes.Axis]
   /// A row's position, or below 0 where `rotations` has it. // (rows)
   private let positions: UnsafeMutablePointer<Int32>
-  /// Cosines and sines of rows that stand elsewhere on each axis; nil for models without axes. // (rows, rotaryWidth)
-  private let rotations: FloatBuffer?
+  /// Cosines and sines of rows that stand elsewhere on each axis. // (rows, rotaryWidth)
+  private let rotations: FloatBuffer
   private var count = 0
   private var table: RotaryEmbedding?
 
-  init(_ configuration: DecoderConfiguration, rows: Int) throws(KernelError) {
+  /// nil for a model without axes, to which a row stands at its position.
+  init?(_ configuration: DecoderConfiguration, rows: Int) throws(KernelError) {
     // Families with axes have one rotation for all layers.
-    axes = configuration.rotaries.count == 1 ? configuration.rotaryAxes?.pairs : nil
-    rotations =
-      axes == nil ? nil : try FloatBuffer(rows: rows, width: configuration.rotaryWidth)
+    guard configuration.rotaries.count == 1, let axes = configuration.rotaryAxes?.pairs else {
+      return nil
+    }
+    self.axes = axes
+    rotations = try FloatBuffer(rows: rows, width: configuration.rotaryWidth)
     positions = .allocate(capacity: rows)
   }
 
   deinit { positions.deallocate() }
 
-  /// - Parameter table: The rotation of all layers of a model with axes.
+  /// - Parameter table: The rotation of all layers.
   func begin(_ table: RotaryEmbedding?) {
     count = 0
     self.table = table
@@ -33,10 +35,7 @@ final class RotaryRows {
   /// Takes the next rows of the pass, of one sequence.
   /// - Parameter spans: All that the sequence has, those before these positions included.
   func append(_ range: Range<Int>, spans: [EmbeddingSpan]) {
-    guard let axes, let rotations, let table else {
-      for position in range { add(position) }
-      return
-    }
+    guard let table else { return }
     var grids = spans.lazy.filter { $0.grid != nil }.makeIterator()
     var next = grids.next()
     // Positions that images took fewer than rows.
@@ -70,7 +69,7 @@ final class RotaryRows {
   /// Where rows are dropped: a row takes an earlier one's place.
   func move(_ row: Int, to index: Int) {
     positions[index] = positions[row]
-    guard let rotations, row != index else { return }
+    guard row != index else { return }
     rotations.row(index).update(from: rotations.row(row), count: rotations.width)
   }
 
@@ -78,7 +77,7 @@ final class RotaryRows {
   func rotate(
     _ x: UnsafeMutablePointer<Float>, heads: Int, row: Int, _ embedding: RotaryEmbedding
   ) {
-    if let rotations, positions[row] < 0 {
+    if positions[row] < 0 {
       embedding.rotate(x, heads: heads, by: rotations.row(row))
     } else {
       embedding.rotate(x, heads: heads, position: Int(positions[row]))

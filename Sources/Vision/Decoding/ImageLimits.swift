@@ -1,4 +1,5 @@
-/// What is decoded at most, and into how much it is turned. Pixels and side are compared with what the header says, before anything is allocated.
+/// What is decoded at most, and into how much it is turned. Pixels and side are compared with what the header says, before
+/// anything is allocated.
 package struct ImageLimits: Sendable, Equatable {
   package var pixels: Int
   /// The longer side, in pixels.

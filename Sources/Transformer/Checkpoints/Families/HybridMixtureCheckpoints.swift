@@ -35,7 +35,7 @@ struct Qwen35MoECheckpoint: HybridMixtureCheckpoint {
     var metadata: CheckpointMetadata
     (metadata, names) = try CheckpointMetadata.hybridMixture(
       architecture: Self.architecture, configuration)
-    metadata.setQwen35Axes()
+    metadata.setAxes(standard: CheckpointMetadata.qwen35Axes)
     self.metadata = metadata
     expertCount = try configuration.expertCount()
   }

@@ -75,12 +75,7 @@ struct OLMoECheckpoint: SeparateExpertsCheckpoint {
     if configuration.contains("clip_qkv") { throw configuration.unsupported("clip_qkv") }
     self.metadata = metadata
     expertCount = try configuration.expertCount()
-    names = try CheckpointNames(
-      configuration,
-      [
-        "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
-        "ffn_gate_inp": "mlp.gate",
-      ])
+    names = try CheckpointNames(configuration, CheckpointNames.expertsWithHeadNorms)
   }
 }
 
@@ -130,12 +125,7 @@ struct Qwen3MoECheckpoint: SeparateExpertsCheckpoint {
     try configuration.refuseUnevenLayers()
     self.metadata = metadata
     expertCount = try configuration.expertCount()
-    names = try CheckpointNames(
-      configuration,
-      [
-        "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
-        "ffn_gate_inp": "mlp.gate",
-      ])
+    names = try CheckpointNames(configuration, CheckpointNames.expertsWithHeadNorms)
   }
 }
 

@@ -18,7 +18,7 @@ struct Qwen35Checkpoint: CheckpointFamily {
     var metadata = try CheckpointMetadata(architecture: Self.architecture, configuration)
     try metadata.readRotary(configuration, rotatesParts: true)
     try metadata.readDeltaNet(configuration)
-    metadata.setQwen35Axes()
+    metadata.setAxes(standard: CheckpointMetadata.qwen35Axes)
     self.metadata = metadata
     names = try CheckpointNames(
       configuration, CheckpointNames.dense.merging(CheckpointNames.deltaNet) { $1 })
@@ -43,10 +43,8 @@ extension CheckpointConfiguration {
 }
 
 extension CheckpointMetadata {
-  /// What the class has where a configuration leaves it out.
-  mutating func setQwen35Axes() {
-    if self["rope.dimension_sections"] == nil { set("rope.dimension_sections", [11, 11, 10]) }
-  }
+  /// Qwen 3.5's pairs of each rotary axis.
+  static let qwen35Axes = [11, 11, 10]
 
   /// The sizes of delta-net layers, and which layers those are.
   mutating func readDeltaNet(_ configuration: CheckpointConfiguration) throws(ModelFileError) {

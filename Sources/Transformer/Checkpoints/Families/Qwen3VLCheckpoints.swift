@@ -35,12 +35,7 @@ struct Qwen3VLMoECheckpoint: CheckpointFamily {
     try configuration.refuseUnevenLayers()
     try metadata.readImageRows(configuration)
     self.metadata = metadata
-    names = try CheckpointNames(
-      configuration,
-      [
-        "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
-        "ffn_gate_inp": "mlp.gate",
-      ])
+    names = try CheckpointNames(configuration, CheckpointNames.expertsWithHeadNorms)
   }
 
   func tensor(
@@ -72,7 +67,7 @@ extension CheckpointMetadata {
   fileprivate mutating func readImageRows(
     _ configuration: CheckpointConfiguration
   ) throws(ModelFileError) {
-    if self["rope.dimension_sections"] == nil { set("rope.dimension_sections", [24, 20, 20]) }
+    setAxes(standard: [24, 20, 20])
     let deep = try configuration.optionalInts("deepstack_visual_indexes") ?? [8, 16, 24]
     set("n_deepstack_layers", deep.count)
   }

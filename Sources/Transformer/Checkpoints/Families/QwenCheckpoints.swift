@@ -29,9 +29,12 @@ struct Qwen3Checkpoint: NamedCheckpoint {
 }
 
 extension CheckpointNames {
-  static let denseWithHeadNorms = dense.merging([
+  private static let headNorms = [
     "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
-  ]) { $1 }
+  ]
+  static let denseWithHeadNorms = dense.merging(headNorms) { $1 }
+  /// OLMoE's too, whose norms are of all heads together.
+  static let expertsWithHeadNorms = headNorms.merging(["ffn_gate_inp": "mlp.gate"]) { $1 }
 }
 
 extension CheckpointMetadata {
